@@ -1,0 +1,28 @@
+import { z } from 'zod';
+
+/** What an option says of itself beside its zod type, default and description. */
+export interface OptionMeta {
+  /** Unit of the value: bytes, pixels, seconds, … */
+  unit?: string;
+  /** Name of the value in help: FILE, URL, N. */
+  value?: string;
+  /** Other spellings, such as img2dataset's or clip-retrieval's. */
+  aliases?: string[];
+  /** False where the value can't change the result (threads, progress): left out of the fingerprint. */
+  decidesResult?: boolean;
+  /** Why the default differs from the peer's; shown in docs. */
+  note?: string;
+}
+
+declare module 'zod' {
+  interface GlobalMeta extends OptionMeta {}
+}
+
+/**
+ * Declares one option: the schema (with its default), what it means, and the rest. CLI flag, environment variable,
+ * configuration key, help, docs and types derive from this one declaration. The key is camelCase in the schema;
+ * the flag is its kebab-case, the variable PAIRMILL_ + upper case.
+ */
+export function option<T extends z.ZodType>(schema: T, description: string, meta: OptionMeta = {}): T {
+  return schema.describe(description).meta({ ...meta, description }) as T;
+}
