@@ -62,15 +62,17 @@ export interface ShardResult {
 /**
  * A stage: a function of (one input shard, options, effects) that knows its shard and not the machine it runs on.
  * `plan` lists the shards in a fixed order and does no work; it may be lazy (download draws a batch when a worker
- * is free). `run` writes under temporary names and moves into place; the runtime then writes the marker.
+ * is free; the stage then reports its own leftovers). `run` writes under temporary names and moves into place; the runtime then writes the marker.
  */
 export interface Stage<S extends StageName = StageName, Schema extends z.ZodObject = z.ZodObject> {
   readonly name: S;
   /** One sentence for help, README and ARCHITECTURE. */
   readonly does: string;
-  /** Name of the folder of the run that it reads, or `database`. */
+  /** Folder of the run that it reads, and the one that it writes (of `ingest`, only the markers). */
   readonly reads: string;
   readonly writes: string;
+  /** True where it needs `folders.database`. */
+  readonly usesDatabase?: boolean;
   /** Unit of the counts: `links`, `samples`, … */
   readonly unit: string;
   /** Version of what it writes; part of the fingerprint. */
@@ -78,7 +80,7 @@ export interface Stage<S extends StageName = StageName, Schema extends z.ZodObje
   readonly options: Schema;
   /** True where a decision depends on all shards before: shards run one after another, in order. */
   readonly ordered?: boolean;
-  plan(context: StageContext<z.output<Schema>>): AsyncIterable<Shard> | Iterable<Shard> | Promise<Iterable<Shard>>;
+  plan(context: StageContext<z.output<Schema>>, effects: Pick<Effects<S>, 'reached'>): AsyncIterable<Shard> | Promise<Shard[]>;
   run(shard: Shard, context: StageContext<z.output<Schema>>, effects: Effects<S>): Promise<ShardResult>;
   /** sha256 of the model files that the options name, for the fingerprint. Absent: no model. */
   models?(options: z.output<Schema>): Promise<Record<string, string>>;
