@@ -1,0 +1,37 @@
+import { murmurHash128 } from './murmur-hash.ts';
+
+let bytes = Buffer.allocUnsafe(16_384);
+const words = new Uint32Array(4);
+/** The first 64 bits of `words` as one signed integer (the machines that we support are little-endian). */
+const signed = new BigInt64Array(words.buffer, 0, 1);
+
+/** Writes the utf-8 bytes of the parts, one after another, into `bytes`; returns how many. */
+function encode(first: string, second: string): number {
+  const most = 3 * (first.length + second.length);
+  if (most > bytes.length) bytes = Buffer.allocUnsafe(2 * most);
+  // Apart, as they are written: a lone surrogate at the end of one and at the start of the other are no character.
+  const end = bytes.write(first, 0, 'utf8');
+  return end + bytes.write(second, end, 'utf8');
+}
+
+/**
+ * The identity of a sample, LAION's join key: `mmh3.hash64((url + text).encode("utf-8"))[0]`, the signed first half of
+ * MurmurHash3 x64 128 with seed 0 over the utf-8 bytes of URL and text as they are written to files. Null counts as
+ * empty. A lone surrogate is hashed as U+FFFD, since that is what every utf-8 file holds in its place; Python's
+ * encoder refuses it, so LAION has no such row.
+ */
+export function sampleHash(url: string | null, text: string | null): bigint {
+  const end = encode(url ?? '', text ?? '');
+  murmurHash128(bytes, end, words);
+  return signed[0]!;
+}
+
+/**
+ * The whole 128 bits of the same hash of one string, as four 32-bit words, low word first. The array is used again by
+ * the next call.
+ */
+export function hashWords(key: string): Uint32Array {
+  const end = encode(key, '');
+  murmurHash128(bytes, end, words);
+  return words;
+}
