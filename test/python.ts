@@ -1,0 +1,32 @@
+import { execFileSync } from 'node:child_process';
+import type { TestContext } from 'vitest';
+
+/**
+ * Python with the given modules, for tests that let Python's own tools read our files. Looked for in
+ * PAIRMILL_PYTHON, the peers' environment and the PATH; where there is none the test is skipped and says so.
+ */
+export function requirePython(context: TestContext, ...modules: string[]): (script: string, args?: string[]) => string {
+  const python = findPython(modules);
+  if (!python) context.skip(`no Python with ${modules.join(', ')} (set PAIRMILL_PYTHON to one)`);
+  return (script, args = []) => execFileSync(python!, ['-c', script, ...args], { encoding: 'utf8', maxBuffer: 256 * 1024 * 1024 });
+}
+
+const found = new Map<string, string | undefined>();
+
+function findPython(modules: string[]): string | undefined {
+  const wanted = modules.join(', ');
+  if (!found.has(wanted)) {
+    const candidates = [process.env.PAIRMILL_PYTHON, '/tmp/pairmill-peers/image/bin/python', '/tmp/pairmill-peers/crawl/bin/python', 'python3'];
+    found.set(wanted, candidates.find((python) => python && runs(python, `import ${wanted}`)));
+  }
+  return found.get(wanted);
+}
+
+function runs(python: string, script: string): boolean {
+  try {
+    execFileSync(python, ['-c', script], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
