@@ -10,10 +10,9 @@ import { runStage, type StageEvents, type StageRunOptions } from './run-stage.ts
 export interface PipelineRun {
   stages: readonly Stage[];
   options: Readonly<Record<string, Record<string, unknown>>>;
-  runDir: string;
-  /** What the first stage reads: files, globs, URLs. */
-  input: string;
-  database?: string | undefined;
+  folders(stage: Stage): StageFolders;
+  /** Where the summary is written after each stage; nowhere if absent. */
+  summaryPath?: string | undefined;
   rejects: 'sample' | 'all';
   redo: readonly string[];
   acceptChanged: boolean;
@@ -33,35 +32,28 @@ export interface PipelineOutcome {
 }
 
 /**
- * Runs the stages in order and writes `summary.json` after each. A failed shard lets its stage end and then stops the
- * run: what comes after would be made of less than it should.
+ * Runs the stages in order and writes `summary.json` after each. A failed shard costs itself and the run goes on
+ * without it, except where nothing is left or the stage is ordered: its later shards would be decided without it.
  */
 export async function runPipeline(run: PipelineRun, executor: Executor, events: PipelineEvents): Promise<PipelineOutcome> {
   const summaries: StageSummary[] = [];
   const failed: PipelineOutcome['failed'] = [];
   for (const stage of run.stages) {
     events.started(stage, summaries.at(-1)?.out);
-    const folders = stageFolders(run, stage);
     const settings: StageRunOptions = { redo: run.redo.includes(stage.name), acceptChanged: run.acceptChanged, rejects: run.rejects };
-    const outcome = await runStage(stage, { options: run.options[stage.name] ?? {}, folders }, executor, settings, events.stage);
+    const outcome = await runStage(stage, { options: run.options[stage.name] ?? {}, folders: run.folders(stage) }, executor, settings, events.stage);
     summaries.push(outcome.summary);
     events.ended(stage, outcome.summary);
-    await replaceFile(join(run.runDir, 'summary.json'), `${JSON.stringify({ version: run.version, stages: summaries }, null, 2)}\n`);
+    if (run.summaryPath) await replaceFile(run.summaryPath, `${JSON.stringify({ version: run.version, stages: summaries }, null, 2)}\n`);
     failed.push(...outcome.failed.map((failure) => ({ stage: stage.name, ...failure })));
-    if (failed.length > 0) break;
+    if (outcome.failed.length > 0 && (stage.ordered || outcome.summary.out === 0)) break;
   }
   return { stages: summaries, failed };
 }
 
-/** The folders of one stage within a run. */
-export function stageFolders(run: Pick<PipelineRun, 'stages' | 'runDir' | 'input' | 'database'>, stage: Stage): StageFolders {
+/** The folders of a stage within a run. `pipeline` is all stages, whether they run now or not. */
+export function stageFolders(pipeline: readonly Stage[], runDir: string, stage: Stage): Omit<StageFolders, 'database'> {
   const stages: Partial<Record<StageName, string>> = {};
-  for (const { name, writes } of run.stages) stages[name] = join(run.runDir, writes);
-  return {
-    input: stage === run.stages[0] ? run.input : join(run.runDir, stage.reads),
-    output: join(run.runDir, stage.writes),
-    rejects: join(run.runDir, 'rejects'),
-    stages,
-    database: run.database,
-  };
+  for (const { name, writes } of pipeline) stages[name] = join(runDir, writes);
+  return { input: join(runDir, stage.reads), output: join(runDir, stage.writes), rejects: join(runDir, 'rejects'), stages };
 }

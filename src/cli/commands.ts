@@ -1,0 +1,10 @@
+import { pipeline } from '../pipeline.ts';
+import type { Command } from './command.ts';
+import { demoCommand } from './commands/demo.ts';
+import { docsCommand } from './commands/docs.ts';
+import { runCommand } from './commands/run.ts';
+import { serveCommand } from './commands/serve.ts';
+import { stageCommand } from './commands/stage.ts';
+
+/** All commands, in the order of help. */
+export const commands: readonly Command[] = [demoCommand, runCommand, ...pipeline.map(stageCommand), serveCommand, docsCommand];
