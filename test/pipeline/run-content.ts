@@ -1,0 +1,61 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Release } from '../../src/contracts/records.ts';
+import { readSamples } from '../../src/formats/webdataset.ts';
+import { openIndex } from '../../src/knn/open-index.ts';
+import { rowsBelow } from './demo-run.ts';
+
+const sha256 = (...parts: (string | Uint8Array)[]): string => parts.reduce((hash, part) => hash.update(part), createHash('sha256')).digest('hex');
+
+/** What two runs of the same input must share: release files byte by byte, samples and vectors by hash. */
+export interface RunContent {
+  release: Record<string, string>;
+  samples: Record<string, string>;
+  pairs: Record<string, string>;
+  vectors: Record<string, string>;
+}
+
+export async function contentOf(runDir: string): Promise<RunContent> {
+  return { release: await files(join(runDir, 'release')), samples: await tars(join(runDir, 'samples')), pairs: await tars(join(runDir, 'pairs')), vectors: await vectors(runDir) };
+}
+
+/** sha256 of every file below a folder but the markers, which hold times. */
+export async function files(folder: string): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const entry of (await readdir(folder, { recursive: true, withFileTypes: true })).filter((each) => each.isFile() && !each.name.endsWith('_stats.json'))) {
+    const path = join(entry.parentPath, entry.name);
+    found[path.slice(folder.length + 1)] = sha256(await readFile(path));
+  }
+  return Object.fromEntries(Object.entries(found).sort());
+}
+
+/** By hash: picture and caption bytes and the metadata, without the key, which is the batch's. */
+async function tars(folder: string): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const name of (await readdir(folder)).filter((each) => each.endsWith('.tar')).sort()) {
+    for await (const { members } of readSamples(join(folder, name))) {
+      const json = Buffer.from(members.get('json')!).toString();
+      const hash = /"hash": (-?\d+)/.exec(json)![1]!;
+      if (found[hash]) throw new Error(`${hash} is in two samples`);
+      const rest = [...members].filter(([suffix]) => suffix !== 'json').flatMap(([suffix, bytes]) => [suffix, bytes]);
+      found[hash] = sha256(json.replace(/"key": "\d+"/, ''), ...rest);
+    }
+  }
+  return Object.fromEntries(Object.entries(found).sort());
+}
+
+/** By hash: the picture's vector in the index, found through a search for exactly the rows of the release. */
+async function vectors(runDir: string): Promise<Record<string, string>> {
+  const index = await openIndex(join(runDir, 'index'));
+  try {
+    const found: Record<string, string> = {};
+    for (const { hash, vector } of await index.rows('image')) found[String(hash)] = sha256(new Uint8Array(Float32Array.from(vector).buffer));
+    const released = new Set<string>();
+    for await (const { hash } of rowsBelow<Release>(join(runDir, 'release'), ['hash'])) released.add(String(hash));
+    if (released.size !== Object.keys(found).length || Object.keys(found).some((hash) => !released.has(hash))) throw new Error('the index does not hold exactly the rows of the release');
+    return Object.fromEntries(Object.entries(found).sort());
+  } finally {
+    await index.close();
+  }
+}
