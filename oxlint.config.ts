@@ -55,7 +55,7 @@ export default defineConfig({
   plugins: ['eslint', 'typescript', 'unicorn', 'oxc', 'import', 'node'],
   options: { typeAware: true, denyWarnings: true, reportUnusedDisableDirectives: 'error' },
   env: { builtin: true, node: true },
-  ignorePatterns: ['dist', 'pairmill-run', 'runs', 'recipes/mini-clip', 'bench/runs', '**/golden'],
+  ignorePatterns: ['node_modules', 'dist', 'pairmill-run', 'runs', 'recipes/mini-clip', 'bench/runs', '**/golden'],
   categories: { correctness: 'error', suspicious: 'error' },
   rules: {
     // Promises: a lost one hides the failure of a shard.
