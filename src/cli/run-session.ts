@@ -58,6 +58,7 @@ export async function runSession(session: Session, io: CommandIo): Promise<0 | 1
           progress: (counts) => progress.add(counts),
           finished: (stats, already) => {
             if (already) progress.add({ in: stats.in });
+            for (const warning of stats.warnings ?? []) progress.note(`warning: ${stats.stage} ${stats.shard}: ${warning}`);
           },
           failed: (_shard, message) => progress.note(`failed: ${message}`),
           reached,

@@ -20,6 +20,7 @@ export const ShardStats = z.looseObject({
   in: z.int().nonnegative().describe('items that came in'),
   out: z.int().nonnegative().describe('items written, counted by reading the output again'),
   dropped: Dropped,
+  warnings: z.array(z.string()).optional().describe('what the user should hear of, though nothing failed'),
   duration: z.number().describe('seconds of wall clock'),
   start_time: z.number().describe('unix seconds'),
   end_time: z.number().describe('unix seconds'),

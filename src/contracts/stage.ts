@@ -55,6 +55,8 @@ export interface ShardResult {
   in: number;
   /** Items written, counted by reading the output again. */
   out: number;
+  /** What the user should hear of, though nothing failed: a crawl file cut in the middle, say. One sentence each. */
+  warnings?: string[];
   /** Further keys for `_stats.json` (img2dataset's, for instance). */
   extra?: Record<string, unknown>;
 }

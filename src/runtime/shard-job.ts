@@ -51,6 +51,7 @@ export async function runShardJob(stage: Stage, job: ShardJob, events: JobEvents
       in: result.in,
       out: result.out,
       dropped: Object.fromEntries(Object.entries(rejects.dropped).sort(([a], [b]) => (a < b ? -1 : 1))),
+      ...(result.warnings && result.warnings.length > 0 && { warnings: result.warnings }),
       ...result.extra,
       duration: (ended - started) / 1000,
       start_time: started / 1000,
