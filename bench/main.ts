@@ -45,5 +45,5 @@ function markdownTable(rows: BenchResult['rows']): string {
 
 function cell(value: string | number | undefined): string {
   if (typeof value !== 'number') return value ?? '';
-  return Number.isInteger(value) ? value.toLocaleString('en-US').replaceAll(',', ' ') : value.toPrecision(3);
+  return Number.isInteger(value) || Math.abs(value) >= 100 ? Math.round(value).toLocaleString('en-US').replaceAll(',', ' ') : value.toPrecision(3);
 }
