@@ -186,6 +186,20 @@ def card_table(result, unseen):
     return "\n".join(lines)
 
 
+def heads_table(heads):
+    lines = ["| head | AUC | accuracy at 0.5 | positives |", "|---|---|---|---|"]
+    for name, f in (heads or {}).items():
+        lines.append(f"| {name} | {f['auc']:.4f} | {100 * f['accuracy_at_0.5']:.1f} % | {f['positives']} of {f['pictures']} |")
+    return "\n".join(lines)
+
+
+def export_line(d):
+    return (
+        f"Largest difference of an embedding's element between onnxruntime and PyTorch: picture {d['picture']:.1e}, text {d['text']:.1e} "
+        f"(wanted: 5e-3). Between batches of 1 and 64 pictures: {d['picture_batch_1_or_64']:.0e}; of 1 and 256 texts: {d['text_batch_1_or_256']:.0e}."
+    )
+
+
 def put_between(file, mark, text):
     if not file.exists():
         return
@@ -234,15 +248,18 @@ def main():
             if name != f"{REPORT} varied"
         },
     }
-    heads = MODEL_DIR / "heads" / "evaluation.json"
-    if heads.exists():
-        summary["heads"] = common.read_json(heads)
-    (MODEL_DIR / "evaluation.json").write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    file = MODEL_DIR / "evaluation.json"
+    if file.exists():
+        summary["heads"] = common.read_json(file).get("heads")  # heads.py wrote it
+    file.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     config = common.read_json(MODEL_DIR / "config.json")
     config["pairmill"] = {"threshold": result["threshold"]}
     (MODEL_DIR / "config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     write_checksums(MODEL_DIR)
-    put_between(MODEL_DIR / "MODEL_CARD.md", "figures", card_table(result, unseen))
+    card = MODEL_DIR / "MODEL_CARD.md"
+    put_between(card, "figures", card_table(result, unseen))
+    put_between(card, "heads", heads_table(summary["heads"]))
+    put_between(card, "export", export_line(common.read_json(RECIPE / "golden.json")["max_difference"]))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ embedding rows as int8 with a scale each) and cast to float32 when the model is 
 float32 and a picture's embedding does not depend on its batch. Ends with a check against PyTorch.
 """
 import argparse
+import base64
 import hashlib
 import json
 import math
@@ -243,11 +244,30 @@ def write_checksums(out):
     (out / "checksums.json").write_text(json.dumps(sums, indent=2) + "\n")
 
 
+def write_golden(file, difference, tokenizer, strings, pixels, from_torch):
+    """What tests in other languages compare with: token ids, and PyTorch's embeddings of a few texts and pictures."""
+    rounded = lambda rows: [[round(float(v), 6) for v in row] for row in rows]
+    step = len(strings) // 500
+    golden = {
+        "max_difference": difference,
+        "tolerance": TOLERANCE,
+        "tokens": [{"text": s, "ids": tokenizer.encode(s).ids} for s in strings[::step]],
+        "texts": [{"text": s, "embedding": e} for s, e in zip(strings[::100], rounded(from_torch[1][::100]))],
+        "pictures": [
+            {"rgb": base64.b64encode(p.tobytes()).decode(), "side": SIDE, "embedding": e}
+            for p, e in zip(pixels[::100], rounded(from_torch[0][::100]))
+        ],
+    }
+    body = json.dumps(golden, ensure_ascii=False, separators=(",", ":"))
+    file.write_text(body.replace('},{"text"', '},\n{"text"').replace('},{"rgb"', '},\n{"rgb"') + "\n", encoding="utf-8")
+
+
 def main():
     args = argparse.ArgumentParser()
     args.add_argument("--checkpoint", type=Path, default=WORK / "run" / "after-final.pt")
     args.add_argument("--ema", action="store_true", help="the checkpoint is from the middle of the joint phase")
     args.add_argument("--out", type=Path, default=MODEL_DIR)
+    args.add_argument("--golden", type=Path, default=common.RECIPE / "golden.json")
     args = args.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     picture, text = load(args.checkpoint, args.ema)
@@ -261,13 +281,14 @@ def main():
     pixels = common.eval_pictures("noto-v1", "varied")[1][:512]
     strings = [t["label"] for t in common.texts()[::53]]
     of_pictures, of_texts = exported.pictures(pixels), exported.texts(strings)
+    from_torch = trained.pictures(pixels), trained.texts(strings)
     difference = {
-        "picture": float(np.abs(of_pictures - trained.pictures(pixels)).max()),
-        "text": float(np.abs(of_texts - trained.texts(strings)).max()),
+        "picture": float(np.abs(of_pictures - from_torch[0]).max()),
+        "text": float(np.abs(of_texts - from_torch[1]).max()),
         "picture_batch_1_or_64": float(np.abs(exported.pictures(pixels[:64], batch=1) - of_pictures[:64]).max()),
         "text_batch_1_or_256": float(np.abs(exported.texts(strings[:256], batch=1) - of_texts[:256]).max()),
     }
-    (args.out / "export-check.json").write_text(json.dumps({"max_difference": difference, "tolerance": TOLERANCE}, indent=2) + "\n")
+    write_golden(args.golden, difference, exported.tokenizer, strings, pixels, from_torch)
     size = sum(p.stat().st_size for p in args.out.rglob("*") if p.is_file())
     print(f"max difference to PyTorch: {difference}; {size / 1e6:.2f} MB in all")
     if max(difference["picture"], difference["text"]) > TOLERANCE or size > 16e6:

@@ -59,6 +59,7 @@ def main():
             "recommended_threshold": "0.5",
         }
         save_file({"weight": weight, "bias": bias}, out / f"{name}.safetensors", metadata)
+        (out / f"{name}.safetensors").chmod(0o644)
         p = 1 / (1 + np.exp(-(report @ weight[0] + bias[0])))
         t = truth[report_cls]
         figures[name] = {
@@ -68,7 +69,9 @@ def main():
             "pictures": len(t),
         }
     print(figures)
-    (out / "evaluation.json").write_text(json.dumps(figures, indent=2) + "\n")
+    file = MODEL_DIR / "evaluation.json"
+    evaluation = common.read_json(file) if file.exists() else {}
+    file.write_text(json.dumps({**evaluation, "heads": figures}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     write_checksums(MODEL_DIR)
 
 
