@@ -1,0 +1,48 @@
+/** Lets at most `limit` tasks run at a time; the others wait in order of arrival. */
+export class ConcurrencyLimit {
+  readonly #limit: number;
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** True where nothing runs or waits. */
+  get idle(): boolean {
+    return this.#running === 0;
+  }
+
+  async run<T>(task: () => Promise<T>): Promise<T> {
+    if (this.#running >= this.#limit) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#running++;
+    try {
+      return await task();
+    } finally {
+      // The place goes to the next one without becoming free in between, or a newcomer could take it.
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#running--;
+    }
+  }
+}
+
+/** A limit for each key, such as a host; a key that nobody uses takes no memory. */
+export class KeyedLimit {
+  readonly #limit: number;
+  readonly #keys = new Map<string, ConcurrencyLimit>();
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  async run<T>(key: string, task: () => Promise<T>): Promise<T> {
+    let limit = this.#keys.get(key);
+    if (!limit) this.#keys.set(key, (limit = new ConcurrencyLimit(this.#limit)));
+    try {
+      return await limit.run(task);
+    } finally {
+      if (limit.idle) this.#keys.delete(key);
+    }
+  }
+}

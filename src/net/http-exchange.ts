@@ -1,0 +1,145 @@
+import http from 'node:http';
+import https from 'node:https';
+import type { Duplex } from 'node:stream';
+import { messageOf, systemCode } from '../contracts/errors.ts';
+import type { Target } from './choose-address.ts';
+import { FetchError } from './fetch-error.ts';
+
+/** Opens the connections of the agents; tests inject one that fails the test when it is called. */
+export type Connect = (options: { host?: string; port?: number | string }) => Duplex;
+
+export interface ExchangeOptions {
+  headers: Readonly<Record<string, string>>;
+  /** For this exchange alone, from its first byte to its last, ms. */
+  deadlineMs: number;
+  /** Cap of the body. */
+  maxBytes: number;
+  /** True: a body over the cap is cut there. False: it is an error. */
+  cut?: boolean;
+}
+
+export interface Exchange {
+  status: number;
+  /** Each header line by itself, names in lower case. */
+  headers: Readonly<NodeJS.Dict<string[]>>;
+  body: Buffer;
+}
+
+/** Body bytes of an error or a redirect that are read so that the connection can be used again. */
+const MAX_IGNORED_BYTES = 16 * 1024;
+/** Idle connections kept: hosts are many and come once, so most are of no further use. */
+const MAX_IDLE_SOCKETS = 256;
+const IDLE_MS = 15_000;
+
+/**
+ * One GET to a checked address. node:http and node:https: measured fastest for new TLS connections, which is what a
+ * crawl makes. No proxy, no cookies, no credentials, no decompression, no redirects.
+ */
+export class HttpExchanger {
+  readonly #http: http.Agent;
+  readonly #https: https.Agent;
+
+  constructor({ ignoreCertificates = false, connect }: { ignoreCertificates?: boolean; connect?: Connect | undefined } = {}) {
+    const settings = { keepAlive: true, maxFreeSockets: MAX_IDLE_SOCKETS, timeout: IDLE_MS };
+    this.#http = new http.Agent(settings);
+    this.#https = new https.Agent({ ...settings, rejectUnauthorized: !ignoreCertificates });
+    if (connect) for (const agent of [this.#http, this.#https]) agent.createConnection = connect as typeof agent.createConnection;
+  }
+
+  /** Throws FetchError `timeout`, `connection-failed` or `body-too-large`. The body of a status that is not 2xx is cut short. */
+  async get(url: URL, target: Target, options: ExchangeOptions): Promise<Exchange> {
+    const started = performance.now();
+    try {
+      return await this.#attempt(url, target, options, false);
+    } catch (error) {
+      if (!(error instanceof StaleConnection)) throw error;
+      // The server closed an idle connection just as it was used again: nothing is wrong with the URL.
+      return this.#attempt(url, target, { ...options, deadlineMs: options.deadlineMs - (performance.now() - started) }, true);
+    }
+  }
+
+  #attempt(url: URL, target: Target, options: ExchangeOptions, fresh: boolean): Promise<Exchange> {
+    const secure = url.protocol === 'https:';
+    return new Promise<Exchange>((resolve, reject) => {
+      const request = open(() => (secure ? https : http).request({
+        agent: fresh ? false : secure ? this.#https : this.#http,
+        // An address, not a name: Node looks nothing up.
+        host: target.address,
+        port: target.port,
+        path: url.pathname + url.search,
+        headers: { host: url.host, ...options.headers },
+        ...(secure ? { servername: url.hostname.startsWith('[') || /^[\d.]+$/.test(url.hostname) ? '' : url.hostname } : {}),
+      }));
+      const fail = (error: Error): void => {
+        clearTimeout(timer);
+        reject(error);
+        request.destroy();
+      };
+      const timer = setTimeout(() => fail(new FetchError('timeout', `${Math.round(options.deadlineMs)} ms`)), Math.max(options.deadlineMs, 0));
+      let answered = false;
+      request.on('error', (error) => {
+        const stale = request.reusedSocket && !answered && ['ECONNRESET', 'EPIPE'].includes(systemCode(error) ?? '');
+        fail(stale ? new StaleConnection() : new FetchError('connection-failed', systemCode(error) ?? messageOf(error), { cause: error }));
+      });
+      request.on('response', (response) => {
+        answered = true;
+        readBody(response, options, (error, exchange) => {
+          if (error) return fail(error);
+          clearTimeout(timer);
+          resolve(exchange!);
+          // Where the body was cut, the rest is not waited for.
+          if (!response.complete) request.destroy();
+        });
+      });
+      request.end();
+    });
+  }
+
+  /** Ends the idle connections, and those in use with an error. */
+  close(): void {
+    this.#http.destroy();
+    this.#https.destroy();
+  }
+}
+
+class StaleConnection extends Error {}
+
+/** Node throws at once where a path or header has characters that HTTP does not allow. */
+function open(request: () => http.ClientRequest): http.ClientRequest {
+  try {
+    return request();
+  } catch (cause) {
+    throw new FetchError('url-invalid', messageOf(cause), { cause });
+  }
+}
+
+function readBody(response: http.IncomingMessage, { maxBytes, cut = false }: ExchangeOptions, done: (error: Error | undefined, exchange?: Exchange) => void): void {
+  const status = response.statusCode!;
+  const wanted = status >= 200 && status <= 299;
+  const cap = wanted ? maxBytes : MAX_IGNORED_BYTES;
+  const chunks: Buffer[] = [];
+  let size = 0;
+  let ended = false;
+  const end = (error?: Error): void => {
+    if (ended) return;
+    ended = true;
+    response.removeAllListeners('data');
+    if (error) done(error);
+    else done(undefined, { status, headers: response.headersDistinct, body: chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks) });
+  };
+  const overCap = (bytes: string): void => end(!wanted || cut ? undefined : new FetchError('body-too-large', bytes, { threshold: String(maxBytes) }));
+
+  const declared = Number(response.headers['content-length']);
+  if (declared > cap && !cut) return overCap(String(declared));
+  response.on('data', (chunk: Buffer) => {
+    size += chunk.byteLength;
+    if (size > cap) {
+      chunks.push(chunk.subarray(0, chunk.byteLength - (size - cap)));
+      overCap(`more than ${cap}`);
+    } else chunks.push(chunk);
+  });
+  response.on('end', () => end());
+  // The connection ended before the body did. An error or redirect without its whole body is still one.
+  response.on('error', (error) => end(wanted ? new FetchError('connection-failed', `body cut short: ${systemCode(error) ?? messageOf(error)}`, { cause: error }) : undefined));
+  response.on('close', () => end(wanted && !response.complete ? new FetchError('connection-failed', 'body cut short') : undefined));
+}
