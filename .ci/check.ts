@@ -30,7 +30,7 @@ const logs = join(root, '.cache/check');
 const scratch = mkdtempSync(join(tmpdir(), 'pairmill-check-'));
 const deadline = performance.now() + TOTAL_MS - 1000 * Number(values['spent-seconds'] ?? 0);
 // The node_modules/.bin of this repository first, also where this was not started by npm.
-const env = { ...process.env, CI: 'true', PATH: `${join(root, 'node_modules/.bin')}:${process.env['PATH'] ?? ''}` };
+const env = { ...process.env, CI: 'true', NO_COLOR: '1', PATH: `${join(root, 'node_modules/.bin')}:${process.env['PATH'] ?? ''}` };
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
