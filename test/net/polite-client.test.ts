@@ -218,7 +218,9 @@ describe('answers', () => {
     });
     const client = makeClient({ port: server.port });
     for (const path of ['reset', 'length', 'chunked']) expect(await reasonOf(client.get(`http://a.test/${path}`))).toBe('connection-failed');
-    expect(await reasonOf(makeClient({ port: 1 }).get('http://a.test/'))).toBe('connection-failed');
+    server.server.close();
+    server.server.closeAllConnections();
+    expect(await reasonOf(makeClient({ port: server.port }).get('http://a.test/'))).toBe('connection-failed');
   });
 
   test('an idle connection that the server closes meanwhile costs nothing', async () => {
