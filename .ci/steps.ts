@@ -1,6 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Counts, none, ofExit, ofLog, ofPlaywright, ofVitest, skipped, sum } from './counts.ts';
+import { type Counts, namesOfVitest, none, ofExit, ofLog, ofPlaywright, ofVitest, skipped, sum } from './counts.ts';
+
+const SHOWN_TESTS = 40;
 
 export interface StepContext {
   root: string;
@@ -92,6 +94,9 @@ async function runInterop(context: StepContext): Promise<Counts> {
 async function runVitest(context: StepContext, program: string, args: string[]): Promise<Counts> {
   const report = `${context.log}.json`;
   const code = await context.run(program, [...args, '--reporter=dot', '--reporter=json', `--outputFile.json=${report}`], { env: demoEnvironment(context) });
+  const names = namesOfVitest(report);
+  for (const name of names.slice(0, SHOWN_TESTS)) context.say(name);
+  if (names.length > SHOWN_TESTS) context.say(`and ${names.length - SHOWN_TESTS} more`);
   return ofVitest(report, code);
 }
 
