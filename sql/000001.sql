@@ -19,7 +19,7 @@ CREATE TABLE pairmill.links (
 );
 
 -- Every hash that was ever ingested, so that a sample is known again after it has been drawn and finished.
--- 72 bytes a row, index included.
+-- 68 bytes a row, index included (measured: 1 M rows in 20 shards).
 CREATE TABLE pairmill.hashes (
   hash bigint PRIMARY KEY
 );

@@ -3,8 +3,6 @@ import { messageOf, UsageError } from '../contracts/errors.ts';
 
 /** A pool of connections; a tagged template runs a query. int8 comes and goes as BigInt: a hash is never a number. */
 export type Database = postgres.Sql<{ bigint: bigint }>;
-/** One connection of a pool, for what spans several statements. */
-export type Connection = postgres.ReservedSql<{ bigint: bigint }>;
 
 export interface ConnectOptions {
   /** Connections at most. */

@@ -138,6 +138,5 @@ async function untilReady(server: ChildProcess, data: string, log: string): Prom
 
 async function lastWords(log: string): Promise<string> {
   const lines = (await readFile(log, 'utf8').catch(() => '')).trim().split('\n');
-  const telling = lines.filter((line) => /FATAL|PANIC|ERROR|HINT|error/.test(line));
-  return (telling.length > 0 ? telling : lines).slice(-3).join(' ').replaceAll(/\d{4}-\d\d-\d\d [\d:.]+ UTC \[\d+\] /g, '') || 'it said nothing';
+  return lines.slice(-3).join(' ').replaceAll(/\d{4}-\d\d-\d\d [\d:.]+ UTC \[\d+\] /g, '') || 'it said nothing';
 }

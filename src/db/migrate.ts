@@ -27,9 +27,8 @@ export async function migrate(sql: Database): Promise<void> {
       const before = applied.get(name);
       if (before === sha256) continue;
       if (before !== undefined) throw new UsageError(`The database was made with another ${name} than this version's. Use another database.`);
-      await connection.unsafe(`BEGIN; ${text}`).simple();
-      await connection`INSERT INTO pairmill.migrations (name, sha256) VALUES (${name}, ${sha256})`;
-      await connection`COMMIT`;
+      // One message: a connection that is lost and made anew in the middle can't leave half of it.
+      await connection.unsafe(`BEGIN; ${text}; INSERT INTO pairmill.migrations (name, sha256) VALUES ('${name}', '${sha256}'); COMMIT`).simple();
     }
   } catch (error) {
     await connection`ROLLBACK`.catch(() => undefined);

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { RunError, systemCode } from '../contracts/errors.ts';
 
-/** PostgreSQL's programs, and the folder of library links that they need beside their own, where they need one. */
+/** PostgreSQL's programs, and the loader's search path where they need one to find their libraries. */
 export interface PostgresPrograms {
   /** Folder with `bin/`, `lib/` and `share/`. */
   readonly root: string;
@@ -63,7 +63,8 @@ export async function linkLibraries(root: string, linkFolder: string): Promise<P
   }
   await mkdir(linkFolder, { recursive: true, mode: 0o755 });
   for (const { name, target } of missing) await makeLink(join(root, 'lib', target), join(linkFolder, name));
-  return { root, libraryPath: linkFolder };
+  // libpq, found through a link here, looks for libssl beside the link.
+  return { root, libraryPath: `${linkFolder}:${join(root, 'lib')}` };
 }
 
 /** The environment in which the programs find their libraries. */

@@ -1,0 +1,63 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll } from 'vitest';
+import { connect, type Database } from '../../src/db/client.ts';
+import { type EmbeddedServer, startEmbedded } from '../../src/db/embedded.ts';
+import { migrate } from '../../src/db/migrate.ts';
+import type { StagedLink } from '../../src/db/staged-link.ts';
+
+/** A temporary folder that is removed at the end of the test file. */
+export async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'pairmill-test-'));
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** One real server for a test file; `fresh()` gives each test a migrated database of its own. */
+export function embeddedDatabases(): { fresh(): Promise<Database>; url(name: string): string } {
+  let server: EmbeddedServer;
+  let count = 0;
+  const open: Database[] = [];
+  beforeAll(async () => {
+    server = await startEmbedded({ folder: await temporaryFolder() });
+  });
+  afterAll(async () => {
+    await Promise.all(open.map((sql) => sql.end({ timeout: 1 })));
+    await server.stop();
+  });
+  const url = (name: string): string => server.url.replace('/postgres?', `/${name}?`);
+  return {
+    url,
+    async fresh() {
+      const name = `test_${count++}`;
+      const admin = await connect(server.url, { max: 1 });
+      await admin.unsafe(`CREATE DATABASE ${name}`);
+      await admin.end();
+      const sql = await connect(url(name));
+      open.push(sql);
+      await migrate(sql);
+      return sql;
+    },
+  };
+}
+
+/** `count` links, numbered from `from`, each with a hash of its own spread over all of int64. */
+export function makeLinks(count: number, from = 0): StagedLink[] {
+  return Array.from({ length: count }, (_, index) => {
+    const i = from + index;
+    return {
+      hash: BigInt.asIntN(64, BigInt(i + 1) * 0x9e3779b97f4a7c15n),
+      record_offset: BigInt(i) * 1_000n,
+      url: `https://host${i % 50}.test/${i}.jpg`,
+      text: `picture ${i}`,
+      language: 'en',
+      set_name: 'en',
+      licence: null,
+      uid: `uid ${i}`,
+      page_url: null,
+      crawl_file: 'crawl.wat.gz',
+      rest: null,
+    };
+  });
+}
