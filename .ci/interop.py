@@ -225,5 +225,6 @@ def _():
     return "both"
 
 
-print(f"{passed} passed, {failed} failed")
+# On a line of its own, also after a progress bar that a reader left on the same terminal or log.
+print(f"\n{passed} passed, {failed} failed")
 sys.exit(1 if failed else 0)
