@@ -96,7 +96,7 @@ class Pictures:
         scale = np.where(rng.random(n) < 0.2, rng.uniform(0.2, 0.5, n), rng.uniform(0.45, 1.02, n)).astype(f)
         aspect = rng.normal(0, 0.07, n)
         if wide:
-            aspect = np.where(rng.random(n) < 0.45, rng.uniform(-1.25, 0.35, n), aspect)
+            aspect = np.where(rng.random(n) < 0.45, rng.uniform(-1.2, 0.75, n), aspect)
         sx = scale * np.exp(np.minimum(aspect, 0))
         sy = scale * np.exp(np.minimum(-aspect, 0))
         angle, shear = rng.normal(0, 0.13, n), rng.normal(0, 0.07, n)

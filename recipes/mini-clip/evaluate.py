@@ -22,6 +22,17 @@ ENGLISH = {"en", "en-gb"}
 RECALL_AT = (1, 5, 10)
 
 
+def caption(rng, name, tags):
+    """A page's text: the name alone, or the name and some of its tags, in one of a few forms."""
+    one, two = [*rng.permutation(tags)[:2], None, None][:2]
+    forms = [name, name]
+    if one is not None:
+        forms += [f"{name}, {one}", f"{name} – {one}", f"{one}: {name}"]
+    if two is not None:
+        forms += [f"{name}, {one}, {two}", f"{one} {two} {name}"]
+    return forms[rng.integers(len(forms))]
+
+
 class Names:
     """All names and the captions made of them, each with its embedding."""
 
@@ -32,10 +43,7 @@ class Names:
         self.held = np.array([t["held"] for t in self.texts])
         self.labels = model.texts([t["label"] for t in self.texts])
         rng = np.random.default_rng(SEED)
-        captions = []
-        for t in self.texts:  # half are the name alone, half the name and some of its tags
-            tags = list(rng.permutation(t["tags"])[: rng.integers(1, 4)]) if t["tags"] and rng.random() < 0.5 else []
-            captions.append((", " if rng.random() < 0.5 else " ").join([t["label"], *tags]))
+        captions = [caption(rng, t["label"], t["tags"]) for t in self.texts]
         self.captions = captions
         self.of_captions = model.texts(captions)
         # A caption counts as wrong when it is another emoji's and no name of this one in the same language.

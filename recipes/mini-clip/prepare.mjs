@@ -300,7 +300,8 @@ for (const lang of languages)
     const cls = hexToClass.get(e.hexcode);
     if (cls === undefined) continue;
     const fate = createHash("sha256").update(`held out ${e.hexcode} ${fateLanguage[lang] ?? lang}`).digest().readUInt32LE(0);
-    texts.push({ cls, lang, label: e.label, tags: e.tags ?? [], held: fate % 10 === 0 });
+    const toned = (e.skins ?? []).filter((skin) => typeof skin.tone === "number").map((skin) => skin.label);
+    texts.push({ cls, lang, label: e.label, tags: e.tags ?? [], toned, held: fate % 10 === 0 });
   }
 writeFileSync(join(out, "texts.json"), JSON.stringify(texts));
 

@@ -13,6 +13,10 @@ PREFIXES = [
     "el", "los", "una foto de", "imagen de", "uma foto de", "imagem de", "um", "uma", "il", "una", "een", "een foto van",
     "en", "ett", "et", "kuva", "zdjęcie", "фото", "картинка", "зображення", "写真", "图片", "사진", "ảnh", "รูป", "gambar", "चित्र", "ছবি",
 ]  # fmt: skip
+WORDS = [
+    "ছবি", "billede", "bild", "picture", "imagen", "pilt", "kuva", "image", "चित्र", "kép", "immagine", "画像", "그림", "photo", "foto",
+    "paveikslėlis", "gambar", "bilde", "afbeelding", "obrazek", "imagem", "картинка", "фото", "รูปภาพ", "hình ảnh", "图片", "圖片", "emoji", "icon",
+]  # fmt: skip
 TOO_COMMON = 80  # a tag of more emoji than this says too little
 
 
@@ -28,25 +32,27 @@ class Texts:
         records = [t for t in texts() if include_held or not t["held"]]
         index = {}
         ident = lambda s: index.setdefault(fold(s), len(index))
-        self.records = [(t["cls"], ident(t["label"]), [ident(g) for g in t["tags"]]) for t in records]
+        self.records = [(t["cls"], ident(t["label"]), [ident(g) for g in t["tags"]], [ident(g) for g in t["toned"]]) for t in records]
         meaning = {}
-        for cls, _, tags in self.records:
+        for cls, _, tags, _ in self.records:
             for tag in tags:
                 meaning.setdefault(tag, set()).add(cls)
         named = {}
-        for cls, label, _ in self.records:
+        for cls, label, _, _ in self.records:
             named.setdefault(label, set()).add(cls)
         self.tags = [(tag, sorted(cls)) for tag, cls in meaning.items() if len(cls) <= TOO_COMMON]
         # A tag is drawn as often as it stands beside an emoji, within reason, so that "dog" outweighs a rarity.
         uses = np.zeros(len(index))
-        for _, _, tags in self.records:
+        for _, _, tags, _ in self.records:
             np.add.at(uses, tags, 1)
         weight = np.sqrt([uses[t] for t, _ in self.tags])
         self.tag_chances = np.cumsum(weight / weight.sum())
         self.named = {label: sorted(cls) for label, cls in named.items()}
         strings = list(index)
-        self.prefixes = self.encode(tokenizer, PREFIXES)
-        self.comma = self.encode(tokenizer, [","])[0]
+        self.before = self.encode(tokenizer, [*PREFIXES, *(f"{w}:" for w in WORDS)])
+        self.behind = self.encode(tokenizer, [f"({w})" for w in WORDS])
+        # How pages join a name and other words: mostly by a comma or nothing.
+        self.glue = [[], [], *self.encode(tokenizer, [",", ",", ":", " –", " -"])]
         # Variant 0 is what inference sees; the others drop merges, so that parts of words are learnt too.
         self.variants = [self.encode(tokenizer, strings)]
         tokenizer.model.dropout = 0.1
@@ -69,20 +75,26 @@ class Texts:
                 tag, cls = self.tags[min(int(np.searchsorted(self.tag_chances, u[i, 1])), len(self.tags) - 1)]
                 row = tokens[tag]
             else:
-                own, label, tags = self.records[int(u[i, 1] * len(self.records))]
-                cls = [own]
+                own, label, tags, toned = self.records[int(u[i, 1] * len(self.records))]
+                cls = self.named[label]
+                if toned and u[i, 3] > 0.7:  # "waving hand: dark skin tone" is a waving hand
+                    label = toned[int(u[i, 2] * len(toned))]
                 if kind[i] == 0 or not tags:
                     row = tokens[label]
-                    cls = self.named[label]
                 else:
                     some = [tags[int(k * len(tags))] for k in rng.random(int(u[i, 2] * 4) + 1)]
-                    parts = [label, *dict.fromkeys(some)] if u[i, 3] < 0.75 or len(some) < 2 else list(dict.fromkeys(some))
-                    glue = self.comma if u[i, 4] < 0.3 else []
+                    cls = [own]
+                    parts = list(dict.fromkeys(some))
+                    if len(parts) < 2 or u[i, 2] * 4 % 1 < 0.75:  # else tags without the name
+                        parts.insert(0 if u[i, 4] < 0.65 else len(parts), label)
+                    glue = self.glue[int(u[i, 4] * 1000) % len(self.glue)]
                     row = []
                     for p in parts:
                         row = row + (glue if row else []) + tokens[p]
-            if u[i, 5] < 0.06:
-                row = self.prefixes[int(u[i, 5] / 0.06 * len(self.prefixes))] + row
+            if u[i, 5] < 0.07:
+                row = self.before[int(u[i, 5] / 0.07 * len(self.before))] + row
+            elif u[i, 5] > 0.98:
+                row = row + self.behind[int((u[i, 5] - 0.98) / 0.02 * len(self.behind))]
             rows.append([START, *row][:MAX_TOKENS])
             target[i, cls] = 1 / len(cls)
         width = max(map(len, rows))
