@@ -88,6 +88,8 @@ export default defineConfig({
     'no-shadow': 'off', // short names (row, path, shard) in nested callbacks are clearer than row2
     'no-underscore-dangle': 'off', // LanceDB's and Apache Arrow's columns
     'typescript/consistent-return': 'off', // tsc's strict checks say it better
+    'typescript/no-base-to-string': 'off', // options and columns are of unknown type; templates are checked
+    'typescript/no-unnecessary-boolean-literal-compare': 'off', // isTTY is said to be boolean, and is undefined without a terminal
     'typescript/no-misused-spread': 'off', // [...text] is meant: code points
     'typescript/no-unsafe-type-assertion': 'off', // rows of Parquet, SQL and JSON get their type at the boundary
     'typescript/no-unnecessary-type-parameters': 'off',

@@ -8,7 +8,7 @@ import type { TestContext } from 'vitest';
 export function requirePython(context: TestContext, ...modules: string[]): (script: string, args?: string[]) => string {
   const python = findPython(modules);
   if (!python) context.skip(`no Python with ${modules.join(', ')} (set PAIRMILL_PYTHON to one)`);
-  return (script, args = []) => execFileSync(python!, ['-c', script, ...args], { encoding: 'utf8', maxBuffer: 256 * 1024 * 1024 });
+  return (script, args = []) => execFileSync(python, ['-c', script, ...args], { encoding: 'utf8', maxBuffer: 256 * 1024 * 1024 });
 }
 
 const found = new Map<string, string | undefined>();

@@ -20,12 +20,13 @@ function flush(): void {
 try {
   const origin = await startOrigin(workerData as OriginOptions, { onRequest: (url) => asked.push(url) })
   const timer = setInterval(flush, tellEvery)
-  port.once('message', async () => {
+  const close = async (): Promise<void> => {
     clearInterval(timer)
     await origin.close()
     flush()
     port.close()
-  })
+  }
+  port.once('message', () => void close())
   tell({ started: { port: origin.port, hosts: origin.hosts } })
 } catch (error) {
   const { message, code } = error as NodeJS.ErrnoException

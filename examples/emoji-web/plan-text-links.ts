@@ -4,7 +4,6 @@ import { hostsOf } from './hosts.ts'
 import { pickLocale, mojibakeLocales } from './languages.ts'
 import { pickName } from './names.ts'
 import { extensions } from './plan-pictures.ts'
-import type { PlannedPicture } from './plan-pictures.ts'
 import { randomFrom } from './random.ts'
 import type { Random } from './random.ts'
 import { addRoute, addSubjectLink, fileAnswer, newUrl, pickSubject, repeat } from './web-plan.ts'
@@ -32,7 +31,7 @@ function anySubject(web: WebPlan, random: Random): Subject {
 function planRight(web: WebPlan): void {
   const order = randomFrom(web.seed, 'right order').shuffled(web.pictures)
   repeat(web, 'right', (random, index) => {
-    const subject = pickSubject(web, random, order[index % order.length] as PlannedPicture)
+    const subject = pickSubject(web, random, order[index % order.length])
     addSubjectLink(web, 'right', subject, (random.chance(0.02) ? serveAlmostRefused : serve)(web, random, subject))
   })
 }

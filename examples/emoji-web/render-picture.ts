@@ -1,6 +1,6 @@
 // One picture: background, emoji, encoder.
 
-import sharp from 'sharp'
+import sharp, { type Sharp } from 'sharp'
 import { backgroundSvg, noisePixels } from './backgrounds.ts'
 import type { Format, PictureSpec } from './plan-pictures.ts'
 
@@ -21,7 +21,7 @@ export function pictureSvg(spec: PictureSpec): Buffer {
   return wholeSvg(spec, (backgroundSvg(spec.background, spec.width, spec.height) ?? '') + emojiSvg(spec))
 }
 
-export function drawPicture(spec: PictureSpec): sharp.Sharp {
+export function drawPicture(spec: PictureSpec): Sharp {
   const { width, height, background } = spec
   if (background.style !== 'noise') return sharp(pictureSvg(spec)).removeAlpha()
   const { data, ...grid } = noisePixels(background, width, height)
@@ -31,7 +31,7 @@ export function drawPicture(spec: PictureSpec): sharp.Sharp {
     .removeAlpha()
 }
 
-export function encode(picture: sharp.Sharp, format: Format, quality: number): Promise<Buffer> {
+export function encode(picture: Sharp, format: Format, quality: number): Promise<Buffer> {
   switch (format) {
     case 'jpeg':
       return picture.jpeg({ quality }).toBuffer()

@@ -4,8 +4,8 @@ import type { z } from 'zod';
 export interface CommandIo {
   out(text: string): void;
   err(text: string): void;
-  /** True where stderr is a terminal: bars instead of lines. */
-  readonly terminal: boolean;
+  /** stderr where it is a terminal, for bars instead of lines. */
+  readonly terminal: NodeJS.WritableStream | undefined;
   /** Columns of that terminal. */
   readonly columns: number;
   /** Aborted by SIGINT or SIGTERM. */

@@ -43,7 +43,7 @@ export function flagText(field: OptionField): string {
 export function defaultText(field: OptionField): string {
   if (field.default === undefined || field.default === null || field.kind === 'boolean') return '';
   if (Array.isArray(field.default)) return field.default.join(',');
-  return String(field.default as string | number);
+  return String(field.default);
 }
 
 function details(field: OptionField): string {

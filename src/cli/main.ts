@@ -22,7 +22,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 const io: CommandIo = {
   out: (text) => process.stdout.write(text),
   err: (text) => process.stderr.write(text),
-  terminal: process.stderr.isTTY === true,
+  terminal: process.stderr.isTTY ? process.stderr : undefined,
   columns: process.stderr.columns ?? 100,
   signal: stop.signal,
   environment: process.env,

@@ -15,7 +15,7 @@ export interface Progress {
 
 export function createProgress(io: CommandIo, quiet: boolean): Progress {
   if (quiet) return { start: () => undefined, add: () => undefined, stop: () => undefined, note: (line) => io.err(`${line}\n`) };
-  return io.terminal ? new BarProgress(io) : new LineProgress(io);
+  return io.terminal ? new BarProgress(io, io.terminal) : new LineProgress(io);
 }
 
 class LineProgress implements Progress {
@@ -63,13 +63,15 @@ class LineProgress implements Progress {
 
 class BarProgress implements Progress {
   readonly #io: CommandIo;
+  readonly #terminal: NodeJS.WritableStream;
   #bar: SingleBar | undefined;
   #counts = { in: 0, out: 0, dropped: 0 };
   #expected: number | undefined;
   #started = 0;
 
-  constructor(io: CommandIo) {
+  constructor(io: CommandIo, terminal: NodeJS.WritableStream) {
     this.#io = io;
+    this.#terminal = terminal;
   }
 
   start(name: string, unit: string, expected: number | undefined): void {
@@ -86,7 +88,7 @@ class BarProgress implements Progress {
       hideCursor: true,
       clearOnComplete: true,
       fps: 5,
-      stream: process.stderr,
+      stream: this.#terminal,
     });
     this.#bar.start(expected ?? 1, 0, { dropped: 0, rate: '-', left: '-' });
   }

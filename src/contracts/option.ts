@@ -24,5 +24,5 @@ declare module 'zod' {
  * the flag is its kebab-case, the variable PAIRMILL_ + upper case.
  */
 export function option<T extends z.ZodType>(schema: T, description: string, meta: OptionMeta = {}): T {
-  return schema.describe(description).meta({ ...meta, description }) as T;
+  return schema.describe(description).meta({ ...meta, description });
 }

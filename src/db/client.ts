@@ -47,7 +47,7 @@ function open(url: string, max: number): Database {
     // No look-up of the server's array types at each connection: the casts in our queries name them.
     fetch_types: false,
     connection: { application_name: 'pairmill' },
-  }) as unknown as Database;
+  });
 }
 
 function reason(error: unknown): string {

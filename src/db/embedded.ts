@@ -116,7 +116,7 @@ function startWatchdog(pid: number, name: string): ChildProcess {
   const watchdog = spawn('/bin/sh', ['-c', script, 'pairmill-watchdog', String(pid), name], { detached: true, cwd: '/', stdio: ['pipe', 'ignore', 'ignore'] });
   // Without a shell there is no watchdog; the next start still finds the orphan.
   watchdog.on('error', () => undefined);
-  watchdog.stdin!.on('error', () => undefined);
+  watchdog.stdin.on('error', () => undefined);
   watchdog.unref();
   (watchdog.stdin as unknown as { unref?: () => void }).unref?.();
   return watchdog;

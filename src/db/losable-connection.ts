@@ -19,5 +19,5 @@ export function openConnection(sql: Database): LosableConnection {
   lost.catch(() => undefined);
   const onclose = (): void => controller.abort(new Error('the connection to the database was lost'));
   const own = postgres({ ...(sql.options as unknown as postgres.Options<{ bigint: postgres.PostgresType<bigint> }>), max: 1, idle_timeout: null as unknown as number, max_lifetime: null, onclose });
-  return { sql: own as unknown as Database, signal: controller.signal, lost };
+  return { sql: own, signal: controller.signal, lost };
 }

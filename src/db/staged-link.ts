@@ -26,7 +26,7 @@ export function restToJson(rest: Record<string, unknown>): string {
 export function restFromJson(text: string): Record<string, unknown> {
   const revive = (_key: string, value: unknown, context?: { source?: string }): unknown =>
     typeof value === 'number' && !Number.isSafeInteger(value) && context?.source !== undefined && /^-?\d+$/.test(context.source) ? BigInt(context.source) : value;
-  return JSON.parse(text, revive as (key: string, value: unknown) => unknown) as Record<string, unknown>;
+  return JSON.parse(text, revive) as Record<string, unknown>;
 }
 
 // TypeScript's own declarations do not have it yet.

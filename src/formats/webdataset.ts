@@ -32,7 +32,7 @@ export class SampleWriter {
   readonly #file: FileHandle;
   readonly #pack: Pack = pack();
   readonly #copying: Promise<void>;
-  #failure: unknown;
+  #failure: Error | undefined;
   /** Samples written so far. */
   samples = 0;
 
@@ -53,12 +53,12 @@ export class SampleWriter {
   }
 
   #writeMember(name: string, bytes: Uint8Array): Promise<void> {
-    if (this.#failure) return Promise.reject(this.#failure as Error);
+    if (this.#failure) return Promise.reject(this.#failure);
     // As webdataset/writer.py writes it, but for the time: the hour of writing is no part of the data.
     const header = { name, size: bytes.byteLength, mode: 0o444, mtime: new Date(0), uname: 'bigdata', gname: 'bigdata' };
     return new Promise<void>((resolve, reject) => {
       // After a failure of the file the pack is destroyed, which ends the entry with an error that says nothing.
-      this.#pack.entry(header, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), (error) => (error ? reject((this.#failure as Error) ?? error) : resolve()));
+      this.#pack.entry(header, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), (error) => (error ? reject(this.#failure ?? error) : resolve()));
     });
   }
 
@@ -68,7 +68,7 @@ export class SampleWriter {
     let size = 0;
     const flush = async (): Promise<void> => {
       // appendFile goes on after a short write, which write and writev leave to the caller.
-      if (size > 0) await this.#file.appendFile(Buffer.concat(chunks)).catch((error: unknown) => (this.#failure = error));
+      if (size > 0) await this.#file.appendFile(Buffer.concat(chunks)).catch((error: Error) => (this.#failure = error));
       if (this.#failure) throw this.#failure;
       chunks = [];
       size = 0;
@@ -81,7 +81,7 @@ export class SampleWriter {
       }
       await flush();
     } catch (error) {
-      this.#failure ??= error;
+      this.#failure ??= error as Error;
       this.#pack.destroy();
     }
   }

@@ -43,7 +43,7 @@ export class HttpExchanger {
     const settings = { keepAlive: true, maxFreeSockets: MAX_IDLE_SOCKETS, timeout: IDLE_MS };
     this.#http = new http.Agent(settings);
     this.#https = new https.Agent({ ...settings, rejectUnauthorized: !ignoreCertificates });
-    if (connect) for (const agent of [this.#http, this.#https]) agent.createConnection = connect as typeof agent.createConnection;
+    if (connect) for (const agent of [this.#http, this.#https]) agent.createConnection = connect;
   }
 
   /** Throws FetchError `timeout`, `connection-failed` or `body-too-large`. The body of a status that is not 2xx is cut short. */

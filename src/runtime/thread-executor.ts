@@ -61,7 +61,7 @@ export class ThreadExecutor implements Executor {
     this.#all.add(slot);
     worker.on('message', (message: FromWorker) => this.#receive(slot, message));
     // A crash (out of memory, a native fault that Node survives) costs the shard that ran, not the run.
-    worker.on('error', (error) => slot.running?.reject(new ShardError(`${slot.running.job.stage} ${slot.running.job.shard.name}: its worker thread ended: ${error.message}`, { cause: error })));
+    worker.on('error', (error: Error) => slot.running?.reject(new ShardError(`${slot.running.job.stage} ${slot.running.job.shard.name}: its worker thread ended: ${error.message}`, { cause: error })));
     worker.on('exit', () => {
       this.#all.delete(slot);
       slot.running?.reject(new ShardError(`${slot.running.job.stage} ${slot.running.job.shard.name}: its worker thread ended`));

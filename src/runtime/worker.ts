@@ -25,7 +25,7 @@ setInterval(flush, 200).unref();
 port.on('message', (message: ToWorker) => {
   if ('stop' in message) {
     controller.abort();
-    void Promise.all(pipeline.map((stage) => stage.close?.())).finally(() => port.close());
+    void Promise.all(pipeline.map(async (stage) => stage.close?.())).finally(() => port.close());
     return;
   }
   const { job } = message;
