@@ -4,6 +4,8 @@ import { messageOf, UsageError } from '../contracts/errors.ts';
 /** A pool of connections; a tagged template runs a query. int8 comes and goes as BigInt: a hash is never a number. */
 export type Database = postgres.Sql<{ bigint: bigint }>;
 
+const CONNECT_TIMEOUT_MS = 20_000;
+
 export interface ConnectOptions {
   /** Connections at most. */
   readonly max?: number;
@@ -17,11 +19,24 @@ export interface ConnectOptions {
 export async function connect(url: string, { max = 4 }: ConnectOptions = {}): Promise<Database> {
   const sql = open(url, max);
   try {
-    await sql`SELECT 1`;
+    await withinTime(sql`SELECT 1`);
     return sql;
   } catch (cause) {
     await sql.end({ timeout: 1 });
     throw new UsageError(`The database ${withoutPassword(url)} can't be used: ${reason(cause)}. Check --db, and that the server runs.`, { cause });
+  }
+}
+
+/** The driver's own limit ends with the TCP connection: a peer that accepts and is silent would hold us for ever. */
+async function withinTime(query: PromiseLike<unknown>): Promise<void> {
+  let timer;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer in ${CONNECT_TIMEOUT_MS / 1000} s`)), CONNECT_TIMEOUT_MS + 1000);
+  });
+  try {
+    await Promise.race([query, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -43,7 +58,7 @@ function open(url: string, max: number): Database {
     types: { bigint: postgres.BigInt },
     // "relation already exists, skipping" and the like are no news.
     onnotice: () => undefined,
-    connect_timeout: 20,
+    connect_timeout: CONNECT_TIMEOUT_MS / 1000,
     // No look-up of the server's array types at each connection: the casts in our queries name them.
     fetch_types: false,
     connection: { application_name: 'pairmill' },

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { ShardError } from '../../src/contracts/errors.ts';
 import { connect } from '../../src/db/client.ts';
@@ -149,5 +151,15 @@ test('connect says what is wrong with a URL, without its password', async () => 
   await expect(connect('mysql://a.test/x')).rejects.toThrow(/--db must be a postgres:\/\/ URL/);
   await expect(connect('not a url')).rejects.toThrow(/is not a URL of the form/);
   await expect(connect(databases.url('no_such_database'))).rejects.toThrow(/"no_such_database" does not exist/);
-  await expect(connect('postgres://me:secret@127.0.0.1:1/x')).rejects.toThrow(/postgres:\/\/me:…@127.0.0.1:1\/x can't be used: .*ECONNREFUSED/);
+  const port = await closedPort();
+  await expect(connect(`postgres://me:secret@127.0.0.1:${port}/x`)).rejects.toThrow(new RegExp(`postgres://me:…@127.0.0.1:${port}/x can't be used: .*ECONNREFUSED`));
 });
+
+/** A port of loopback that nobody listens on. */
+async function closedPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
