@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 
 export interface CommandOptions {
   /** File that gets stdout and stderr; added to, so that the commands of one step share it. */
@@ -42,9 +43,9 @@ export async function runCommand(command: string, args: string[], { log, cwd, en
   }
 }
 
-/** The last lines of a log. */
+/** The last lines of a log, without colours: some tools write them to files too. */
 export function tail(log: string, lines: number): string {
-  return readFileSync(log, 'utf8').trimEnd().split('\n').slice(-lines).join('\n');
+  return stripVTControlCharacters(readFileSync(log, 'utf8')).trimEnd().split('\n').slice(-lines).join('\n');
 }
 
 function kill(group: number): void {

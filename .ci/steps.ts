@@ -36,10 +36,10 @@ const command = (name: string, what: string, line: string): Step => ({
 
 /** Cheap ones first; the whole pipeline runs before the tests that look at what it made. */
 export const steps: Step[] = [
-  command('lint', 'oxlint with types and import directions', 'oxlint'),
+  command('lint', 'oxlint with types and import directions', 'oxlint --format unix'),
   command('types', 'TypeScript over src, test and all scripts', 'tsc -p .'),
   command('types-web', 'TypeScript over the page', 'tsc -p web'),
-  command('format', 'oxfmt', 'oxfmt --check'),
+  command('format', 'oxfmt', 'oxfmt --list-different'),
   command('dead-code', 'knip: files, exports and dependencies that nothing uses', 'knip --no-progress'),
   command('docs', 'generated pages are up to date', 'node src/cli/main.ts docs --check'),
   command('ui', 'the page builds', 'node .ci/build-web.ts'),
