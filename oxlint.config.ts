@@ -33,7 +33,10 @@ const imports = (files: string, refused: string[], ...patterns: { regex: string;
 });
 
 const roomOverrides = Object.entries(rooms).map(([room, allowed]) =>
-  imports(`src/${room}/**`, everyRoom.filter((other) => other !== room && !allowed.includes(other))),
+  imports(
+    `src/${room}/**`,
+    everyRoom.filter((other) => other !== room && !allowed.includes(other)),
+  ),
 );
 
 /** A stage is a file or a folder of src/stages, so what leaves it depends on how deep the file lies. */
@@ -101,14 +104,27 @@ export default defineConfig({
   overrides: [
     {
       files: ['src/**', 'web/**'],
-      rules: { 'max-lines': ['error', { max: 300 }], 'no-console': 'error', 'no-restricted-properties': ['error', ...processProperties], 'unicorn/no-process-exit': 'error' },
+      rules: {
+        'max-lines': ['error', { max: 300 }],
+        'no-console': 'error',
+        'no-restricted-properties': ['error', ...processProperties],
+        'unicorn/no-process-exit': 'error',
+      },
     },
     { files: ['bench/**', '.ci/**', 'examples/**'], rules: { 'max-lines': ['error', { max: 300 }] } },
     ...roomOverrides,
     ...betweenStages,
     {
       files: ['src/pipeline.ts'],
-      rules: { 'no-restricted-imports': ['error', { paths: processModules, patterns: [{ regex: '^\\./(formats|models|net|knn|db|runtime|server|cli)/', message: 'The list of stages imports the stages and the contracts.' }] }] },
+      rules: {
+        'no-restricted-imports': [
+          'error',
+          {
+            paths: processModules,
+            patterns: [{ regex: '^\\./(formats|models|net|knn|db|runtime|server|cli)/', message: 'The list of stages imports the stages and the contracts.' }],
+          },
+        ],
+      },
     },
     {
       files: ['src/cli/main.ts', 'src/server/main.ts'],
@@ -119,7 +135,27 @@ export default defineConfig({
       plugins: ['eslint', 'typescript', 'unicorn', 'oxc', 'import', 'react', 'jsx-a11y'],
       env: { browser: true },
       rules: {
-        'no-restricted-imports': ['error', { patterns: [{ regex: from([...Object.keys(rooms).filter((room) => room !== 'contracts').map((room) => `src/${room}`), 'src/pipeline', 'bench', 'e2e', 'examples', 'recipes', 'test']), message: 'web imports only src/contracts.' }] }],
+        'no-restricted-imports': [
+          'error',
+          {
+            patterns: [
+              {
+                regex: from([
+                  ...Object.keys(rooms)
+                    .filter((room) => room !== 'contracts')
+                    .map((room) => `src/${room}`),
+                  'src/pipeline',
+                  'bench',
+                  'e2e',
+                  'examples',
+                  'recipes',
+                  'test',
+                ]),
+                message: 'web imports only src/contracts.',
+              },
+            ],
+          },
+        ],
         'react/no-danger': 'error', // captions come from the crawl: text, never HTML
         'react/rules-of-hooks': 'error',
         'react/exhaustive-deps': 'error',

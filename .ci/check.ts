@@ -77,7 +77,9 @@ async function runStep(step: Step): Promise<Counts> {
   if (performance.now() > ends) notes.push('it ran out of time');
   const verdict = counts.failed > 0 ? 'FAILED' : counts.passed === 0 ? 'skipped' : 'ok';
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  console.log(`${verdict.padEnd(7)} ${step.name.padEnd(10)} ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped in ${seconds} s: ${step.what}`);
+  console.log(
+    `${verdict.padEnd(7)} ${step.name.padEnd(10)} ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped in ${seconds} s: ${step.what}`,
+  );
   for (const note of notes) console.log(`        ${note}`);
   if (counts.failed > 0) console.log(`${tail(log, FAILED_LOG_LINES).replaceAll(/^/gm, '      | ')}\n`);
   return counts;

@@ -21,20 +21,25 @@ export function ofExit(code: number): Counts {
 /** Counts of vitest's JSON report. */
 export function ofVitest(report: string, code: number): Counts {
   const json = read<{ numPassedTests: number; numFailedTests: number; numPendingTests: number; numTodoTests: number }>(report);
-  return json ? agreed({ passed: json.numPassedTests, failed: json.numFailedTests, skipped: json.numPendingTests + json.numTodoTests }, code) : ofExit(code || 1);
+  return json
+    ? agreed({ passed: json.numPassedTests, failed: json.numFailedTests, skipped: json.numPendingTests + json.numTodoTests }, code)
+    : ofExit(code || 1);
 }
 
 /** Failed and skipped tests of vitest's JSON report by name, so that none goes unseen behind a number. */
 export function namesOfVitest(report: string): string[] {
   const json = read<{ testResults: { name: string; assertionResults: { status: string; fullName: string }[] }[] }>(report);
-  const tests = json?.testResults.flatMap(({ name, assertionResults }) => assertionResults.map((test) => ({ ...test, file: name.replace(/^.*\/test\//, 'test/') }))) ?? [];
+  const tests =
+    json?.testResults.flatMap(({ name, assertionResults }) => assertionResults.map((test) => ({ ...test, file: name.replace(/^.*\/test\//, 'test/') }))) ?? [];
   return tests.filter(({ status }) => status !== 'passed').map(({ status, file, fullName }) => `${status}: ${file} ${fullName}`);
 }
 
 /** Counts of Playwright's JSON report. A test that passed on a second try only is a failed one. */
 export function ofPlaywright(report: string, code: number): Counts {
   const json = read<{ stats: { expected: number; unexpected: number; flaky: number; skipped: number } }>(report);
-  return json ? agreed({ passed: json.stats.expected, failed: json.stats.unexpected + json.stats.flaky, skipped: json.stats.skipped }, code) : ofExit(code || 1);
+  return json
+    ? agreed({ passed: json.stats.expected, failed: json.stats.unexpected + json.stats.flaky, skipped: json.stats.skipped }, code)
+    : ofExit(code || 1);
 }
 
 /** Counts of a log whose last line of the form `N passed, N failed` holds them. */

@@ -67,7 +67,9 @@ async function runPipeline(context: StepContext): Promise<Counts> {
 /** A demo run counts where it exited with 0, left every folder, and every stage passed something on. */
 function wholeRun({ say }: StepContext, code: number, folder: string): Counts {
   if (code !== 0) return ofExit(code);
-  const missing = ['candidates', 'links', 'samples', 'pairs', 'embeddings', 'tags', 'release', 'index', 'summary.json'].filter((name) => !existsSync(join(folder, name)));
+  const missing = ['candidates', 'links', 'samples', 'pairs', 'embeddings', 'tags', 'release', 'index', 'summary.json'].filter(
+    (name) => !existsSync(join(folder, name)),
+  );
   if (missing.length > 0) {
     say(`the run exited with 0, but ${folder} lacks ${missing.join(', ')}`);
     return ofExit(1);
@@ -102,7 +104,9 @@ async function runVitest(context: StepContext, program: string, args: string[]):
 
 async function runBrowser(context: StepContext): Promise<Counts> {
   const report = `${context.log}.json`;
-  const code = await context.run('npm', ['run', 'e2e', '--', '--reporter=line,json'], { env: { ...demoEnvironment(context), PLAYWRIGHT_JSON_OUTPUT_NAME: report } });
+  const code = await context.run('npm', ['run', 'e2e', '--', '--reporter=line,json'], {
+    env: { ...demoEnvironment(context), PLAYWRIGHT_JSON_OUTPUT_NAME: report },
+  });
   const counts = ofPlaywright(report, code);
   if (counts.skipped > 0) context.say(`${counts.skipped} skipped: no Chromium (set PAIRMILL_CHROMIUM to its path)`);
   return counts;

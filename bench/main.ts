@@ -22,13 +22,17 @@ const names = readdirSync(import.meta.dirname)
 
 const [name, ...args] = process.argv.slice(2);
 if (name === undefined || !names.includes(name)) {
-  console.error(`${name === undefined ? 'Which bench?' : `There is no bench ${name}.`} npm run bench -- NAME, with NAME one of: ${names.join(', ') || '(none yet)'}`);
+  console.error(
+    `${name === undefined ? 'Which bench?' : `There is no bench ${name}.`} npm run bench -- NAME, with NAME one of: ${names.join(', ') || '(none yet)'}`,
+  );
   process.exit(name === undefined ? 0 : 2);
 }
 
 const bench = (await import(join(import.meta.dirname, `${name}.ts`))) as Bench;
 const { title, rows, ratios } = await bench.run(args);
-console.log(`${title}\n${cpus()[0]?.model ?? 'unknown CPU'}, ${availableParallelism()} CPUs, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}\n`);
+console.log(
+  `${title}\n${cpus()[0]?.model ?? 'unknown CPU'}, ${availableParallelism()} CPUs, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}\n`,
+);
 console.log(markdownTable(rows));
 console.log(JSON.stringify({ bench: name, ratios }));
 

