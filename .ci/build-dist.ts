@@ -1,0 +1,20 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+
+/**
+ * Makes dist/ for the published package (npm's `prepack`): src/ and examples/emoji-web as JavaScript with imports of
+ * .js, as Node strips no types under node_modules, and the web page in dist/web.
+ */
+const root = dirname(import.meta.dirname);
+const run = (...args: string[]): void => {
+  // stdout belongs to npm: `npm pack --json` prints there.
+  execFileSync(process.execPath, args, { cwd: root, stdio: ['ignore', 2, 2] });
+};
+
+rmSync(join(root, 'dist'), { recursive: true, force: true });
+const typescript = dirname(createRequire(import.meta.url).resolve('typescript/package.json'));
+run(join(typescript, 'bin', 'tsc'), '--project', 'tsconfig.build.json');
+const web = join(root, '.ci', 'build-web.ts');
+if (existsSync(web)) run(web);

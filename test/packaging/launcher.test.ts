@@ -1,0 +1,98 @@
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, onTestFinished, test, type TestContext } from 'vitest';
+
+const repository = join(import.meta.dirname, '..', '..');
+
+/** A package of ours in a folder of its own: the launcher, and what is given as sources and as dist/. */
+async function makePackage({ source, built, installed = false, dependencies = true }: { source?: string; built?: string; installed?: boolean; dependencies?: boolean }): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'pairmill-launcher-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const root = installed ? join(folder, 'node_modules', 'pairmill') : folder;
+  await mkdir(root, { recursive: true });
+  await writeFile(join(root, 'package.json'), '{"name": "pairmill", "type": "module"}');
+  await cp(join(repository, 'bin', 'pairmill.js'), join(root, 'bin', 'pairmill.js'));
+  if (dependencies) await symlink(join(repository, 'node_modules'), join(root, 'node_modules'));
+  for (const [path, text] of [['src/cli/main.ts', source], ['dist/src/cli/main.js', built]] as const) {
+    if (text === undefined) continue;
+    await mkdir(join(root, path, '..'), { recursive: true });
+    await writeFile(join(root, path), text);
+  }
+  return join(root, 'bin', 'pairmill.js');
+}
+
+/** A Node that is older than 24, which the machine has beside the package's. */
+function oldNode(context: TestContext): string {
+  const node = ['/usr/bin/node', '/usr/local/bin/node', process.env.PAIRMILL_OLD_NODE].find((path) => {
+    const { stdout } = spawnSync(path ?? '', ['--version'], { encoding: 'utf8' });
+    return stdout !== null && /^v2[0-3]\./.test(stdout);
+  });
+  return node ?? context.skip('no Node 20 to 23 on this machine (set PAIRMILL_OLD_NODE to one)');
+}
+
+const report = 'const text: string = JSON.stringify([process.version, process.argv.slice(2)]); console.log(text);';
+
+test('in a clone the sources are started with the arguments', async () => {
+  const launcher = await makePackage({ source: report, built: 'console.log("dist")' });
+  expect(execFileSync(process.execPath, [launcher, 'run', '--a b'], { encoding: 'utf8' })).toBe(`["${process.version}",["run","--a b"]]\n`);
+});
+
+test('as installed, dist/ is started, whatever else lies there', async () => {
+  const launcher = await makePackage({ source: report, built: 'console.log("dist")', installed: true });
+  expect(execFileSync(process.execPath, [launcher], { encoding: 'utf8' })).toBe('dist\n');
+});
+
+test('an incomplete package says so', async () => {
+  const launcher = await makePackage({ installed: true });
+  const { status, stderr } = spawnSync(process.execPath, [launcher], { encoding: 'utf8' });
+  expect(status).toBe(2);
+  expect(stderr).toMatch(/^pairmill: .*main\.js is missing\. Install the package again\.\n$/);
+});
+
+describe('under an older Node', () => {
+  test('runs on the Node of the platform package, with the arguments, standard input and exit code', async (context) => {
+    const launcher = await makePackage({ source: `${report} process.stdin.pipe(process.stdout); process.stdin.on('end', () => { process.exitCode = 3; });` });
+    const { status, stdout, stderr } = spawnSync(oldNode(context), [launcher, 'x'], { encoding: 'utf8', input: 'typed' });
+    expect(stdout).toMatch(/^\["v(2[4-9]|[3-9]\d)\..*",\["x"\]\]\ntyped$/);
+    expect({ status, stderr }).toEqual({ status: 3, stderr: '' });
+  });
+
+  test('says what is missing without that package', async (context) => {
+    const node = oldNode(context);
+    const launcher = await makePackage({ source: report, dependencies: false });
+    const { status, stderr } = spawnSync(node, [launcher], { encoding: 'utf8' });
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/^pairmill: Node 24 or newer is needed\. This is v2\d\..*, and the package node-\S+ is not installed.*\n$/);
+  });
+
+  test('ends by the signal that ended the child', async (context) => {
+    const launcher = await makePackage({ source: "process.kill(process.pid, 'SIGKILL'); setInterval(() => undefined, 1000);" });
+    expect(spawnSync(oldNode(context), [launcher]).signal).toBe('SIGKILL');
+  });
+
+  test.for(['SIGTERM', 'SIGINT'] as const)('passes %s on and waits for the clean-up', async (signal, context) => {
+    const launcher = await makePackage({ source: `process.on('${signal}', () => setTimeout(() => { console.log('cleaned'); process.exit(7); }, 200)); console.log('up'); setInterval(() => undefined, 1000);` });
+    const child = spawn(oldNode(context), [launcher], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    child.stdout.on('data', (data: Buffer) => (output += data.toString()));
+    await once(child.stdout, 'data');
+    child.kill(signal);
+    const [code] = (await once(child, 'close')) as [number];
+    expect({ output, code }).toEqual({ output: 'up\ncleaned\n', code: 7 });
+  });
+
+  test('kill -9 of the process group leaves nothing', async (context) => {
+    const launcher = await makePackage({ source: 'console.log(process.pid); setInterval(() => undefined, 1000);' });
+    const child = spawn(oldNode(context), [launcher], { detached: true, stdio: ['ignore', 'pipe', 'ignore'] });
+    const [data] = (await once(child.stdout, 'data')) as [Buffer];
+    process.kill(-child.pid!, 'SIGKILL');
+    await once(child, 'close');
+    await sleep(100);
+    // Empty for a zombie that nobody has reaped yet.
+    expect(await readFile(`/proc/${Number(data.toString())}/cmdline`, 'utf8').catch(() => '')).toBe('');
+  });
+});
