@@ -1,0 +1,182 @@
+import { type FileHandle, open } from 'node:fs/promises';
+
+/**
+ * NumPy's .npy files, version 1.0: two-dimensional, float16 or float32, little-endian, C order. The header is byte for
+ * byte the one that `numpy.save` (2.x) writes for the same array: embedding-reader finds the shape in it by a regular
+ * expression.
+ */
+
+export type NpyType = '<f2' | '<f4';
+
+const MAGIC = Buffer.from('\x93NUMPY\x01\x00', 'latin1');
+/** numpy leaves room for the first number of the shape to grow to this many digits (numpy/lib/format.py). */
+const GROWTH_DIGITS = 21;
+const ALIGNMENT = 64;
+const WRITE_BYTES = 1024 * 1024;
+/** Rows read at a time by `readNpyBatches`. */
+const BATCH_BYTES = 8 * 1024 * 1024;
+
+/** The header of an array of `rows` x `dimensions`; its length does not depend on `rows`. */
+export function npyHeader(rows: number, dimensions: number, type: NpyType): Buffer {
+  const dictionary = `{'descr': '${type}', 'fortran_order': False, 'shape': (${rows}, ${dimensions}), }`;
+  const text = dictionary + ' '.repeat(GROWTH_DIGITS - String(rows).length);
+  // numpy pads to 64 with 64 - n % 64 spaces, a whole 64 where it is aligned already.
+  const padding = ALIGNMENT - ((MAGIC.length + 2 + text.length + 1) % ALIGNMENT);
+  const body = Buffer.from(`${text}${' '.repeat(padding)}\n`, 'latin1');
+  const length = Buffer.alloc(2);
+  length.writeUInt16LE(body.length);
+  return Buffer.concat([MAGIC, length, body]);
+}
+
+/** Writes one array row by row; the number of rows is filled in at `close`. Not safe for concurrent calls. */
+export class NpyWriter {
+  readonly #file: FileHandle;
+  readonly #dimensions: number;
+  readonly #type: NpyType;
+  readonly #buffer: Uint8Array;
+  readonly #values: Float16Array | Float32Array;
+  #filled = 0;
+  /** Rows written so far. */
+  rows = 0;
+
+  private constructor(file: FileHandle, dimensions: number, type: NpyType) {
+    this.#file = file;
+    this.#dimensions = dimensions;
+    this.#type = type;
+    const width = type === '<f2' ? 2 : 4;
+    const capacity = dimensions * Math.max(1, Math.floor(WRITE_BYTES / (dimensions * width)));
+    this.#values = type === '<f2' ? new Float16Array(capacity) : new Float32Array(capacity);
+    this.#buffer = new Uint8Array(this.#values.buffer);
+  }
+
+  static async open(path: string, dimensions: number, type: NpyType): Promise<NpyWriter> {
+    if (!Number.isInteger(dimensions) || dimensions < 1) throw new RangeError(`an array of ${dimensions} dimensions can't be written`);
+    const file = await open(path, 'w');
+    await file.write(npyHeader(0, dimensions, type));
+    return new NpyWriter(file, dimensions, type);
+  }
+
+  /** Adds one row of `dimensions` values; float16 rounds to nearest even, as numpy does. */
+  async writeRow(row: Float32Array): Promise<void> {
+    if (row.length !== this.#dimensions) throw new RangeError(`a row of ${row.length} values does not fit an array of ${this.#dimensions}`);
+    this.#values.set(row, this.#filled);
+    this.#filled += row.length;
+    this.rows++;
+    if (this.#filled === this.#values.length) await this.#flush();
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#filled > 0) await this.#file.write(this.#buffer, 0, this.#filled * this.#values.BYTES_PER_ELEMENT);
+    this.#filled = 0;
+  }
+
+  /** Writes the header, makes the file durable and closes it. */
+  async close(): Promise<void> {
+    try {
+      await this.#flush();
+      await this.#file.write(npyHeader(this.rows, this.#dimensions, this.#type), 0, undefined, 0);
+      await this.#file.sync();
+    } finally {
+      await this.#file.close();
+    }
+  }
+
+  /** Closes without a header that counts: the file is not to be used. */
+  async abort(): Promise<void> {
+    await this.#file.close();
+  }
+}
+
+/** A whole array in memory. */
+export interface NpyArray {
+  rows: number;
+  dimensions: number;
+  /** Row `i` in float32; for a float32 file a view of the array, not a copy. */
+  row(i: number): Float32Array;
+}
+
+/** Reads a whole file. Use `readNpyBatches` where it may be large. */
+export async function readNpy(path: string): Promise<NpyArray> {
+  const file = await open(path, 'r');
+  try {
+    const shape = await readShape(file, path);
+    const values = await readValues(file, shape, 0, shape.rows);
+    return { rows: shape.rows, dimensions: shape.dimensions, row: (i) => rowOf(values, i, shape) };
+  } finally {
+    await file.close();
+  }
+}
+
+/** Reads rows in order, a few MiB in memory at a time: arrays of rows in float32, with the number of the first. */
+export async function* readNpyBatches(path: string, rowsPerBatch?: number): AsyncGenerator<{ start: number; rows: Float32Array[] }> {
+  const file = await open(path, 'r');
+  try {
+    const shape = await readShape(file, path);
+    const step = rowsPerBatch ?? Math.max(1, Math.floor(BATCH_BYTES / shape.rowBytes));
+    for (let start = 0; start < shape.rows; start += step) {
+      const count = Math.min(step, shape.rows - start);
+      const values = await readValues(file, shape, start, count);
+      yield { start, rows: Array.from({ length: count }, (_, i) => rowOf(values, i, shape)) };
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** The shape that the header declares; throws where the file is no such array or was cut. */
+export async function npyShape(path: string): Promise<{ rows: number; dimensions: number; type: NpyType }> {
+  const file = await open(path, 'r');
+  try {
+    const { rows, dimensions, type } = await readShape(file, path);
+    return { rows, dimensions, type };
+  } finally {
+    await file.close();
+  }
+}
+
+interface Shape {
+  rows: number;
+  dimensions: number;
+  type: NpyType;
+  /** Of the first value. */
+  offset: number;
+  rowBytes: number;
+}
+
+async function readShape(file: FileHandle, path: string): Promise<Shape> {
+  const start = Buffer.alloc(10);
+  await file.read(start, 0, 10, 0);
+  if (!start.subarray(0, 6).equals(MAGIC.subarray(0, 6)) || start[6] !== 1) throw new Error(`${path} is not a NumPy array of version 1.0`);
+  const length = start.readUInt16LE(8);
+  const header = Buffer.alloc(length);
+  await file.read(header, 0, length, 10);
+  const text = header.toString('latin1');
+  const [, type] = /'descr': '(<f[24])'/.exec(text) ?? [];
+  const [, rowsText, dimensionsText] = /'shape': \((\d+), (\d+)\)/.exec(text) ?? [];
+  if (!type || !rowsText || !dimensionsText || !text.includes("'fortran_order': False")) {
+    throw new Error(`${path} is not a two-dimensional array of <f2 or <f4 in C order: its header is ${text.trim()}`);
+  }
+  const [rows, dimensions] = [Number(rowsText), Number(dimensionsText)];
+  const shape: Shape = { rows, dimensions, type: type as NpyType, offset: 10 + length, rowBytes: dimensions * (type === '<f2' ? 2 : 4) };
+  const { size } = await file.stat();
+  const expected = shape.offset + rows * shape.rowBytes;
+  if (size !== expected) throw new Error(`${path} has ${size} bytes where its header asks for ${expected}: it was cut or is still being written`);
+  return shape;
+}
+
+async function readValues(file: FileHandle, shape: Shape, start: number, count: number): Promise<Float16Array | Float32Array> {
+  const length = count * shape.dimensions;
+  const values = shape.type === '<f2' ? new Float16Array(length) : new Float32Array(length);
+  const bytes = new Uint8Array(values.buffer);
+  for (let filled = 0; filled < bytes.byteLength;) {
+    const { bytesRead } = await file.read(bytes, filled, bytes.byteLength - filled, shape.offset + start * shape.rowBytes + filled);
+    if (bytesRead === 0) throw new Error('the array ended while it was read');
+    filled += bytesRead;
+  }
+  return values;
+}
+
+function rowOf(values: Float16Array | Float32Array, i: number, { dimensions }: Shape): Float32Array {
+  const row = values.subarray(i * dimensions, (i + 1) * dimensions);
+  return row instanceof Float32Array ? row : Float32Array.from(row);
+}

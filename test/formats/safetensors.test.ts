@@ -1,0 +1,45 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readSafetensors } from '../../src/formats/safetensors.ts';
+import { requirePython } from '../python.ts';
+import { safetensorsBytes } from '../models/safetensors-bytes.ts';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'safetensors-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe('safetensors', () => {
+  test('reads shapes, values and metadata', async () => {
+    const path = join(folder, 'a.safetensors');
+    await writeFile(path, safetensorsBytes({ weight: { shape: [2, 2], data: [1, 2, 3, -4.5] }, bias: { shape: [1], data: [0.25] } }, { output: 'pflag' }));
+    const { metadata, tensors } = await readSafetensors(path);
+    expect(metadata).toEqual({ output: 'pflag' });
+    expect(tensors.get('weight')).toEqual({ shape: [2, 2], data: Float32Array.from([1, 2, 3, -4.5]) });
+    expect(tensors.get('bias')!.data[0]).toBe(0.25);
+  });
+
+  test('a cut or foreign file says what is wrong with it', async () => {
+    const path = join(folder, 'cut.safetensors');
+    await writeFile(path, safetensorsBytes({ weight: { shape: [2], data: [1, 2] } }).subarray(0, -4));
+    await expect(readSafetensors(path)).rejects.toThrow(/tensor weight of shape \[2\] does not fit/);
+    await writeFile(path, 'this is a text and no tensor');
+    await expect(readSafetensors(path)).rejects.toThrow(/its header would have/);
+    await writeFile(path, 'abc');
+    await expect(readSafetensors(path)).rejects.toThrow(/it has 3 bytes/);
+  });
+
+  test("the Python package's files in four types", async (context) => {
+    const python = requirePython(context, 'safetensors.torch', 'torch');
+    const path = join(folder, 'torch.safetensors');
+    python(
+      'import torch, sys; from safetensors.torch import save_file; t = torch.tensor([[1.5, -2.25], [0.0, 1024.0]]); save_file({n: t.to(d) for n, d in [("h", torch.float16), ("b", torch.bfloat16), ("f", torch.float32), ("d", torch.float64)]}, sys.argv[1])',
+      [path],
+    );
+    const { tensors } = await readSafetensors(path);
+    for (const name of ['h', 'b', 'f', 'd']) expect([...tensors.get(name)!.data]).toEqual([1.5, -2.25, 0, 1024]);
+  });
+});
