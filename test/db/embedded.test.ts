@@ -14,7 +14,8 @@ import { installedPostgres, linkLibraries } from '../../src/db/postgres-package.
 import { readBatch } from '../../src/db/read-batch.ts';
 import { clusterName, serverProcesses } from '../../src/db/server-processes.ts';
 import { stagingSize } from '../../src/db/staging-size.ts';
-import { makeLinks, temporaryFolder } from './harness.ts';
+import { temporaryFolder } from './harness.ts';
+import { makeLinks } from './links.ts';
 
 const root = process.getuid?.() === 0;
 
@@ -52,6 +53,33 @@ describe('after kill -9', () => {
     expect(await openBatches(sql)).toEqual([batch]);
     expect(await readBatch(sql, batch!.shard)).toEqual(leased);
     expect((await copyLinks(sql, { shard: '1', fingerprint: 'f', rows: makeLinks(40_000, 3_000) })).duplicates).toEqual([]);
+    await sql.end();
+    await database.close();
+  });
+
+  test.each(['ingest.leased', 'ingest.committing'])('of everything at %s, the shard is in whole or not at all, and the next ingest ends the same', async (point) => {
+    const folder = await temporaryFolder();
+    const module = (name: string): string => JSON.stringify(new URL(name, import.meta.url).href);
+    const script = `
+      import { openDatabase } from ${module('../../src/db/open-database.ts')};
+      import { connect } from ${module('../../src/db/client.ts')};
+      import { copyLinks } from ${module('../../src/db/copy-links.ts')};
+      import { makeLinks } from ${module('./links.ts')};
+      const sql = await connect((await openDatabase(undefined, ${JSON.stringify(folder)})).url);
+      const links = makeLinks(2000);
+      await copyLinks(sql, { shard: '0', fingerprint: 'f', rows: [...links, links[7]], reached: (point) => {
+        if (point === ${JSON.stringify(point)}) { process.kill(0, 'SIGKILL'); for (;;); }
+      } });`;
+    const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], { detached: true, stdio: ['ignore', 'ignore', 'inherit'] });
+    expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
+    const database = await openDatabase(undefined, folder);
+    const sql = await connect(database.url);
+    const size = await stagingSize(sql);
+    expect(point === 'ingest.leased' ? [0] : [0, 2_000]).toContain(size);
+    expect((await sql`SELECT count(*) AS n FROM pairmill.links`)[0]!['n']).toBe(BigInt(size));
+    const links = makeLinks(2_000);
+    expect(await copyLinks(sql, { shard: '0', fingerprint: 'f', rows: [...links, links[7]!] })).toEqual({ rows: 2_001, duplicates: [2_000], already: size > 0 });
+    expect(await stagingSize(sql)).toBe(2_000);
     await sql.end();
     await database.close();
   });

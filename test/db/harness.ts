@@ -5,7 +5,6 @@ import { afterAll, beforeAll } from 'vitest';
 import { connect, type Database } from '../../src/db/client.ts';
 import { type EmbeddedServer, startEmbedded } from '../../src/db/embedded.ts';
 import { migrate } from '../../src/db/migrate.ts';
-import type { StagedLink } from '../../src/db/staged-link.ts';
 
 /** A temporary folder that is removed at the end of the test file. */
 export async function temporaryFolder(): Promise<string> {
@@ -40,24 +39,4 @@ export function embeddedDatabases(): { fresh(): Promise<Database>; url(name: str
       return sql;
     },
   };
-}
-
-/** `count` links, numbered from `from`, each with a hash of its own spread over all of int64. */
-export function makeLinks(count: number, from = 0): StagedLink[] {
-  return Array.from({ length: count }, (_, index) => {
-    const i = from + index;
-    return {
-      hash: BigInt.asIntN(64, BigInt(i + 1) * 0x9e3779b97f4a7c15n),
-      record_offset: BigInt(i) * 1_000n,
-      url: `https://host${i % 50}.test/${i}.jpg`,
-      text: `picture ${i}`,
-      language: 'en',
-      set_name: 'en',
-      licence: null,
-      uid: `uid ${i}`,
-      page_url: null,
-      crawl_file: 'crawl.wat.gz',
-      rest: null,
-    };
-  });
 }

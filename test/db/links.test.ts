@@ -11,7 +11,8 @@ import { openBatches } from '../../src/db/open-batches.ts';
 import { readBatch } from '../../src/db/read-batch.ts';
 import { stagingSize } from '../../src/db/staging-size.ts';
 import type { StagedLink } from '../../src/db/staged-link.ts';
-import { embeddedDatabases, makeLinks } from './harness.ts';
+import { embeddedDatabases } from './harness.ts';
+import { makeLinks } from './links.ts';
 
 const databases = embeddedDatabases();
 
