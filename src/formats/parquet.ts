@@ -143,6 +143,24 @@ export async function* readParquetBatches<Row = Record<string, unknown>>(path: s
   }
 }
 
+/** Rows `start` (included) to `end` (excluded) in file order, a row group at a time; groups outside are not read. */
+export async function* readParquetRange<Row = Record<string, unknown>>(path: string, { start, end, columns }: { start: number; end: number; columns?: readonly (keyof Row & string)[] }): AsyncGenerator<Row> {
+  const source = await openBuffer(path);
+  try {
+    const metadata = await readMetadata(source.buffer, path);
+    let groupStart = 0;
+    for (const group of metadata.row_groups) {
+      const groupEnd = groupStart + Number(group.num_rows);
+      const [rowStart, rowEnd] = [Math.max(start, groupStart), Math.min(end, groupEnd)];
+      groupStart = groupEnd;
+      if (rowStart >= rowEnd) continue;
+      yield* (await parquetReadObjects({ file: source.buffer, metadata, compressors, rowStart, rowEnd, ...(columns ? { columns: [...columns] } : {}) })) as Row[];
+    }
+  } finally {
+    await source.close();
+  }
+}
+
 /** Rows that the file's footer declares. */
 export async function countParquetRows(path: string): Promise<number> {
   const source = await openBuffer(path);

@@ -1,0 +1,37 @@
+import { createHash } from 'node:crypto';
+import type { DropReason } from '../../contracts/drop-reason.ts';
+import type { ConcurrencyLimit } from '../../net/concurrency-limit.ts';
+import { FetchError } from '../../net/fetch-error.ts';
+import type { PoliteClient } from '../../net/polite-client.ts';
+import { withRetries } from '../../net/retry.ts';
+import type { LinkRow } from './link-row.ts';
+import type { DownloadOptions } from './options.ts';
+import { type Picture, PictureError, processPicture } from './process-picture.ts';
+
+/** What became of one link. */
+export type SampleOutcome =
+  | { picture: Picture; sha256: string | null }
+  | { reason: DropReason<'download'>; value: string; threshold: string | null };
+
+export interface SampleFetcher {
+  client: PoliteClient;
+  /** Bounds the pictures that are decoded at a time: each may take 4 bytes a pixel. */
+  decoding: ConcurrencyLimit;
+  options: DownloadOptions;
+  signal: AbortSignal;
+}
+
+/** Downloads one link and makes its picture. A broken one costs itself; only what is no fault of the link throws. */
+export async function fetchSample(link: LinkRow, { client, decoding, options, signal }: SampleFetcher): Promise<SampleOutcome> {
+  signal.throwIfAborted();
+  try {
+    const { body } = await withRetries(async () => client.get(link.url), options.retries, signal);
+    const computed = options.computeHash === 'sha256' || link.expectedSha256 !== undefined ? createHash('sha256').update(body).digest('hex') : null;
+    if (link.expectedSha256 !== undefined && computed !== link.expectedSha256) return { reason: 'hash-mismatch', value: computed!, threshold: link.expectedSha256 };
+    const picture = await decoding.run(async () => processPicture(body, options));
+    return { picture, sha256: options.computeHash === 'sha256' ? computed : null };
+  } catch (error) {
+    if (!(error instanceof FetchError || error instanceof PictureError)) throw error;
+    return { reason: error.reason, value: error.value, threshold: error.threshold };
+  }
+}

@@ -1,0 +1,47 @@
+import type { DropReason } from '../../contracts/drop-reason.ts';
+import type { Sample } from '../../contracts/records.ts';
+
+interface Img2datasetStatus {
+  status: Exclude<Sample['status'], 'success'>;
+  /** `{value}` is what was measured. */
+  message: string;
+}
+
+const notDownloaded = (message: string): Img2datasetStatus => ({ status: 'failed_to_download', message });
+const notResized = (message: string): Img2datasetStatus => ({ status: 'failed_to_resize', message });
+
+/**
+ * img2dataset's `status` and `error_message` for each drop reason. Its own strings where it has one for the case
+ * (downloader.py, resizer.py; `HTTP Error …` is urllib's), so that scripts that look for them go on working.
+ */
+const statuses: Readonly<Record<DropReason<'download'>, Img2datasetStatus>> = {
+  duplicate: notDownloaded('duplicate of a sample before it'),
+  'url-invalid': notDownloaded('invalid URL'),
+  'private-address': notDownloaded('private address'),
+  'robots-txt': notDownloaded('Use of image disallowed by robots.txt'),
+  'x-robots-tag': notDownloaded('Use of image disallowed by X-Robots-Tag directive'),
+  'tdm-reservation': notDownloaded('Use of image disallowed by tdm-reservation'),
+  'dns-failed': notDownloaded('<urlopen error [Errno -2] Name or service not known>'),
+  'connection-failed': notDownloaded('connection failed'),
+  timeout: notDownloaded('timed out'),
+  'redirect-loop': notDownloaded('too many redirects'),
+  'http-not-found': notDownloaded('HTTP Error {value}'),
+  'http-forbidden': notDownloaded('HTTP Error {value}'),
+  'http-too-many-requests': notDownloaded('HTTP Error {value}'),
+  'http-server-error': notDownloaded('HTTP Error {value}'),
+  'http-error': notDownloaded('HTTP Error {value}'),
+  'body-too-large': notDownloaded('body too large'),
+  'hash-mismatch': notDownloaded('hash mismatch'),
+  'too-few-bytes': notResized('too few bytes'),
+  'not-an-image': notResized('Image decoding error'),
+  'too-many-pixels': notResized('too many pixels'),
+  'decode-failed': notResized('Image decoding error'),
+  'image-too-small': notResized('image too small'),
+  'image-too-large': notResized('image area too large'),
+  'aspect-ratio': notResized('aspect ratio too large'),
+};
+
+export function sampleStatus(reason: DropReason<'download'>, value: string): { status: Img2datasetStatus['status']; error_message: string } {
+  const { status, message } = statuses[reason];
+  return { status, error_message: message.replace('{value}', value) };
+}
