@@ -45,16 +45,16 @@ const shares = {
   'slow-body': 0.005,
   'stalled-body': 0.0015,
   'endless-body': 0.001,
-} as const
+} as const;
 
-export type Kind = keyof typeof shares
+export type Kind = keyof typeof shares;
 
-export const kinds = Object.keys(shares) as Kind[]
+export const kinds = Object.keys(shares) as Kind[];
 
 /** Even the smallest crawl has some of every kind, or a test over it would prove nothing. */
-const fewest = 3
+const fewest = 3;
 
 export function countOf(kind: Kind, candidates: number): number {
-  if (kind === 'right') return candidates
-  return Math.max(fewest, Math.round(shares[kind] * candidates))
+  if (kind === 'right') return candidates;
+  return Math.max(fewest, Math.round(shares[kind] * candidates));
 }
