@@ -29,7 +29,7 @@ export interface EmojiWebOptions {
 }
 
 /** Raised when the same options give other bytes than before, so that an older folder is made again. */
-const generation = 1;
+const generation = 2;
 
 const markerName = 'complete.json';
 
