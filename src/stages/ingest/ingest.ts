@@ -29,6 +29,8 @@ export const ingest: Stage<'ingest', typeof ingestOptions> = {
   unit: 'links',
   format: 1,
   options: ingestOptions,
+  // Of two rows with one hash the first stays: which one is first must not depend on the workers.
+  ordered: true,
   async plan({ folders }) {
     const shards = await publishedInputs(folders.input, '.parquet');
     return shards.map(({ name, identity }) => ({ name, inputs: [{ path: join(folders.input, name), identity }] }));
