@@ -62,7 +62,7 @@ export const dropReasons = {
     duplicate: 'the same URL and text (hash) came before',
   },
   index: {
-    duplicate: 'the same URL and text (hash) came before',
+    'no-embedding': 'the sample has no embedding: embed dropped it, or its part is missing',
   },
 } as const satisfies Record<string, Record<string, string>>;
 

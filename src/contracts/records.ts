@@ -87,7 +87,11 @@ export const Reject = z.object({
 });
 export type Reject = z.infer<typeof Reject>;
 
-/** `release/SET/part-NNNNN-UUID-c000.snappy.parquet`: LAION's columns, then ours. `LANGUAGE` is absent in `en`. */
+/**
+ * `release/SET/part-NNNNN-UUID-c000.snappy.parquet`: LAION's columns, then ours, then a FLOAT column for each further
+ * head of `tags/`. `LANGUAGE` is absent in `en`. No `key` and no shard: these depend on how batches were drawn, and the
+ * release must not; `hash` leads to the sample.
+ */
 export const Release = z.object({
   SAMPLE_ID: z.int64().describe('the hash, as a number of its own in the files of LAION'),
   URL: z.string(),
@@ -101,7 +105,6 @@ export const Release = z.object({
   hash: z.int64(),
   pwatermark: z.float32().nullable(),
   punsafe: z.float32().nullable(),
-  key: z.string(),
-  page_url: z.string(),
+  page_url: z.string().nullable(),
 });
 export type Release = z.infer<typeof Release>;

@@ -1,0 +1,13 @@
+import { z } from 'zod';
+import { option } from '../../contracts/option.ts';
+
+export const releaseOptions = z.object({
+  tags: option(z.string().optional(), "Folder of tags to join by hash, instead of the run folder's tags/", { value: 'DIR', decidesResult: false }),
+  seed: option(z.int().default(1), 'Seed of the order of the rows'),
+  rowsPerPart: option(z.int().min(1).default(1_000_000), 'Rows of one Parquet file at most', {
+    unit: 'rows',
+    note: 'LAION has 128 files a set whatever its size; a file of a million rows is about 150 MB and opens on any machine',
+  }),
+  memory: option(z.int().min(100).default(1024), 'Memory for sorting and joining; the rest goes to disk', { unit: 'MB', decidesResult: false }),
+});
+export type ReleaseOptions = z.output<typeof releaseOptions>;
