@@ -50,7 +50,7 @@ async function vectors(runDir: string): Promise<Record<string, string>> {
   const index = await openIndex(join(runDir, 'index'));
   try {
     const found: Record<string, string> = {};
-    for (const { hash, vector } of await index.rows('image')) found[String(hash)] = sha256(new Uint8Array(Float32Array.from(vector).buffer));
+    for await (const { hash, vector } of index.rows('image')) found[String(hash)] = sha256(new Uint8Array(Float32Array.from(vector).buffer));
     const released = new Set<string>();
     for await (const { hash } of rowsBelow<Release>(join(runDir, 'release'), ['hash'])) released.add(String(hash));
     if (released.size !== Object.keys(found).length || Object.keys(found).some((hash) => !released.has(hash))) throw new Error('the index does not hold exactly the rows of the release');
