@@ -1,0 +1,19 @@
+import { z } from 'zod';
+import { option } from '../../contracts/option.ts';
+
+export const indexOptions = z.object({
+  embeddings: option(z.string().optional(), "Folder of embeddings, instead of the run folder's embeddings/", { value: 'DIR', decidesResult: false }),
+  model: option(z.string().optional(), 'Model that made the embeddings, where their markers do not say it', { value: 'ID or DIR' }),
+  flatBelow: option(z.int().min(0).default(50_000), 'Below so many rows no lists are built: every vector is compared, and recall is 1', {
+    unit: 'rows',
+    note: 'an exact search of 50,000 x 512 takes about 35 ms of one core',
+  }),
+  lists: option(z.int().min(0).default(0), 'Inverted lists; 0 chooses the power of two nearest to the square root of the rows'),
+  bits: option(z.int().min(1).max(8).default(1), 'Bits a dimension of the RaBitQ codes; more need more memory and find more before rescoring', { unit: 'bits' }),
+  nprobes: option(z.int().min(1).default(40), 'Lists that a search looks into'),
+  refine: option(z.int().min(1).default(5), 'Candidates rescored with the float16 vectors for each result'),
+  recallQueries: option(z.int().min(1).default(200), 'Queries by which recall is measured'),
+  seed: option(z.int().default(1), 'Seed of the choice of those queries'),
+  memory: option(z.int().min(100).default(1024), 'Memory for joining; the rest goes to disk', { unit: 'MB', decidesResult: false }),
+});
+export type IndexOptions = z.output<typeof indexOptions>;
