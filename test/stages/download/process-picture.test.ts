@@ -1,4 +1,4 @@
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { downloadOptions } from '../../../src/stages/download/options.ts';
 import { PictureError, type Picture, processPicture } from '../../../src/stages/download/process-picture.ts';
@@ -6,7 +6,7 @@ import { PictureError, type Picture, processPicture } from '../../../src/stages/
 const options = (given: object = {}) => downloadOptions.parse({ minBytes: 0, ...given });
 
 /** Left half red, right half blue, and noise so that it is no tiny file. */
-async function twoColours(width: number, height: number): Promise<sharp.Sharp> {
+async function twoColours(width: number, height: number): Promise<Sharp> {
   const half = await sharp({ create: { width: width / 2, height, channels: 3, background: '#0000ff' } }).png().toBuffer();
   return sharp(await sharp({ create: { width, height, channels: 3, background: '#ff0000' } }).composite([{ input: half, left: width / 2, top: 0 }]).png().toBuffer());
 }

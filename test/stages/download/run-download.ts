@@ -56,14 +56,14 @@ export async function samplesOf(path: string): Promise<Map<string, Map<string, U
 }
 
 /** A file of links as dedup writes them. */
-export async function writeLinks(path: string, links: readonly { url: string; text: string; language?: string }[]): Promise<string> {
+export async function writeLinks(path: string, links: readonly { url: string; text: string; language?: string | null }[]): Promise<string> {
   await writeParquet(
     path,
     Candidate,
-    links.map(({ url, text, language = 'en' }, index) => ({
+    links.map(({ url, text, language }, index) => ({
       url,
       text,
-      language,
+      language: language ?? 'en',
       language_confidence: 1,
       licence: null,
       hash: sampleHash(url, text),
