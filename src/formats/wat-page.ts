@@ -1,0 +1,119 @@
+import { type CrawlPage, isLicenceUrl, type LinkKind, type PageLink } from './crawl-page.ts';
+import { closingEnd, readFlatLink, urlAround } from './flat-json.ts';
+import { parseHead, parseWatJson } from './wat-json.ts';
+import { headerField, type WarcRecord } from './warc-record.ts';
+
+/**
+ * Reads the image links of WAT records without parsing their JSON: a search over the bytes finds `"IMG@/src"`, and
+ * only the small objects around it are read. Anything unusual falls back to parsing the record as a whole.
+ */
+
+const IMAGE = Buffer.from('IMG@/src"');
+const LICENCE = Buffer.from('creativecommons.org/');
+const BASE = Buffer.from('"Base":');
+const METAS = Buffer.from('"Metas":');
+const HEAD = Buffer.from('"Head":{');
+
+/** A record whose JSON is parsed as a whole is at most this large: its objects take several times its bytes. */
+const LARGEST_PARSED = 8 * 1_048_576;
+
+/** What a record holds: a page, nothing of interest, or why it can't be read. */
+export type WatPage = CrawlPage | undefined | { damaged: 'json' | 'too-large' };
+
+/** Reads the records of one batch, in order. */
+export class WatScanner {
+  readonly #bytes: Buffer;
+  readonly #kind: LinkKind;
+  /** Next places from the last one asked for on; found once for the batch, not for each record. */
+  #image: number;
+  #licence = -1;
+
+  constructor(bytes: Buffer, kind: LinkKind) {
+    this.#bytes = bytes;
+    this.#kind = kind;
+    this.#image = kind === 'image' ? search(bytes, IMAGE, 0) : 0;
+  }
+
+  /** The page that a record describes. Records must be asked for in order. */
+  read(record: WarcRecord): WatPage {
+    const { contentStart, contentEnd } = record;
+    if (this.#kind === 'any') return this.#whole(record);
+    if (this.#image < contentStart) this.#image = search(this.#bytes, IMAGE, contentStart);
+    if (this.#image >= contentEnd) return undefined;
+    return this.#fast(record) ?? this.#whole(record);
+  }
+
+  #fast(record: WarcRecord): CrawlPage | undefined {
+    const bytes = this.#bytes;
+    const { contentStart, contentEnd } = record;
+    const pageUrl = headerField(bytes, record, 'warc-target-uri');
+    if (pageUrl === undefined || bytes[contentStart] !== BRACE) return undefined;
+    const links: PageLink[] = [];
+    const first = this.#image;
+    let end = first;
+    let at = first;
+    for (; at < contentEnd; at = search(bytes, IMAGE, end)) {
+      const link = readFlatLink(bytes, at - 1, contentStart, contentEnd);
+      if (!link) return undefined;
+      if (link.url !== undefined) links.push({ url: link.url, text: link.alt });
+      end = link.end;
+    }
+    this.#image = at;
+    const head = this.#head(contentStart, first) ?? this.#head(end, contentEnd);
+    return head && { pageUrl, ...head, licence: this.#licenceOf(record), links };
+  }
+
+  /**
+   * Base and refusals out of a part of a record, before its links or after them: which of the two holds the head
+   * depends on the extractor. Undefined where the head does not lie in it whole.
+   */
+  #head(from: number, to: number): Pick<CrawlPage, 'base' | 'refusals'> | undefined {
+    const part = this.#bytes.subarray(from, to);
+    const start = part.indexOf(HEAD);
+    if (start < 0) return undefined;
+    const metas = part.indexOf(METAS, start);
+    if (!(metas >= 0 && mayRefuse(part.toString('latin1', metas))) && part.indexOf(BASE, start) < 0) return { base: undefined, refusals: [] };
+    const end = closingEnd(part, start + HEAD.length - 1, part.length);
+    if (end < 0) return undefined;
+    try {
+      return parseHead(JSON.parse(part.toString('utf8', start + HEAD.length - 1, end)));
+    } catch {
+      return undefined;
+    }
+  }
+
+  #licenceOf({ contentStart, contentEnd }: WarcRecord): string | undefined {
+    if (this.#licence < contentStart) this.#licence = search(this.#bytes, LICENCE, contentStart);
+    while (this.#licence < contentEnd) {
+      const found = urlAround(this.#bytes, this.#licence, contentStart, contentEnd);
+      if (found !== undefined && isLicenceUrl(found)) return found;
+      this.#licence = search(this.#bytes, LICENCE, this.#licence + LICENCE.length);
+    }
+    return undefined;
+  }
+
+  #whole(record: WarcRecord): WatPage {
+    const { contentStart, contentEnd } = record;
+    if (contentEnd - contentStart > LARGEST_PARSED) return { damaged: 'too-large' };
+    if (this.#bytes[contentStart] !== BRACE) return undefined;
+    try {
+      return parseWatJson(this.#bytes.toString('utf8', contentStart, contentEnd), headerField(this.#bytes, record, 'warc-target-uri'), this.#kind);
+    } catch (error) {
+      if (error instanceof SyntaxError) return { damaged: 'json' };
+      throw error;
+    }
+  }
+}
+
+const BRACE = 0x7b;
+
+/** A look that is quicker than reading the meta tags, and never says no where they refuse. */
+function mayRefuse(text: string): boolean {
+  return /"(?:robots|pairmill)"/i.test(text) && /no(?:ai|imageai|index|imageindex|ne)/i.test(text);
+}
+
+/** Like indexOf, the end of the buffer standing for nowhere. */
+function search(bytes: Buffer, needle: Buffer, from: number): number {
+  const found = bytes.indexOf(needle, from);
+  return found < 0 ? bytes.length : found;
+}

@@ -1,0 +1,117 @@
+import { hash as digest } from 'node:crypto';
+import type { DropReason } from '../../contracts/drop-reason.ts';
+import type { Candidate, Reject } from '../../contracts/records.ts';
+import type { PageLink } from '../../formats/crawl-page.ts';
+import { sampleHash } from '../../formats/sample-hash.ts';
+import { captionColumns } from './caption-columns.ts';
+import { cleanText, codePoints, cutText } from './clean-text.ts';
+import { isDocument } from './document-type.ts';
+import { hasLetters, type LanguageDetector } from './language-detector.ts';
+import type { ExtractOptions } from './options.ts';
+import type { PlacedPage } from './read-pages.ts';
+import { extensionOf, hostOf, UrlResolver } from './resolve-url.ts';
+import { UrlSet } from './url-set.ts';
+
+export type Drop = (reason: DropReason<'extract'>, item: Omit<Reject, 'reason'>) => void;
+
+/** Longest URL or text that is kept of a dropped link: some are megabytes. */
+const REJECT_LENGTH = 2000;
+
+/** Turns the links of one crawl file's pages into candidates: applies the rules in a fixed order, the first that fails drops. */
+export class LinkRules {
+  /** Links that came in. */
+  links = 0;
+  /** Texts that were cut at the longest allowed. */
+  cut = 0;
+  readonly #options: ExtractOptions;
+  readonly #crawlFile: string;
+  readonly #detector: LanguageDetector | undefined;
+  readonly #drop: Drop;
+  readonly #seen = new UrlSet();
+  readonly #excluded: ReadonlySet<string>;
+
+  constructor(options: ExtractOptions, crawlFile: string, detector: LanguageDetector | undefined, drop: Drop) {
+    this.#options = options;
+    this.#crawlFile = crawlFile;
+    this.#detector = detector;
+    this.#drop = drop;
+    this.#excluded = new Set(options.documentType.startsWith('image') ? options.excludedExtensions.map((extension) => extension.replace(/^\./, '').toLowerCase()) : []);
+  }
+
+  /** The candidates of a page, in the order of its links. */
+  *page(page: PlacedPage): Generator<Candidate> {
+    const resolver = new UrlResolver(page.pageUrl, page.base);
+    const refused = this.#options.respectPageRobots ? page.refusals[0] : undefined;
+    for (const link of page.links) {
+      this.links++;
+      if (refused !== undefined) this.#reject('page-opt-out', link.url, link.text, refused);
+      else {
+        const candidate = this.#candidate(page, link, resolver);
+        if (candidate) yield candidate;
+      }
+    }
+  }
+
+  #candidate(page: PlacedPage, link: PageLink, resolver: UrlResolver): Candidate | undefined {
+    const { documentType, minTextLength, maxTextLength } = this.#options;
+    const wanted = documentType === 'image';
+    if (wanted && (link.text === undefined || link.text === '')) return this.#reject('no-text', link.url, link.text);
+    if (!isDocument(link.url, documentType)) return this.#reject('wrong-type', link.url, link.text, undefined, documentType);
+    const url = this.#url(link, resolver);
+    if (url === undefined) return undefined;
+    const { text, cut } = cutText(cleanText(link.text ?? ''), maxTextLength);
+    if (wanted && (text.length < minTextLength || codePoints(text) < minTextLength)) return this.#reject('text-too-short', url, link.text, codePoints(text), minTextLength);
+    const { dedupKey } = this.#options;
+    if (dedupKey !== 'url+language' && !this.#seen.add(dedupKey === 'url' ? url : `${url}\n${text}`)) return this.#reject('duplicate-url', url, text);
+    // Costs more than all else, so it comes after what drops.
+    const { language, confidence } = this.#language(text);
+    if (dedupKey === 'url+language' && !this.#seen.add(`${url}\n${language}`)) return this.#reject('duplicate-url', url, text);
+    if (cut) this.cut++;
+    return {
+      url,
+      text,
+      language,
+      language_confidence: confidence,
+      licence: page.licence ?? null,
+      hash: sampleHash(url, text),
+      uid: digest('md5', text + url),
+      page_url: page.pageUrl,
+      crawl_file: this.#crawlFile,
+      record_offset: BigInt(page.offset),
+      ...captionColumns(text),
+    };
+  }
+
+  /** The absolute URL, or undefined where a rule has dropped the link. */
+  #url({ url: raw, text }: PageLink, resolver: UrlResolver): string | undefined {
+    const { maxUrlLength, maxHostLength } = this.#options;
+    // Many are data URLs of kilobytes: no parser need see them.
+    if (/^\s*(?:data|javascript):/i.test(raw)) return this.#reject('url-scheme', raw, text, raw.trimStart().slice(0, raw.trimStart().indexOf(':') + 1).toLowerCase());
+    const url = resolver.resolve(raw);
+    if (url === undefined) return this.#reject('url-invalid', raw, text);
+    if (!/^https?:/.test(url)) return this.#reject('url-scheme', url, text, url.slice(0, url.indexOf(':') + 1));
+    if (url.length > maxUrlLength) return this.#reject('url-too-long', url, text, url.length, maxUrlLength);
+    const host = hostOf(url);
+    if (host.length > maxHostLength) return this.#reject('host-too-long', url, text, host.length, maxHostLength);
+    const extension = extensionOf(url);
+    if (this.#excluded.has(extension)) return this.#reject('url-format', url, text, extension);
+    return url;
+  }
+
+  #language(text: string): { language: string; confidence: number } {
+    const found = this.#detector && hasLetters(text) ? this.#detector.detect(text) : undefined;
+    if (!found || found.confidence < this.#options.languageThreshold) return { language: '', confidence: 0 };
+    return { language: found.code, confidence: found.confidence };
+  }
+
+  #reject(reason: DropReason<'extract'>, url: string, text: string | undefined, value?: string | number, threshold?: string | number): undefined {
+    this.#drop(reason, {
+      hash: null,
+      url: url.slice(0, REJECT_LENGTH),
+      text: text?.slice(0, REJECT_LENGTH) ?? null,
+      value: value === undefined ? null : String(value).slice(0, REJECT_LENGTH),
+      threshold: threshold === undefined ? null : String(threshold),
+    });
+    return undefined;
+  }
+}
