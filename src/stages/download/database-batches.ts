@@ -38,7 +38,7 @@ export class DatabaseBatches implements BatchSource {
       for (const batch of [...made, ...open.values()].sort((a, b) => a.shard - b.shard)) yield planned(batch);
       let drawn = made.length + open.size;
       for (;;) {
-        const batch = await drawBatch(sql, { size: this.#size, reached });
+        const batch = await drawBatch(sql, { size: this.#size, reached: (point) => reached(point.replace('draw.', '')) });
         if (!batch) break;
         drawn++;
         yield planned(batch);
