@@ -23,7 +23,7 @@ export async function embeddingParts(folder: string, shards: readonly PublishedS
   const kinds = { image: 'img_emb', text: 'text_emb' };
   const present = new Set(await readdir(folder));
   const found = modalities.filter((modality) => present.has(kinds[modality]));
-  if (found.length === 0) throw new UsageError(`${folder} holds neither img_emb/ nor text_emb/. Run embed first, or name its output with --embeddings.`);
+  if (found.length === 0) throw new UsageError(`${folder} holds neither img_emb/ nor text_emb/. Run embed first, or name its output with --input.`);
   const parts = shards.map(({ name }) => ({ name, metadata: file('metadata', name, '.parquet'), vectors: Object.fromEntries(found.map((modality) => [modality, file(kinds[modality], name, '.npy')])) }));
   const { dimensions } = await npyShape(parts[0]!.vectors[found[0]!]!);
   return { parts, modalities: found, dimensions };
@@ -50,26 +50,33 @@ export async function* indexRows(database: WorkDatabase, part: EmbeddingPart, he
   const key = columns.has('key') ? 'm."key"' : columns.has('image_path') ? 'm.image_path' : "''";
   const source = sqlParquet([part.metadata]).replace(/\)$/, ', file_row_number = true)');
   const joined = database.stream<Joined>(`SELECT m.file_row_number AS row, ${key} AS "key", released.* FROM ${source} m JOIN released ON released.hash = m.hash ORDER BY row`);
-  const vectors = Object.entries(part.vectors).map(([modality, path]) => ({ modality: modality as Modality, at: rowReader(path) }));
-  for await (const { row, id, hash, url, caption, key: name, language, licence, NSFW, similarity, width, height, ...rest } of joined) {
-    const own: IndexRow['vectors'] = {};
-    for (const { modality, at } of vectors) own[modality] = await at(Number(row));
-    const tags = Object.fromEntries(heads.map((head) => [head, rest[head] as number | null]));
-    yield { id: Number(id), hash, url, caption, key: name, language, licence, NSFW, similarity, width, height, tags, vectors: own };
+  const vectors = Object.entries(part.vectors).map(([modality, path]) => ({ modality: modality as Modality, reader: rowReader(path) }));
+  try {
+    for await (const { row, id, hash, url, caption, key: name, language, licence, NSFW, similarity, width, height, ...rest } of joined) {
+      const own: IndexRow['vectors'] = {};
+      for (const { modality, reader } of vectors) own[modality] = await reader.at(Number(row));
+      const tags = Object.fromEntries(heads.map((head) => [head, rest[head] as number | null]));
+      yield { id: Number(id), hash, url, caption, key: name, language, licence, NSFW, similarity, width, height, tags, vectors: own };
+    }
+  } finally {
+    for (const { reader } of vectors) await reader.close();
   }
 }
 
 /** Reads rows of an array in rising order, a batch in memory at a time. */
-function rowReader(path: string): (row: number) => Promise<Float32Array> {
+function rowReader(path: string): { at(row: number): Promise<Float32Array>; close(): Promise<unknown> } {
   const batches = readNpyBatches(path);
   let batch: { start: number; rows: Float32Array[] } = { start: 0, rows: [] };
-  return async (row) => {
-    while (row >= batch.start + batch.rows.length) {
-      const next = await batches.next();
-      if (next.done) throw new ShardError(`${path} has no row ${row}`);
-      batch = next.value;
-    }
-    return batch.rows[row - batch.start]!;
+  return {
+    async at(row) {
+      while (row >= batch.start + batch.rows.length) {
+        const next = await batches.next();
+        if (next.done) throw new ShardError(`${path} has no row ${row}`);
+        batch = next.value;
+      }
+      return batch.rows[row - batch.start]!;
+    },
+    close: () => batches.return(undefined),
   };
 }
 

@@ -22,24 +22,24 @@ const SHARD = '00000';
 export const index: Stage<'index', typeof indexOptions> = {
   name: 'index',
   does: 'Builds the nearest-neighbour index of exactly the rows of the release, and measures its recall.',
-  reads: 'release',
+  reads: 'embeddings',
   writes: 'index',
   unit: 'pairs',
   format: 1,
   options: indexOptions,
 
   async plan(context): Promise<Shard[]> {
-    const { input } = context.folders;
-    const embeddings = embeddingsFolder(context);
-    const parts = (await releaseParts(input)).map(({ path }) => path.slice(input.length + 1));
-    if (parts.length === 0) throw new UsageError(`${input} holds no release (SET/part-NNNNN-….parquet). Run release first, or name its folder with --input.`);
+    const embeddings = context.folders.input;
+    const release = releaseFolder(context);
     const vectors = await publishedInputs(embeddings, '.npy');
+    const parts = (await releaseParts(release)).map(({ path }) => path.slice(release.length + 1));
+    if (parts.length === 0) throw new UsageError(`${release} holds no release (SET/part-NNNNN-….parquet). Run release first, or name its folder with --release.`);
     return [
       {
         name: SHARD,
         inputs: [
-          { path: input, identity: `sha256 ${sha256({ parts, fingerprint: await releaseFingerprint(input) })}` },
           { path: embeddings, identity: `${vectors.length} parts, sha256 ${sha256(vectors)}` },
+          { path: release, identity: `sha256 ${sha256({ parts, fingerprint: await releaseFingerprint(release) })}` },
         ],
       },
     ];
@@ -47,12 +47,13 @@ export const index: Stage<'index', typeof indexOptions> = {
 
   async run(_shard, context, effects): Promise<ShardResult> {
     const { folders, options } = context;
-    const embeddings = embeddingsFolder(context);
+    const embeddings = folders.input;
+    const releaseFrom = releaseFolder(context);
     const { parts, modalities, dimensions } = await embeddingParts(embeddings, await publishedInputs(embeddings, '.npy'));
     const model = await embeddingModel(embeddings, options.model);
     const database = await openWorkDatabase(join(folders.output, '.work'), { memoryMb: options.memory, threads: Math.min(4, availableParallelism()) });
     try {
-      const { rows, heads } = await loadReleased(database, folders.input);
+      const { rows, heads } = await loadReleased(database, releaseFrom);
       effects.progress({ in: rows });
       const out = await publish(effects, async (publication) => {
         const writer = await IndexWriter.create(await publication.file(join(folders.output, SHARD)), { dimensions, heads, modalities });
@@ -71,7 +72,7 @@ export const index: Stage<'index', typeof indexOptions> = {
         const built = await writer.finish(options);
         const vectors: IndexDescription['vectors'] = {};
         for (const [modality, described] of Object.entries(built.vectors)) vectors[modality as Modality] = { ...described, file: `${SHARD}/${described.file}` };
-        const description: IndexDescription = { tool: 'pairmill', version: packageVersion(), format: 1, model, dimensions, rows: built.rows, folder: SHARD, vectors, heads, languages: await releasedLanguages(database), release: { fingerprint: await releaseFingerprint(folders.input) } };
+        const description: IndexDescription = { tool: 'pairmill', version: packageVersion(), format: 1, model, dimensions, rows: built.rows, folder: SHARD, vectors, heads, languages: await releasedLanguages(database), release: { fingerprint: await releaseFingerprint(releaseFrom) } };
         await writeFile(await publication.file(join(folders.output, 'index.json')), `${JSON.stringify(description, null, 2)}\n`, { flush: true });
         return built;
       });
@@ -82,9 +83,9 @@ export const index: Stage<'index', typeof indexOptions> = {
   },
 };
 
-function embeddingsFolder({ folders, options }: StageContext<IndexOptions>): string {
-  const folder = options.embeddings ?? folders.stages.embed;
-  if (!folder) throw new UsageError('index needs the embeddings of the release. Name their folder with --embeddings.');
+function releaseFolder({ folders, options }: StageContext<IndexOptions>): string {
+  const folder = options.release ?? folders.stages.release;
+  if (!folder) throw new UsageError('index needs the release whose rows it is to hold. Name its folder with --release.');
   return folder;
 }
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { option } from '../../contracts/option.ts';
 
 export const indexOptions = z.object({
-  embeddings: option(z.string().optional(), "Folder of embeddings, instead of the run folder's embeddings/", { value: 'DIR', decidesResult: false }),
+  release: option(z.string().optional(), "Folder of the release whose rows are indexed, instead of the run folder's release/", { value: 'DIR', decidesResult: false }),
   model: option(z.string().optional(), 'Model that made the embeddings, where their markers do not say it', { value: 'ID or DIR' }),
   flatBelow: option(z.int().min(0).default(50_000), 'Below so many rows no lists are built: every vector is compared, and recall is 1', {
     unit: 'rows',

@@ -41,7 +41,7 @@ export interface ReleasedRows {
 /** Fills the table `released`: a row for each of the release, with its `id`, its place in release order. */
 export async function loadReleased(database: WorkDatabase, folder: string): Promise<ReleasedRows> {
   const parts = await releaseParts(folder);
-  if (parts.length === 0) throw new ShardError(`${folder} holds no release (SET/part-NNNNN-….parquet). Run release first, or name its folder with --input.`);
+  if (parts.length === 0) throw new ShardError(`${folder} holds no release (SET/part-NNNNN-….parquet). Run release first, or name its folder with --release.`);
   const own = new Set(Object.keys(Release.shape).filter((name) => name !== 'pwatermark' && name !== 'punsafe'));
   const heads = [...new Set((await Promise.all(parts.map(({ path }) => parquetColumns(path)))).flat())].filter((name) => !own.has(name)).sort();
   await database.run(`CREATE TABLE released (id BIGINT, hash BIGINT, url VARCHAR, caption VARCHAR, language VARCHAR, licence VARCHAR, NSFW VARCHAR, similarity DOUBLE, width INTEGER, height INTEGER${heads.map((head) => `, ${sqlName(head)} FLOAT`).join('')})`);
