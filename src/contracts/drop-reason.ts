@@ -56,6 +56,7 @@ export const dropReasons = {
   },
   embed: {
     'decode-failed': 'the packed image could not be decoded',
+    'text-failed': 'the text could not be tokenised',
   },
   tag: {},
   release: {

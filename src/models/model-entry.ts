@@ -1,0 +1,56 @@
+/** What is known of a model before a file of it is opened: an entry of the registry, or read from a local folder. */
+export interface ModelEntry {
+  readonly id: string;
+  /** Length of an embedding. */
+  readonly dimensions: number;
+  readonly image: ImageTower;
+  readonly text: TextTower;
+  /** Smallest cosine of image and text with which `filter` keeps a pair, by set. */
+  readonly thresholds: Thresholds;
+  /** Name under which LAION's heads know the image tower: `ViT-B/32`. Heads of one name fit every model with it. */
+  readonly headsFor: string;
+}
+
+export interface Thresholds {
+  en: number;
+  multi: number;
+  nolang: number;
+}
+
+/** A hub repository at a revision, or a local folder with the same layout. */
+export type FileSource = { readonly repository: string; readonly revision: string } | { readonly folder: string };
+
+export interface ImageTower {
+  readonly source: FileSource;
+  /** ONNX: pixels float32 [n, 3, size, size] -> embeddings [n, dimensions]. */
+  readonly file: string;
+  readonly preprocessing: ImagePreprocessing;
+}
+
+export interface ImagePreprocessing {
+  /** Side of the square that the model sees, in pixels. */
+  readonly size: number;
+  /** `crop`: shortest side to `size`, centre square (CLIP). `squash`: both sides to `size`. */
+  readonly fit: 'crop' | 'squash';
+  readonly interpolation: 'bicubic' | 'bilinear';
+  /** Of the channels red, green, blue in 0 to 1. */
+  readonly mean: readonly [number, number, number];
+  readonly std: readonly [number, number, number];
+}
+
+export interface TextTower {
+  readonly source: FileSource;
+  /** ONNX: token ids (and an attention mask) [n, length] -> embeddings, or one vector a token where `pooling` is mean. */
+  readonly file: string;
+  /** tokenizer.json. */
+  readonly tokenizer: string;
+  /** `open-clip`: open_clip's cleaning and byte pairs, zero-padded to `maxTokens`. `hub`: as tokenizer.json says. */
+  readonly tokenization: 'open-clip' | 'hub';
+  /** Longer token sequences are cut. */
+  readonly maxTokens: number;
+  /** Id that fills up a batch; masked, so it changes nothing. */
+  readonly padId: number;
+  readonly pooling: 'none' | 'mean';
+  /** safetensors with `linear.weight` (and `linear.bias`) applied after pooling. */
+  readonly projection?: string;
+}

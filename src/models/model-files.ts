@@ -1,0 +1,127 @@
+import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { threadId } from 'node:worker_threads';
+import { RunError, systemCode } from '../contracts/errors.ts';
+import { type FileChecksum, fileChecksum } from './file-checksum.ts';
+import { downloadFromHub } from './hub-download.ts';
+import type { FileSource, ModelEntry } from './model-entry.ts';
+import type { ModelSettings } from './model-settings.ts';
+
+/** The files of a model on this machine, each checked. */
+export interface ModelFiles {
+  vision: string;
+  text: string;
+  tokenizer: string;
+  projection?: string | undefined;
+  /** sha256 by the name under which the fingerprint of a stage knows the file. */
+  checksums: Record<string, string>;
+}
+
+/**
+ * Brings a model's files here and checks them: those of the hub against the checksum with which they were downloaded,
+ * those of a folder against its checksums.json where it has one. Throws RunError naming a file that is damaged.
+ */
+export async function modelFiles(entry: ModelEntry, settings: ModelSettings): Promise<ModelFiles> {
+  const checksums: Record<string, string> = {};
+  const bring = async (source: FileSource, file: string): Promise<string> => {
+    const { path, checksum } = 'folder' in source ? await localFile(source.folder, file) : await cachedFile(source, file, settings);
+    checksums[`${entry.id}/${file}`] = checksum.sha256;
+    for (const name of checksum.externalData) await bring(source, join(dirname(file), name));
+    return path;
+  };
+  const { image, text } = entry;
+  return {
+    vision: await bring(image.source, image.file),
+    text: await bring(text.source, text.file),
+    tokenizer: await bring(text.source, text.tokenizer),
+    projection: text.projection === undefined ? undefined : await bring(text.source, text.projection),
+    checksums,
+  };
+}
+
+interface CheckedFile {
+  path: string;
+  checksum: Pick<FileChecksum, 'sha256' | 'externalData'>;
+}
+
+async function localFile(folder: string, file: string): Promise<CheckedFile> {
+  const path = join(folder, file);
+  const known = await checksumsOf(folder);
+  let checksum: FileChecksum;
+  try {
+    checksum = await fileChecksum(path);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error;
+    throw new RunError(`The model file ${path} is missing. Restore it, or give another --model.`);
+  }
+  const expected = known[file];
+  if (expected !== undefined && expected !== checksum.sha256) throw damaged(path, checksum.sha256, expected, 'Restore the file (install Pairmill again where it is part of the package), or give another --model.');
+  return { path, checksum };
+}
+
+async function checksumsOf(folder: string): Promise<Record<string, string>> {
+  try {
+    return JSON.parse(await readFile(join(folder, 'checksums.json'), 'utf8')) as Record<string, string>;
+  } catch {
+    return {};
+  }
+}
+
+/** Kept beside a downloaded file: what it was when it came, and when it was last found so. */
+interface Receipt {
+  sha256: string;
+  bytes: number;
+  externalData: string[];
+  /** Modification time at the last full check: a file that is unchanged since is not read again. */
+  modifiedMs: number;
+}
+
+async function cachedFile(source: { repository: string; revision: string }, file: string, { cacheFolder, hubUrl }: ModelSettings): Promise<CheckedFile> {
+  const path = join(cacheFolder, source.repository, source.revision, file);
+  const receiptPath = `${path}.receipt.json`;
+  const receipt = await readReceipt(receiptPath);
+  const present = await statOf(path);
+  if (present && receipt) {
+    if (present.size !== receipt.bytes) throw damaged(path, `${present.size} bytes`, `${receipt.bytes} bytes`, 'Remove it and start the same command again: it is then downloaded anew.');
+    if (present.mtimeMs === receipt.modifiedMs) return { path, checksum: receipt };
+  }
+  // Put there by hand, or touched since.
+  const checksum = present ? await fileChecksum(path) : await downloadFromHub({ hubUrl, ...source, file }, path);
+  if (present && receipt && checksum.sha256 !== receipt.sha256) throw damaged(path, checksum.sha256, receipt.sha256, 'Remove it and start the same command again: it is then downloaded anew.');
+  const now = await stat(path);
+  await writeReceipt(receiptPath, { sha256: checksum.sha256, bytes: checksum.bytes, externalData: checksum.externalData, modifiedMs: now.mtimeMs });
+  return { path, checksum };
+}
+
+function damaged(path: string, found: string, expected: string, next: string): RunError {
+  return new RunError(`The model file ${path} is damaged: it has ${found} where ${expected} is expected. ${next}`);
+}
+
+async function readReceipt(path: string): Promise<Receipt | undefined> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as Receipt;
+  } catch {
+    return undefined;
+  }
+}
+
+async function writeReceipt(path: string, receipt: Receipt): Promise<void> {
+  // Named by process and thread: several may check the same cache at the same time.
+  const temporary = `${path}.${process.pid}-${threadId}.tmp`;
+  try {
+    await writeFile(temporary, `${JSON.stringify(receipt)}\n`);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    // A cache that may only be read works, it is just checked each time.
+    if (systemCode(error) !== 'EACCES' && systemCode(error) !== 'EROFS') throw error;
+  }
+}
+
+async function statOf(path: string): Promise<{ size: number; mtimeMs: number } | undefined> {
+  try {
+    return await stat(path);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,34 @@
+import { readFile } from 'node:fs/promises';
+import { Tokenizer as HubTokenizer } from '@huggingface/tokenizers';
+import { messageOf, RunError } from '../contracts/errors.ts';
+import type { TextTower } from './model-entry.ts';
+import { openClipTokenizer } from './open-clip-tokenizer.ts';
+
+/** Text -> token ids, start and end included, cut to the model's length and not padded. */
+export type Tokenizer = (text: string) => number[];
+
+/**
+ * Reads tokenizer.json for a text tower: open_clip's tokenisation for OpenAI's and OpenCLIP's models, else what the file
+ * says (run by @huggingface/tokenizers). The two differ on captions with HTML entities or broken encodings.
+ */
+export async function readTokenizer(path: string, { tokenization, maxTokens }: TextTower): Promise<Tokenizer> {
+  try {
+    const json = JSON.parse(await readFile(path, 'utf8')) as object;
+    if (tokenization === 'open-clip') return openClipTokenizer(json, maxTokens);
+    const hub = new HubTokenizer(json, {});
+    return (text) => cut(hub, text, maxTokens);
+  } catch (error) {
+    throw new RunError(`The model file ${path} can't be read as a tokenizer: ${messageOf(error)}. It is damaged: remove it so that it is fetched again, restore it, or give another --model.`, { cause: error });
+  }
+}
+
+/** As HF's truncation: the template's tokens before and after the text stay, the text between them is cut. */
+function cut(hub: HubTokenizer, text: string, maxTokens: number): number[] {
+  const ids: number[] = hub.encode(text.toWellFormed()).ids;
+  if (ids.length <= maxTokens) return ids;
+  const bare: number[] = hub.encode(text.toWellFormed(), { add_special_tokens: false }).ids;
+  const special = ids.length - bare.length;
+  let before = 0;
+  while (before < special && !bare.every((id, i) => ids[before + i] === id)) before++;
+  return [...ids.slice(0, before), ...bare.slice(0, maxTokens - special), ...ids.slice(before + bare.length)];
+}
