@@ -28,6 +28,7 @@ function demoStageOptions(connectTo: string[], candidates: number): Record<strin
     download: { 'connect-to': connectTo, timeout: 5, 'max-bytes': 20_000_000, 'number-sample-per-shard': Math.max(100, Math.ceil(candidates / 16)) },
     filter: { model: 'mini', 'multilingual-model': 'mini' },
     embed: { model: 'mini' },
+    tag: { model: 'mini' },
   };
   return Object.fromEntries(pipeline.map((stage) => [stage.name, readOptions(stage.options, { config: config[stage.name], configName: 'demo' })]));
 }
