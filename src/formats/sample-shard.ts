@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ShardError } from '../contracts/errors.ts';
+import { messageOf, ShardError } from '../contracts/errors.ts';
 import type { Sample } from '../contracts/records.ts';
 import { readParquet } from './parquet.ts';
 import { sampleHash } from './sample-hash.ts';
@@ -29,7 +29,7 @@ export async function* readSampleShard(folder: string, name: string): AsyncGener
   const path = join(folder, `${name}.tar`);
   const rows = await successes(join(folder, `${name}.parquet`));
   let read = 0;
-  for await (const { key, members } of readSamples(path)) {
+  for await (const { key, members } of wholeSamples(path)) {
     const raw = rows ? rows.get(key) : jsonRow(members.get('json'));
     if (!raw) throw new ShardError(`${path} holds the sample ${key}, which ${name}.parquet does not list as a success. Make the shard again.`);
     const pictureSuffix = pictureSuffixes.find((suffix) => members.has(suffix));
@@ -38,6 +38,16 @@ export async function* readSampleShard(folder: string, name: string): AsyncGener
     yield { key, row: sampleRow(key, raw, members), raw, pictureSuffix, picture: members.get(pictureSuffix)!, members };
   }
   if (rows && read !== rows.size) throw new ShardError(`${path} holds ${read} samples where ${name}.parquet lists ${rows.size} successes. Make the shard again.`);
+}
+
+/** The samples of a tar; whatever is wrong with it is said with its name. */
+async function* wholeSamples(path: string): ReturnType<typeof readSamples> {
+  try {
+    yield* readSamples(path);
+  } catch (error) {
+    const message = messageOf(error);
+    throw new ShardError(message.includes(path) ? message : `${path} is not a whole tar file: ${message}. Make the shard again.`, { cause: error });
+  }
 }
 
 async function successes(path: string): Promise<Map<string, Record<string, unknown>> | undefined> {

@@ -1,0 +1,63 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { EmbeddingMetadata } from '../../../src/contracts/records.ts';
+import { parquetColumns, readParquet } from '../../../src/formats/parquet.ts';
+import { embed } from '../../../src/stages/embed/embed.ts';
+import { filter } from '../../../src/stages/filter/filter.ts';
+import { tag } from '../../../src/stages/tag/tag.ts';
+import { safetensorsBytes } from '../../models/safetensors-bytes.ts';
+import { writeSamplesShard } from '../emoji-samples.ts';
+import { runOneStage } from '../run-one-stage.ts';
+
+let run: string;
+beforeAll(async () => {
+  run = await mkdtemp(join(tmpdir(), 'tag-'));
+  await writeSamplesShard(join(run, 'samples'), '00000', [
+    { icon: 'flag-germany', caption: 'flag of Germany', language: 'en' },
+    { icon: 'grinning-face', caption: 'grinning face', language: 'en' },
+    { icon: 'pizza', caption: 'pizza', language: 'en' },
+  ]);
+  await runOneStage(filter, run, { model: 'mini' });
+  await runOneStage(embed, run, { model: 'mini' });
+});
+afterAll(async () => {
+  await embed.close!();
+  await rm(run, { recursive: true, force: true });
+});
+
+const tags = (): Promise<Record<string, unknown>[]> => Array.fromAsync(readParquet(join(run, 'tags/00000.parquet')));
+
+describe('tag', () => {
+  test("the heads of the model's folder, a column each, joined by hash", async () => {
+    const { summary } = await runOneStage(tag, run, { model: 'mini' }, { redo: true });
+    expect(summary).toMatchObject({ in: 3, out: 3, dropped: {} });
+    const rows = await tags();
+    const metadata = await Array.fromAsync(readParquet<EmbeddingMetadata>(join(run, 'embeddings/metadata/metadata_00000.parquet')));
+    expect(rows.map(({ hash }) => hash)).toEqual(metadata.map(({ hash }) => hash));
+    expect(await parquetColumns(join(run, 'tags/00000.parquet'))).toEqual(['hash', 'pface', 'pflag']);
+    const [flag, face, pizza] = rows as Record<string, number>[];
+    expect(flag!.pflag).toBeGreaterThan(0.5);
+    expect(face!.pface).toBeGreaterThan(0.5);
+    for (const other of [face!, pizza!]) expect(other.pflag).toBeLessThan(flag!.pflag!);
+    for (const other of [flag!, pizza!]) expect(other.pface).toBeLessThan(face!.pface!);
+  });
+
+  test('chosen heads, by name and by path; a change of heads is refused without --redo', async () => {
+    const own = join(run, 'own.safetensors');
+    await writeFile(own, safetensorsBytes({ weight: { shape: [1, 256], data: Array<number>(256).fill(0) }, bias: { shape: [1], data: [0.5] } }, { output: 'half', input_model: 'mini' }));
+    await runOneStage(tag, run, { model: 'mini', heads: ['is_flag', own] }, { redo: true });
+    expect(await parquetColumns(join(run, 'tags/00000.parquet'))).toEqual(['hash', 'pflag', 'half']);
+    expect((await tags()).map(({ half }) => half)).toEqual([0.5, 0.5, 0.5]);
+    await expect(runOneStage(tag, run, { model: 'mini' })).rejects.toThrow(/model file heads\/is_face.safetensors was nothing/);
+  });
+
+  test('a head or embeddings of another model are refused', async () => {
+    const foreign = join(run, 'foreign.safetensors');
+    await writeFile(foreign, safetensorsBytes({ weight: { shape: [1, 768], data: Array<number>(768).fill(0) } }, { output: 'punsafe', input_model: 'ViT-L/14' }));
+    await expect(runOneStage(tag, run, { model: 'mini', heads: [foreign] }, { redo: true })).rejects.toThrow(/reads embeddings of ViT-L\/14 \(768 numbers\), not of mini/);
+    await expect(runOneStage(tag, run, { model: 'clip-vit-l-14' }, { redo: true })).rejects.toThrow(/were made by mini, but --model is clip-vit-l-14/);
+    await expect(runOneStage(tag, run, { model: 'mini', heads: ['is_flog'] }, { redo: true })).rejects.toThrow(/no head is_flog: it is neither a file nor one of is_face, is_flag/);
+  });
+});
