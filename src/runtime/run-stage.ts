@@ -41,6 +41,8 @@ export async function runStage(stage: Stage, context: StageContext<z.output<z.Zo
   const running = new Set<Promise<void>>();
   let fatal: Error | undefined;
   let failures = 0;
+  /** Seconds of work that earlier, stopped runs put into shards that are kept. */
+  let before = 0;
 
   const runOne = async (shard: Shard): Promise<void> => {
     const madeBy: MadeBy = { format: stage.format, options, models, inputs: Object.fromEntries(shard.inputs.map(({ path, identity }) => [baseName(path), identity])) };
@@ -48,6 +50,7 @@ export async function runStage(stage: Stage, context: StageContext<z.output<z.Zo
     if (marker) {
       await stage.finished?.(shard, context);
       finished.push(marker);
+      before += marker.duration;
       events.finished(marker, true);
       return;
     }
@@ -78,7 +81,7 @@ export async function runStage(stage: Stage, context: StageContext<z.output<z.Zo
   await Promise.all(running);
   if (fatal) throw fatal;
   finished.sort((a, b) => (a.shard < b.shard ? -1 : 1));
-  return { summary: summarise(stage.name, finished, (performance.now() - started) / 1000), failed: failed.sort((a, b) => (a.shard < b.shard ? -1 : 1)) };
+  return { summary: summarise(stage.name, finished, (performance.now() - started) / 1000 + before / limit), failed: failed.sort((a, b) => (a.shard < b.shard ? -1 : 1)) };
 }
 
 /** Sums markers into the line of `summary.json`. */

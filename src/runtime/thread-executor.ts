@@ -42,7 +42,6 @@ export class ThreadExecutor implements Executor {
     const slot = this.#idle.pop() ?? this.#start();
     return new Promise<ShardStats>((resolve, reject) => {
       slot.running = { job, progress, resolve, reject };
-      slot.worker.ref();
       slot.worker.postMessage({ job } satisfies ToWorker);
     });
   }
@@ -78,7 +77,6 @@ export class ThreadExecutor implements Executor {
       return;
     }
     slot.running = undefined;
-    slot.worker.unref();
     this.#idle.push(slot);
     if ('done' in message) running.resolve(message.done);
     else {
