@@ -50,6 +50,7 @@ const byteOf = new Map([...WINDOWS_1252].map((character, i) => [character.charCo
 const HIGH = `\\u0080-\\u00bf${WINDOWS_1252.replaceAll(/[\u0080-\u009f]/g, '')}`;
 /** UTF-8 sequences of two to four bytes, read as windows-1252 or Latin-1. */
 const MISREAD = new RegExp(`[\\u00c2-\\u00df][${HIGH}]|[\\u00e0-\\u00ef][${HIGH}]{2}|[\\u00f0-\\u00f4][${HIGH}]{3}`, 'g');
+const LATIN_EXTENDED = new RegExp(`\\p{Ll}[ÄÅ][${HIGH}]|[ÄÅ][${HIGH}]\\p{Ll}`, 'u');
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /**
@@ -79,7 +80,7 @@ function isMisread(text: string, found: string[]): boolean {
   // Three characters or more, a lead of accented Latin letters and signs (Â, Ã), or C1 controls: nobody writes that.
   if (found.some((sequence) => sequence.length > 2 || sequence[0] === 'Â' || sequence[0] === 'Ã' || /[\u0080-\u009f]/.test(sequence))) return true;
   // Leads of Latin Extended (Ä, Å): in a word of small letters.
-  if (/\p{Ll}[ÄÅ]/u.test(text)) return true;
+  if (LATIN_EXTENDED.test(text)) return true;
   // Leads of Greek, Cyrillic, Hebrew, Arabic: a word has several.
   return found.filter((pair) => /[ÎÏÐÑ×ØÙ]/.test(pair[0]!)).length > 1;
 }

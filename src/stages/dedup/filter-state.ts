@@ -1,0 +1,152 @@
+import { open, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { systemCode } from '../../contracts/errors.ts';
+import { BloomFilter } from './bloom-filter.ts';
+import { readFilter, readFilterHeader, writeFilter } from './filter-file.ts';
+import { type FilterSize, filterBytes, filterSize } from './filter-size.ts';
+import type { DedupOptions } from './options.ts';
+import type { ShardPlace } from './shard-place.ts';
+
+/**
+ * The filter between shards. On disk it is a snapshot (`_filter/filter-P.bloom`) and, for each shard since, a journal
+ * of the keys that it kept (`_filter/NNNNN.keys`, 16 bytes a key): what a shard keeps is all that it adds. A journal
+ * is published with the shard's links, so after a kill at any point the state before a shard is what it was.
+ */
+export interface FilterState {
+  filter: BloomFilter;
+  /** Keys in it. */
+  items: number;
+  /** Bytes of journals since the last snapshot. */
+  unsaved: number;
+}
+
+const KEY_BYTES = 16;
+/** A snapshot is due when the journals since the last one have this many bytes, or a quarter of the filter's. */
+const LEAST_UNSAVED = 64 * 1_048_576;
+
+/** Size of the filter of one partition. */
+export function sizeOfPartition({ expectedItems, partitions, falsePositiveRate }: DedupOptions): FilterSize {
+  return filterSize(Math.ceil(expectedItems / partitions), falsePositiveRate);
+}
+
+export function journalPath(output: string, shard: string): string {
+  return join(output, '_filter', `${shard}.keys`);
+}
+
+function snapshotPath(output: string, partition: number): string {
+  return join(output, '_filter', `filter-${partition}.bloom`);
+}
+
+/** The state in memory between two shards that this thread runs one after the other. */
+let kept: { output: string; after: string; state: FilterState } | undefined;
+
+/** The state before a shard: what this thread has kept where that is it, else read from disk. */
+export async function stateBefore(shard: string, place: ShardPlace, output: string, options: DedupOptions): Promise<FilterState> {
+  const ready = kept;
+  // While the shard runs the filter changes; if it fails, it is read again.
+  kept = undefined;
+  return ready && ready.output === output && ready.after === place.before ? ready.state : readState(shard, place, output, options);
+}
+
+/** Keeps the state for the shard that follows. */
+export function keepState(place: ShardPlace, output: string, state: FilterState): void {
+  kept = { output, after: place.after, state };
+}
+
+export function forgetState(): void {
+  kept = undefined;
+}
+
+/** Reads the snapshot and the journals of the shards of the partition before `end` (not included). */
+async function readState(end: string, place: ShardPlace, output: string, options: DedupOptions): Promise<FilterState> {
+  const path = snapshotPath(output, place.partition);
+  const found = await readFilterHeader(path);
+  // A snapshot that is ahead is of an earlier making of these shards.
+  if (found && found.after >= end) await rm(path);
+  const size = sizeOfPartition(options);
+  const usable = found && found.after >= place.first && found.after < end && found.blocks === size.blocks && found.hashes === size.hashes;
+  const snapshot = usable ? await readFilter(path) : undefined;
+  const state: FilterState = snapshot ? { filter: snapshot.filter, items: snapshot.header.items, unsaved: 0 } : await startingState(place, options, size);
+  for (const shard of await journals(output)) {
+    if (shard < place.first || shard >= end || (snapshot && shard <= snapshot.header.after)) continue;
+    await replay(journalPath(output, shard), state);
+  }
+  return state;
+}
+
+/** The empty filter, or the merged filters of other runs. */
+async function startingState(place: ShardPlace, options: DedupOptions, size: FilterSize): Promise<FilterState> {
+  const state: FilterState = { filter: new BloomFilter(size), items: 0, unsaved: 0 };
+  for (const path of options.filter) {
+    const header = await readFilterHeader(path);
+    if (header?.partition !== place.partition) continue;
+    const other = await readFilter(path);
+    state.filter.merge(other!.filter);
+    state.items += other!.header.items;
+  }
+  return state;
+}
+
+async function journals(output: string): Promise<string[]> {
+  try {
+    return (await readdir(join(output, '_filter'))).filter((name) => /^\d+\.keys$/.test(name)).map((name) => name.slice(0, -'.keys'.length)).sort();
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+async function replay(path: string, state: FilterState): Promise<void> {
+  const bytes = await readFile(path);
+  const words = new Uint32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length - (bytes.length % KEY_BYTES)));
+  for (let at = 0; at < words.length; at += 4) state.filter.add(words.subarray(at, at + 4));
+  state.items += words.length / 4;
+  state.unsaved += bytes.length;
+}
+
+/** Writes a snapshot where one is due, or where `always` says so. */
+export async function saveState(shard: string, place: ShardPlace, output: string, options: DedupOptions, always: boolean): Promise<void> {
+  const path = snapshotPath(output, place.partition);
+  const inMemory = kept?.output === output && kept.after === place.after ? kept.state : undefined;
+  if (!always && (!inMemory || inMemory.unsaved < Math.max(LEAST_UNSAVED, filterBytes(inMemory.filter.size) / 4))) return;
+  if (!inMemory && (await readFilterHeader(path))?.after === shard) return;
+  // After a kill between the last shard's marker and its snapshot.
+  const state = inMemory ?? (await readState(`${shard}\uffff`, place, output, options));
+  await writeFilter(path, { key: options.dedupKey, partition: place.partition, partitions: place.partitions, items: state.items, after: shard }, state.filter);
+  state.unsaved = 0;
+}
+
+/** Writes the keys that a shard keeps. */
+export class JournalWriter {
+  readonly #path: string;
+  #words = new Uint32Array(4 * 1024);
+  #length = 0;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  add(key: Uint32Array): void {
+    if (this.#length + 4 > this.#words.length) {
+      const larger = new Uint32Array(2 * this.#words.length);
+      larger.set(this.#words);
+      this.#words = larger;
+    }
+    this.#words.set(key, this.#length);
+    this.#length += 4;
+  }
+
+  get keys(): number {
+    return this.#length / 4;
+  }
+
+  async write(): Promise<void> {
+    const file = await open(this.#path, 'w');
+    try {
+      await file.write(new Uint8Array(this.#words.buffer, 0, 4 * this.#length));
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  }
+}
