@@ -17,7 +17,10 @@ function findPython(modules: string[]): string | undefined {
   const wanted = modules.join(', ');
   if (!found.has(wanted)) {
     const candidates = [process.env.PAIRMILL_PYTHON, '/tmp/pairmill-peers/image/bin/python', '/tmp/pairmill-peers/crawl/bin/python', 'python3'];
-    found.set(wanted, candidates.find((python) => python && runs(python, `import ${wanted}`)));
+    found.set(
+      wanted,
+      candidates.find((python) => python && runs(python, `import ${wanted}`)),
+    );
   }
   return found.get(wanted);
 }

@@ -15,11 +15,16 @@ export interface ConnectTo {
  */
 export function parseConnectTo(text: string): ConnectTo {
   const match = /^(\[[^\]]*\]|[^:]*):(\d*):(\[[^\]]*\]|[^:]*):(\d*)$/.exec(text);
-  if (!match) throw new UsageError(`--connect-to ${text} is not of the form HOST:PORT:ADDR:PORT (HOST, PORT and the last PORT may be empty; IPv6 addresses in brackets).`);
+  if (!match)
+    throw new UsageError(
+      `--connect-to ${text} is not of the form HOST:PORT:ADDR:PORT (HOST, PORT and the last PORT may be empty; IPv6 addresses in brackets).`,
+    );
   const [, host, port, to, toPort] = match as unknown as [string, string, string, string, string];
   const address = to.replace(/^\[(.*)\]$/, '$1');
-  if (isIP(address) === 0) throw new UsageError(`--connect-to ${text}: ${JSON.stringify(to)} is not an IP address. Give the address to connect to, such as 127.0.0.1.`);
-  for (const each of [port, toPort]) if (each !== '' && (Number(each) < 1 || Number(each) > 65_535)) throw new UsageError(`--connect-to ${text}: ${each} is not a port (1 to 65535).`);
+  if (isIP(address) === 0)
+    throw new UsageError(`--connect-to ${text}: ${JSON.stringify(to)} is not an IP address. Give the address to connect to, such as 127.0.0.1.`);
+  for (const each of [port, toPort])
+    if (each !== '' && (Number(each) < 1 || Number(each) > 65_535)) throw new UsageError(`--connect-to ${text}: ${each} is not a port (1 to 65535).`);
   return { host: host.toLowerCase(), port, address, toPort };
 }
 

@@ -32,7 +32,11 @@ export class DnsCache {
   readonly #limit = new ConcurrencyLimit(CONCURRENCY);
 
   /** `hosts` are names that are not asked for, by default those of /etc/hosts. `now` in ms. */
-  constructor({ resolver, hosts, now }: { resolver?: AddressResolver | undefined; hosts?: ReadonlyMap<string, string[]> | undefined; now?: () => number } = {}) {
+  constructor({
+    resolver,
+    hosts,
+    now,
+  }: { resolver?: AddressResolver | undefined; hosts?: ReadonlyMap<string, string[]> | undefined; now?: () => number } = {}) {
     // 2 s, then 4 s: a dead name server costs 6 s and not c-ares's 75 s.
     this.#resolver = resolver ?? new Resolver({ timeout: 2 * SECOND, tries: 2 });
     this.#hosts = hosts ?? readHostsFile();

@@ -10,7 +10,11 @@ export class FetchError extends Error {
   /** Seconds that the server asks us to wait (Retry-After). */
   readonly retryAfter: number | undefined;
 
-  constructor(reason: DropReason<'download'>, value: string, { threshold = null, retryAfter, cause }: { threshold?: string | null; retryAfter?: number | undefined; cause?: unknown } = {}) {
+  constructor(
+    reason: DropReason<'download'>,
+    value: string,
+    { threshold = null, retryAfter, cause }: { threshold?: string | null; retryAfter?: number | undefined; cause?: unknown } = {},
+  ) {
     super(`${reason}: ${value}`, { cause });
     this.name = 'FetchError';
     this.reason = reason;

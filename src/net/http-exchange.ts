@@ -61,15 +61,17 @@ export class HttpExchanger {
   #attempt(url: URL, target: Target, options: ExchangeOptions, fresh: boolean): Promise<Exchange> {
     const secure = url.protocol === 'https:';
     return new Promise<Exchange>((resolve, reject) => {
-      const request = open(() => (secure ? https : http).request({
-        agent: fresh ? false : secure ? this.#https : this.#http,
-        // An address, not a name: Node looks nothing up.
-        host: target.address,
-        port: target.port,
-        path: url.pathname + url.search,
-        headers: { host: url.host, ...options.headers },
-        ...(secure ? { servername: url.hostname.startsWith('[') || /^[\d.]+$/.test(url.hostname) ? '' : url.hostname } : {}),
-      }));
+      const request = open(() =>
+        (secure ? https : http).request({
+          agent: fresh ? false : secure ? this.#https : this.#http,
+          // An address, not a name: Node looks nothing up.
+          host: target.address,
+          port: target.port,
+          path: url.pathname + url.search,
+          headers: { host: url.host, ...options.headers },
+          ...(secure ? { servername: url.hostname.startsWith('[') || /^[\d.]+$/.test(url.hostname) ? '' : url.hostname } : {}),
+        }),
+      );
       const fail = (error: Error): void => {
         clearTimeout(timer);
         reject(error);
@@ -113,7 +115,11 @@ function open(request: () => http.ClientRequest): http.ClientRequest {
   }
 }
 
-function readBody(response: http.IncomingMessage, { maxBytes, cut = false }: ExchangeOptions, done: (error: Error | undefined, exchange?: Exchange) => void): void {
+function readBody(
+  response: http.IncomingMessage,
+  { maxBytes, cut = false }: ExchangeOptions,
+  done: (error: Error | undefined, exchange?: Exchange) => void,
+): void {
   const status = response.statusCode!;
   const wanted = status >= 200 && status <= 299;
   const cap = wanted ? maxBytes : MAX_IGNORED_BYTES;
@@ -140,6 +146,8 @@ function readBody(response: http.IncomingMessage, { maxBytes, cut = false }: Exc
   });
   response.on('end', () => end());
   // The connection ended before the body did. An error or redirect without its whole body is still one.
-  response.on('error', (error) => end(wanted ? new FetchError('connection-failed', `body cut short: ${systemCode(error) ?? messageOf(error)}`, { cause: error }) : undefined));
+  response.on('error', (error) =>
+    end(wanted ? new FetchError('connection-failed', `body cut short: ${systemCode(error) ?? messageOf(error)}`, { cause: error }) : undefined),
+  );
   response.on('close', () => end(wanted && !response.complete ? new FetchError('connection-failed', 'body cut short') : undefined));
 }

@@ -69,9 +69,16 @@ export class PoliteClient {
   /** The body of a 2xx answer. Throws FetchError with the reason for everything else. */
   async get(url: string): Promise<Fetched> {
     const { timeoutMs, maxBytes, maxRedirects, accept, robotsToken } = this.#options;
-    const { exchange, url: last } = await this.#follow(parseHttpUrl(url), { budgetMs: timeoutMs, maxBytes, maxRedirects, accept, checkRobots: this.#options.obeyRobots });
+    const { exchange, url: last } = await this.#follow(parseHttpUrl(url), {
+      budgetMs: timeoutMs,
+      maxBytes,
+      maxRedirects,
+      accept,
+      checkRobots: this.#options.obeyRobots,
+    });
     const { status, headers, body } = exchange;
-    if (status < 200 || status > 299) throw new FetchError(reasonOfStatus(status), String(status), { retryAfter: retryAfterSeconds(headers['retry-after']?.[0]) });
+    if (status < 200 || status > 299)
+      throw new FetchError(reasonOfStatus(status), String(status), { retryAfter: retryAfterSeconds(headers['retry-after']?.[0]) });
     const directive = disallowedDirective(headers['x-robots-tag'] ?? [], robotsToken, this.#disallowed);
     if (directive !== undefined) throw new FetchError('x-robots-tag', directive);
     if (this.#options.obeyTdmReservation && headers['tdm-reservation']?.some((value) => value.trim() === '1')) throw new FetchError('tdm-reservation', '1');
@@ -82,7 +89,10 @@ export class PoliteClient {
     this.#exchanger.close();
   }
 
-  async #follow(start: URL, options: { budgetMs: number; maxBytes: number; maxRedirects: number; accept: string; checkRobots: boolean; cut?: boolean }): Promise<{ exchange: Exchange; url: URL }> {
+  async #follow(
+    start: URL,
+    options: { budgetMs: number; maxBytes: number; maxRedirects: number; accept: string; checkRobots: boolean; cut?: boolean },
+  ): Promise<{ exchange: Exchange; url: URL }> {
     const headers = { 'user-agent': this.#options.userAgent, accept: options.accept, 'accept-encoding': 'identity' };
     let url = start;
     let leftMs = options.budgetMs;
@@ -96,7 +106,9 @@ export class PoliteClient {
           return await this.#exchanger.get(url, target, { headers, deadlineMs: leftMs, maxBytes: options.maxBytes, cut: options.cut });
         } catch (error) {
           // Says the whole deadline, not what earlier hops left of it.
-          throw error instanceof FetchError && error.reason === 'timeout' ? new FetchError('timeout', 'no complete answer', { threshold: `${options.budgetMs / 1000} s` }) : error;
+          throw error instanceof FetchError && error.reason === 'timeout'
+            ? new FetchError('timeout', 'no complete answer', { threshold: `${options.budgetMs / 1000} s` })
+            : error;
         } finally {
           leftMs -= performance.now() - started;
         }

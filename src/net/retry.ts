@@ -3,7 +3,13 @@ import type { DropReason } from '../contracts/drop-reason.ts';
 import { FetchError } from './fetch-error.ts';
 
 /** What may go better a moment later. A refusal, a 404 or a broken picture will not. */
-const WORTH_A_RETRY: ReadonlySet<DropReason<'download'>> = new Set(['dns-failed', 'connection-failed', 'timeout', 'http-server-error', 'http-too-many-requests']);
+const WORTH_A_RETRY: ReadonlySet<DropReason<'download'>> = new Set([
+  'dns-failed',
+  'connection-failed',
+  'timeout',
+  'http-server-error',
+  'http-too-many-requests',
+]);
 
 const FIRST_WAIT_SECONDS = 1;
 const LONGEST_WAIT_SECONDS = 60;

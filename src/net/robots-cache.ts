@@ -52,7 +52,8 @@ export class RobotsCache {
       return { value: { isAllowed: () => false, refusal: error }, holdsMs: UNREACHABLE_HOLDS_MS };
     }
     const { status } = answer;
-    if (status >= 500) return { value: { isAllowed: () => false, refusal: new FetchError('robots-txt', `robots.txt answers HTTP ${status}`) }, holdsMs: UNREACHABLE_HOLDS_MS };
+    if (status >= 500)
+      return { value: { isAllowed: () => false, refusal: new FetchError('robots-txt', `robots.txt answers HTTP ${status}`) }, holdsMs: UNREACHABLE_HOLDS_MS };
     // 4xx, and anything else that is no robots.txt: no rules, so everything is allowed.
     if (status < 200 || status > 299) return { value: { isAllowed: () => true, refusal: new FetchError('robots-txt', '') }, holdsMs: HOLDS_MS };
     const robots = parseRobots(url.href, withoutMark(new TextDecoder().decode(answer.body)));

@@ -22,7 +22,11 @@ async function writeExample(name: string, count = 20): Promise<string> {
   for (let i = 0; i < count; i++) {
     // Sizes around the block size of 512, and one larger than any buffer on the way.
     const bytes = new Uint8Array(i === 7 ? 3_000_000 : 509 + i).fill(i);
-    await writer.write(String(i).padStart(9, '0'), [['jpg', bytes], ['txt', text(`Bild ${i} – 猫`)], ['json', text(`{"n": ${i}}`)]]);
+    await writer.write(String(i).padStart(9, '0'), [
+      ['jpg', bytes],
+      ['txt', text(`Bild ${i} – 猫`)],
+      ['json', text(`{"n": ${i}}`)],
+    ]);
   }
   await writer.close();
   return path;
@@ -108,22 +112,35 @@ describe('webdataset tars', () => {
     ).rejects.toThrow(/ENOSPC/);
   });
 
-  test("Python's webdataset reads it", async (context) => {
-    const python = requirePython(context, 'webdataset');
-    const path = await writeExample('python.tar');
-    const samples = python(`
+  test(
+    "Python's webdataset reads it",
+    async (context) => {
+      const python = requirePython(context, 'webdataset');
+      const path = await writeExample('python.tar');
+      const samples = python(
+        `
 import sys, json, webdataset
 for s in webdataset.WebDataset(sys.argv[1], shardshuffle=False):
     print(json.dumps([s["__key__"], len(s["jpg"]), s["txt"].decode(), json.loads(s["json"])["n"]]))
-`, [path]).trim().split('\n').map((line) => JSON.parse(line) as unknown[]);
-    expect(samples).toHaveLength(20);
-    expect(samples[7]).toEqual(['000000007', 3_000_000, 'Bild 7 – 猫', 7]);
-  }, PYTHON_TIMEOUT);
+`,
+        [path],
+      )
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as unknown[]);
+      expect(samples).toHaveLength(20);
+      expect(samples[7]).toEqual(['000000007', 3_000_000, 'Bild 7 – 猫', 7]);
+    },
+    PYTHON_TIMEOUT,
+  );
 
-  test("reads what Python's webdataset and tarfile write", async (context) => {
-    const python = requirePython(context, 'webdataset');
-    const [byWriter, byTarfile] = [join(folder, 'peer.tar'), join(folder, 'pax.tar')];
-    python(`
+  test(
+    "reads what Python's webdataset and tarfile write",
+    async (context) => {
+      const python = requirePython(context, 'webdataset');
+      const [byWriter, byTarfile] = [join(folder, 'peer.tar'), join(folder, 'pax.tar')];
+      python(
+        `
 import sys, io, tarfile, webdataset
 with webdataset.TarWriter(sys.argv[1]) as sink:
     for i in range(3):
@@ -133,17 +150,21 @@ with tarfile.open(sys.argv[2], "w", format=tarfile.PAX_FORMAT) as tar:
         info = tarfile.TarInfo(name)
         info.size = 3
         tar.addfile(info, io.BytesIO(b"abc"))
-`, [byWriter, byTarfile]);
-    expect((await collect(byWriter)).map(({ key, members }) => [key, new TextDecoder().decode(members.get('txt'))])).toEqual([
-      ['000000000', 'text 0'],
-      ['000000001', 'text 1'],
-      ['000000002', 'text 2'],
-    ]);
-    expect((await collect(byTarfile)).map(({ key, members }) => [key, [...members.keys()]])).toEqual([
-      [`a/${'long'.repeat(40)}`, ['txt']],
-      ['dir/x', ['seg.png', 'png']],
-    ]);
-    const file = await readFile(byTarfile);
-    for (const { offset } of (await indexTar(byTarfile)).values()) expect(file.toString('latin1', offset, offset + 3)).toBe('abc');
-  }, PYTHON_TIMEOUT);
+`,
+        [byWriter, byTarfile],
+      );
+      expect((await collect(byWriter)).map(({ key, members }) => [key, new TextDecoder().decode(members.get('txt'))])).toEqual([
+        ['000000000', 'text 0'],
+        ['000000001', 'text 1'],
+        ['000000002', 'text 2'],
+      ]);
+      expect((await collect(byTarfile)).map(({ key, members }) => [key, [...members.keys()]])).toEqual([
+        [`a/${'long'.repeat(40)}`, ['txt']],
+        ['dir/x', ['seg.png', 'png']],
+      ]);
+      const file = await readFile(byTarfile);
+      for (const { offset } of (await indexTar(byTarfile)).values()) expect(file.toString('latin1', offset, offset + 3)).toBe('abc');
+    },
+    PYTHON_TIMEOUT,
+  );
 });

@@ -52,30 +52,44 @@ function resolvesTo(...addresses: string[]): AddressResolver {
 
 describe('addresses', () => {
   test.each([
-    'http://127.0.0.1/a.jpg', 'http://2130706433/a.jpg', 'http://0x7f000001/', 'http://[::1]/', 'http://[::ffff:169.254.169.254]/', 'http://169.254.169.254/latest/meta-data/',
-    'http://10.1.2.3:8080/', 'http://localhost/', 'http://foo.localhost./', 'https://192.168.0.1/',
+    'http://127.0.0.1/a.jpg',
+    'http://2130706433/a.jpg',
+    'http://0x7f000001/',
+    'http://[::1]/',
+    'http://[::ffff:169.254.169.254]/',
+    'http://169.254.169.254/latest/meta-data/',
+    'http://10.1.2.3:8080/',
+    'http://localhost/',
+    'http://foo.localhost./',
+    'https://192.168.0.1/',
   ])('%s is refused without a connection', async (url) => {
     expect(await reasonOf(makeClient({ obeyRobots: true }, { connect: refuseToConnect, resolver: resolvesTo('8.8.8.8') }).get(url))).toBe('private-address');
   });
 
-  test.each([['10.0.0.1'], ['::1'], ['169.254.169.254'], ['8.8.8.8', '127.0.0.1'], ['8.8.8.8', 'fe80::1']])('a name of %s is refused after resolution', async (...addresses) => {
-    const client = makeClient({ obeyRobots: true }, { connect: refuseToConnect, resolver: resolvesTo(...addresses), hosts: new Map() });
-    expect(await reasonOf(client.get('http://rebind.test/a.jpg'))).toBe('private-address');
-  });
+  test.each([['10.0.0.1'], ['::1'], ['169.254.169.254'], ['8.8.8.8', '127.0.0.1'], ['8.8.8.8', 'fe80::1']])(
+    'a name of %s is refused after resolution',
+    async (...addresses) => {
+      const client = makeClient({ obeyRobots: true }, { connect: refuseToConnect, resolver: resolvesTo(...addresses), hosts: new Map() });
+      expect(await reasonOf(client.get('http://rebind.test/a.jpg'))).toBe('private-address');
+    },
+  );
 
   test('the connection goes to the address that was checked', async () => {
     const connected: unknown[] = [];
     let asked = 0;
     // A second look-up would give a private address (DNS rebinding).
     const resolver: AddressResolver = { resolve4: async () => [{ address: ++asked === 1 ? '8.8.8.8' : '127.0.0.1', ttl: 0 }], resolve6: async () => [] };
-    const client = makeClient({}, {
-      resolver,
-      hosts: new Map(),
-      connect: ({ host, port }) => {
-        connected.push([host, port]);
-        throw new FetchError('connection-failed', 'end of test');
+    const client = makeClient(
+      {},
+      {
+        resolver,
+        hosts: new Map(),
+        connect: ({ host, port }) => {
+          connected.push([host, port]);
+          throw new FetchError('connection-failed', 'end of test');
+        },
       },
-    });
+    );
     await reasonOf(client.get('http://rebind.test/a.jpg'));
     expect(connected).toEqual([['8.8.8.8', 80]]);
     expect(asked).toBe(1);
@@ -85,7 +99,10 @@ describe('addresses', () => {
     const server = await startServer((request, response) => {
       response.writeHead(302, { location: request.url === '/name' ? 'http://inside.test/' : 'http://127.0.0.1:9/secret' }).end();
     });
-    const client = makeClient({ connectTo: [parseConnectTo(`outside.test::127.0.0.1:${server.port}`)] }, { resolver: resolvesTo('192.168.1.1'), hosts: new Map() });
+    const client = makeClient(
+      { connectTo: [parseConnectTo(`outside.test::127.0.0.1:${server.port}`)] },
+      { resolver: resolvesTo('192.168.1.1'), hosts: new Map() },
+    );
     expect(await reasonOf(client.get('http://outside.test/literal'))).toBe('private-address');
     expect(await reasonOf(client.get('http://outside.test/name'))).toBe('private-address');
     expect(server.requests).toHaveLength(2);
@@ -104,7 +121,8 @@ describe('addresses', () => {
     const resolver: AddressResolver = { resolve4: () => Promise.reject(new Error('no')), resolve6: () => Promise.reject(new Error('no')) };
     const client = makeClient({}, { connect: refuseToConnect, resolver, hosts: new Map() });
     expect(await reasonOf(client.get('http://none.test/'))).toBe('dns-failed');
-    for (const url of ['not a url', 'ftp://a.test/', 'file:///etc/passwd', 'http://', 'data:image/png;base64,AA==']) expect(await reasonOf(client.get(url))).toBe('url-invalid');
+    for (const url of ['not a url', 'ftp://a.test/', 'file:///etc/passwd', 'http://', 'data:image/png;base64,AA=='])
+      expect(await reasonOf(client.get(url))).toBe('url-invalid');
   });
 });
 
@@ -126,8 +144,16 @@ describe('answers', () => {
   });
 
   test.each([
-    [404, 'http-not-found'], [410, 'http-not-found'], [403, 'http-forbidden'], [401, 'http-forbidden'], [451, 'http-forbidden'], [429, 'http-too-many-requests'],
-    [500, 'http-server-error'], [503, 'http-server-error'], [418, 'http-error'], [302, 'http-error'],
+    [404, 'http-not-found'],
+    [410, 'http-not-found'],
+    [403, 'http-forbidden'],
+    [401, 'http-forbidden'],
+    [451, 'http-forbidden'],
+    [429, 'http-too-many-requests'],
+    [500, 'http-server-error'],
+    [503, 'http-server-error'],
+    [418, 'http-error'],
+    [302, 'http-error'],
   ])('HTTP %i is %s', async (status, reason) => {
     const server = await startServer((_request, response) => void response.writeHead(status).end('x'.repeat(100_000)));
     expect(await reasonOf(makeClient({ port: server.port }).get('http://a.test/'))).toBe(reason);
@@ -271,7 +297,12 @@ describe('robots.txt', () => {
   }
 
   test('is asked once a host, and its rules hold', async () => {
-    const { reasons: found, requests } = await reasons('User-agent: *\nDisallow: /private/\nAllow: /private/press/\nDisallow: /*?session=\n', ['/a.jpg', '/private/a.jpg', '/private/press/a.jpg', '/b.jpg?session=1']);
+    const { reasons: found, requests } = await reasons('User-agent: *\nDisallow: /private/\nAllow: /private/press/\nDisallow: /*?session=\n', [
+      '/a.jpg',
+      '/private/a.jpg',
+      '/private/press/a.jpg',
+      '/b.jpg?session=1',
+    ]);
     expect(found).toEqual(['fetched', 'robots-txt', 'fetched', 'robots-txt']);
     expect(requests.filter((each) => each.endsWith('/robots.txt'))).toHaveLength(1);
     expect(requests).toHaveLength(3);

@@ -75,7 +75,9 @@ export class DatabaseBatches implements BatchSource {
     const numbers = new Set(known.map(({ shard }) => shard));
     const foreign = markers.find((shard) => !numbers.has(shard) && !open.has(shard));
     if (foreign !== undefined) {
-      throw new UsageError(`${this.#output} has shard ${shardName(foreign)}, which was not made from this database. Give the database of then with --db, or another folder.`);
+      throw new UsageError(
+        `${this.#output} has shard ${shardName(foreign)}, which was not made from this database. Give the database of then with --db, or another folder.`,
+      );
     }
     return known;
   }

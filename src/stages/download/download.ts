@@ -82,6 +82,7 @@ function makeClient(options: DownloadOptions): PoliteClient {
 }
 
 function checkOptions({ encodeFormat, encodeQuality, connectTo }: DownloadOptions): void {
-  if (encodeFormat === 'png' && encodeQuality > 9) throw new UsageError(`--encode-quality is ${encodeQuality}, but for png it is the compression, 0 to 9. Give one, such as 6.`);
+  if (encodeFormat === 'png' && encodeQuality > 9)
+    throw new UsageError(`--encode-quality is ${encodeQuality}, but for png it is the compression, 0 to 9. Give one, such as 6.`);
   connectTo.map(parseConnectTo);
 }

@@ -9,9 +9,7 @@ import type { DownloadOptions } from './options.ts';
 import { type Picture, PictureError, processPicture } from './process-picture.ts';
 
 /** What became of one link. */
-export type SampleOutcome =
-  | { picture: Picture; sha256: string | null }
-  | { reason: DropReason<'download'>; value: string; threshold: string | null };
+export type SampleOutcome = { picture: Picture; sha256: string | null } | { reason: DropReason<'download'>; value: string; threshold: string | null };
 
 export interface SampleFetcher {
   client: PoliteClient;
@@ -27,7 +25,8 @@ export async function fetchSample(link: LinkRow, { client, decoding, options, si
   try {
     const { body } = await withRetries(async () => client.get(link.url), options.retries, signal);
     const computed = options.computeHash === 'sha256' || link.expectedSha256 !== undefined ? createHash('sha256').update(body).digest('hex') : null;
-    if (link.expectedSha256 !== undefined && computed !== link.expectedSha256) return { reason: 'hash-mismatch', value: computed!, threshold: link.expectedSha256 };
+    if (link.expectedSha256 !== undefined && computed !== link.expectedSha256)
+      return { reason: 'hash-mismatch', value: computed!, threshold: link.expectedSha256 };
     const picture = await decoding.run(async () => processPicture(body, options));
     return { picture, sha256: options.computeHash === 'sha256' ? computed : null };
   } catch (error) {

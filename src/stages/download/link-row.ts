@@ -19,7 +19,9 @@ export interface LinkRow {
 }
 
 /** Columns that a link may lack. */
-export type PartialLink = Pick<LinkRow, 'url' | 'text' | 'hash'> & { [K in 'language' | 'licence' | 'uid' | 'page_url' | 'crawl_file' | 'record_offset']?: LinkRow[K] | null };
+export type PartialLink = Pick<LinkRow, 'url' | 'text' | 'hash'> & {
+  [K in 'language' | 'licence' | 'uid' | 'page_url' | 'crawl_file' | 'record_offset']?: LinkRow[K] | null;
+};
 
 export function completeLink({ url, text, hash, language, licence, uid, page_url, crawl_file, record_offset }: PartialLink): LinkRow {
   return {

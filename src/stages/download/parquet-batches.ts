@@ -37,7 +37,7 @@ export class ParquetBatches implements BatchSource {
     let filled = 0;
     let number = 0;
     for (const { path, identity, rows } of await listFiles(this.#input)) {
-      for (let start = 0; start < rows; ) {
+      for (let start = 0; start < rows;) {
         const end = Math.min(rows, start + size - filled);
         parts.push({ path, identity: `rows ${start} to ${end} of ${identity}` });
         filled += end - start;
@@ -84,11 +84,16 @@ export class ParquetBatches implements BatchSource {
   #link(row: Record<string, unknown>, columns: Columns, path: string): LinkRow {
     const url = row[columns.url];
     const text = columns.text === undefined ? '' : (row[columns.text] ?? '');
-    if (typeof url !== 'string' || typeof text !== 'string') throw new UsageError(`${path}: ${columns.url} and ${columns.text} must be text, but a row has ${JSON.stringify(String(url))}. Name other columns with --url-col and --caption-col.`);
+    if (typeof url !== 'string' || typeof text !== 'string')
+      throw new UsageError(
+        `${path}: ${columns.url} and ${columns.text} must be text, but a row has ${JSON.stringify(String(url))}. Name other columns with --url-col and --caption-col.`,
+      );
     const computed = sampleHash(url, text);
     const given = columns.hash === undefined ? null : row[columns.hash];
     if (typeof given === 'bigint' && given !== computed && !this.#options.trustHash) {
-      throw new UsageError(`${path}: the hash of ${url} is ${given} in the file, but ${computed} by its URL and text. Check --caption-col, or keep the file's with --trust-hash.`);
+      throw new UsageError(
+        `${path}: the hash of ${url} is ${given} in the file, but ${computed} by its URL and text. Check --caption-col, or keep the file's with --trust-hash.`,
+      );
     }
     const others = Object.fromEntries(passedOn.map((name) => [name, row[name]])) as Partial<PartialLink>;
     const expected = columns.expected === undefined ? undefined : String(row[columns.expected] ?? '');

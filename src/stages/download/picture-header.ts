@@ -46,7 +46,7 @@ export function readHeader(bytes: Uint8Array, format: PictureFormat): PictureHea
 
 function jpegHeader(bytes: Uint8Array, view: DataView): PictureHeader | undefined {
   let hasExif = false;
-  for (let at = 2; view.getUint8(at) === 0xff; ) {
+  for (let at = 2; view.getUint8(at) === 0xff;) {
     const marker = view.getUint8(at + 1);
     if (marker === 0xff) {
       at++;

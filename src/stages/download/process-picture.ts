@@ -32,7 +32,16 @@ export class PictureError extends Error {
 }
 
 /** img2dataset's names; libvips has no area kernel, its linear one covers the whole source area when it shrinks. */
-const KERNELS = { nearest: 'nearest', linear: 'linear', bilinear: 'linear', cubic: 'cubic', bicubic: 'cubic', area: 'linear', lanczos: 'lanczos3', lanczos4: 'lanczos3' } as const;
+const KERNELS = {
+  nearest: 'nearest',
+  linear: 'linear',
+  bilinear: 'linear',
+  cubic: 'cubic',
+  bicubic: 'cubic',
+  area: 'linear',
+  lanczos: 'lanczos3',
+  lanczos4: 'lanczos3',
+} as const;
 
 /**
  * Checks a downloaded body and makes the packed picture of it: sniffed by content, size limits checked on the header

@@ -15,7 +15,11 @@ export interface ResizeGeometry {
 }
 
 /** img2dataset's resize modes (resizer.py) with albumentations' rounding, for a picture of `width` x `height`. */
-export function resizeGeometry(width: number, height: number, { imageSize, resizeMode, resizeOnlyIfBigger }: Pick<DownloadOptions, 'imageSize' | 'resizeMode' | 'resizeOnlyIfBigger'>): ResizeGeometry {
+export function resizeGeometry(
+  width: number,
+  height: number,
+  { imageSize, resizeMode, resizeOnlyIfBigger }: Pick<DownloadOptions, 'imageSize' | 'resizeMode' | 'resizeOnlyIfBigger'>,
+): ResizeGeometry {
   const asIs: ResizeGeometry = { shrinks: false, width, height };
   if (resizeMode === 'no') return asIs;
   const byShorter = resizeMode === 'keep_ratio' || resizeMode === 'center_crop';

@@ -9,5 +9,8 @@ const { rawJSON: rawJson } = JSON as unknown as { rawJSON(text: string): unknown
  */
 export function sampleJson(sample: Sample): Uint8Array {
   const text = JSON.stringify(sample, (_key, value: unknown) => (typeof value === 'bigint' ? rawJson(String(value)) : value), 4);
-  return Buffer.from(text.replace(/[\u007F-\uFFFF]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`), 'latin1');
+  return Buffer.from(
+    text.replace(/[\u007F-\uFFFF]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
+    'latin1',
+  );
 }

@@ -15,7 +15,13 @@ import { sampleStatus } from './sample-status.ts';
  * Downloads the links of one shard and publishes `NNNNN.tar` with the successes and `NNNNN.parquet` with a row for
  * each link, both in the order of the links, whatever the order of the answers.
  */
-export async function writeShard(name: string, links: readonly LinkRow[], output: string, fetcher: SampleFetcher, effects: Effects<'download'>): Promise<ShardResult> {
+export async function writeShard(
+  name: string,
+  links: readonly LinkRow[],
+  output: string,
+  fetcher: SampleFetcher,
+  effects: Effects<'download'>,
+): Promise<ShardResult> {
   const { options } = fetcher;
   const counts = { success: 0, failed_to_download: 0, failed_to_resize: 0 };
   const messages = new Map<string, number>();
@@ -28,7 +34,11 @@ export async function writeShard(name: string, links: readonly LinkRow[], output
       if (repeated[index]) return { reason: 'duplicate', value: String(link.hash), threshold: null };
       return fetchSample(link, fetcher);
     },
-    { concurrency: options.concurrency, maxBytes: options.maxBufferedBytes, bytesOf: (outcome) => ('picture' in outcome ? outcome.picture.bytes.byteLength : 0) },
+    {
+      concurrency: options.concurrency,
+      maxBytes: options.maxBufferedBytes,
+      bytesOf: (outcome) => ('picture' in outcome ? outcome.picture.bytes.byteLength : 0),
+    },
   );
 
   return publish(effects, async (publication) => {
@@ -56,13 +66,19 @@ export async function writeShard(name: string, links: readonly LinkRow[], output
       throw error;
     }
     const out = await countSamples(tarPath);
-    if (out !== counts.success) throw new ShardError(`download ${name}: ${counts.success} samples were packed, but the tar holds ${out}. Check the disk of ${output}.`);
+    if (out !== counts.success)
+      throw new ShardError(`download ${name}: ${counts.success} samples were packed, but the tar holds ${out}. Check the disk of ${output}.`);
     const { success, ...failed } = counts;
     return {
       in: links.length,
       out,
       // img2dataset's keys (logger.py write_stats); the most frequent message first.
-      extra: { count: links.length, successes: success, ...failed, status_dict: Object.fromEntries([...messages].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))) },
+      extra: {
+        count: links.length,
+        successes: success,
+        ...failed,
+        status_dict: Object.fromEntries([...messages].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))),
+      },
     };
   });
 }

@@ -59,7 +59,11 @@ describe('the example crawl', () => {
     // Two shards; the second run has other timing in every respect.
     const options = { connectTo: origin.connectTo, numberSamplePerShard: 150, maxBytes: 2_000_000, timeout: 3 };
     fast = await runDownload(input, { ...options }, { output: join(folder, 'fast', 'samples') });
-    slow = await runDownload(input, { ...options, concurrency: 5, hostConcurrency: 1, decodeConcurrency: 1, maxBufferedBytes: 50_000 }, { output: join(folder, 'slow', 'samples') });
+    slow = await runDownload(
+      input,
+      { ...options, concurrency: 5, hostConcurrency: 1, decodeConcurrency: 1, maxBufferedBytes: 50_000 },
+      { output: join(folder, 'slow', 'samples') },
+    );
     await origin.close();
     asked = origin.requests();
   }, 180_000);
@@ -67,7 +71,9 @@ describe('the example crawl', () => {
 
   test('every fault is found under its own reason, and nothing else is', async () => {
     const found = new Map(fast.rejects.map(({ url, reason }) => [url, reason]));
-    const wrong = links.filter(({ url, kind }) => (found.get(url) ?? 'success') !== fates[kind]).map(({ url, kind }) => `${kind} ${url}: ${found.get(url) ?? 'success'}`);
+    const wrong = links
+      .filter(({ url, kind }) => (found.get(url) ?? 'success') !== fates[kind])
+      .map(({ url, kind }) => `${kind} ${url}: ${found.get(url) ?? 'success'}`);
     expect(wrong).toEqual([]);
     expect(new Set(links.map(({ kind }) => kind)).size).toBe(Object.keys(fates).length);
     expect(fast.summary.in).toBe(links.length);

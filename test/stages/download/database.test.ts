@@ -22,7 +22,19 @@ const databases = embeddedDatabases();
 function links(count: number): StagedLink[] {
   return Array.from({ length: count }, (_, i) => {
     const [url, text] = [`http://pictures.test/${i}.jpg`, i === 0 ? null : `picture ${i}`];
-    return { hash: sampleHash(url, text), record_offset: BigInt(i), url, text, language: null, set_name: 'nolang', licence: null, uid: null, page_url: null, crawl_file: 'crawl', rest: null };
+    return {
+      hash: sampleHash(url, text),
+      record_offset: BigInt(i),
+      url,
+      text,
+      language: null,
+      set_name: 'nolang',
+      licence: null,
+      uid: null,
+      page_url: null,
+      crawl_file: 'crawl',
+      rest: null,
+    };
   });
 }
 
@@ -31,7 +43,9 @@ async function prepare(count: number): Promise<{ sql: Database; database: string
   const sql = await databases.fresh();
   await copyLinks(sql, { shard: '0', fingerprint: 'f', rows: links(count) });
   const [{ name }] = (await sql<{ name: string }[]>`SELECT current_database() AS name`) as unknown as [{ name: string }];
-  const picture = await sharp({ create: { width: 300, height: 300, channels: 3, background: '#336699' } }).jpeg().toBuffer();
+  const picture = await sharp({ create: { width: 300, height: 300, channels: 3, background: '#336699' } })
+    .jpeg()
+    .toBuffer();
   const server = await startServer((request, response) => void (request.url === '/robots.txt' ? response.writeHead(404).end() : response.end(picture)));
   return { sql, database: databases.url(name), connectTo: [`::127.0.0.1:${server.port}`], requests: server.requests };
 }
@@ -47,7 +61,11 @@ describe('links of the database', () => {
     const { output, summary, made } = await runDownload('', { connectTo, minBytes: 0, numberSamplePerShard: 30 }, { database });
     expect(summary).toMatchObject({ in: 100, out: 100 });
     expect(made.length).toBeGreaterThanOrEqual(4);
-    expect((await urlsOf(output)).sort()).toEqual(links(100).map(({ url }) => url).sort());
+    expect((await urlsOf(output)).sort()).toEqual(
+      links(100)
+        .map(({ url }) => url)
+        .sort(),
+    );
     const rows = await rowsOf(join(output, '00000.parquet'));
     expect(rows.map(({ hash }) => hash)).toEqual(rows.map(({ hash }) => hash).toSorted((a, b) => (a < b ? -1 : 1)));
     expect(rows.every(({ caption, url, hash }) => hash === sampleHash(url, caption))).toBe(true);
@@ -119,7 +137,9 @@ describe('links of the database', () => {
   test('samples of another database, and an empty database, are wrong usage', async () => {
     const [one, other] = [await prepare(5), await prepare(5)];
     const { output } = await runDownload('', { connectTo: one.connectTo, minBytes: 0 }, { database: one.database });
-    await expect(runDownload('', { connectTo: other.connectTo }, { database: other.database, output })).rejects.toThrow('has shard 00000, which was not made from this database');
+    await expect(runDownload('', { connectTo: other.connectTo }, { database: other.database, output })).rejects.toThrow(
+      'has shard 00000, which was not made from this database',
+    );
     expect(await stagingSize(other.sql)).toBe(5);
     const empty = await prepare(0);
     await expect(runDownload('', {}, { database: empty.database })).rejects.toThrow('holds no links');

@@ -35,12 +35,16 @@ function makePicture(number: number): Promise<Buffer> {
   const noise = { type: 'gaussian', mean: 128, sigma: 30 } as const;
   return sharp({ create: { width: 300, height: 200, channels: 3, background: { r: number % 256, g: 0, b: 0 } } })
     .composite([{ input: { create: { width: 64, height: 64, channels: 3, background: '#000', noise } } }])
-    .withExif({ IFD0: { Copyright: `Person ${number}`, ImageDescription: 'Größe', Software: 'test' }, IFD2: { FNumber: '28/10', ExposureTime: '1/60', ISOSpeedRatings: '100' } })
+    .withExif({
+      IFD0: { Copyright: `Person ${number}`, ImageDescription: 'Größe', Software: 'test' },
+      IFD2: { FNumber: '28/10', ExposureTime: '1/60', ISOSpeedRatings: '100' },
+    })
     .jpeg({ quality: 100 })
     .toBuffer();
 }
 
-const links = (count: number, path = ''): { url: string; text: string }[] => Array.from({ length: count }, (_, i) => ({ url: `http://pictures.test/${path}${i}.jpg`, text: `Bild ${i} – 猫 😀 "x"\u007f` }));
+const links = (count: number, path = ''): { url: string; text: string }[] =>
+  Array.from({ length: count }, (_, i) => ({ url: `http://pictures.test/${path}${i}.jpg`, text: `Bild ${i} – 猫 😀 "x"\u007f` }));
 
 describe('samples', () => {
   test('tar, Parquet and marker are laid out as img2dataset does it', async () => {
@@ -61,9 +65,24 @@ describe('samples', () => {
     const { url, text } = links(3)[2]!;
     const body = await picture(2);
     expect(rows[2]).toEqual({
-      language: 'en', licence: null, hash: sampleHash(url, text), uid: 'uid-2', page_url: 'http://page.test/', crawl_file: '00000.warc.wat.gz', record_offset: 2n,
-      caption: text, url, key: '000000002', status: 'success', error_message: null, width: 256, height: 256, original_width: 300, original_height: 200,
-      exif: expect.any(String), sha256: createHash('sha256').update(body).digest('hex'),
+      language: 'en',
+      licence: null,
+      hash: sampleHash(url, text),
+      uid: 'uid-2',
+      page_url: 'http://page.test/',
+      crawl_file: '00000.warc.wat.gz',
+      record_offset: 2n,
+      caption: text,
+      url,
+      key: '000000002',
+      status: 'success',
+      error_message: null,
+      width: 256,
+      height: 256,
+      original_width: 300,
+      original_height: 200,
+      exif: expect.any(String),
+      sha256: createHash('sha256').update(body).digest('hex'),
     });
     expect(rows[4]).toMatchObject({ key: '000000004', status: 'failed_to_download', error_message: 'HTTP Error 404', width: null, exif: null, sha256: null });
 
@@ -76,7 +95,13 @@ describe('samples', () => {
     expect(Object.keys(JSON.parse(json) as object)).toEqual(Object.keys(rows[2]!));
 
     expect(await readMarker(output, '00000')).toMatchObject({
-      in: 5, out: 4, count: 5, successes: 4, failed_to_download: 1, failed_to_resize: 0, status_dict: { success: 4, 'HTTP Error 404': 1 },
+      in: 5,
+      out: 4,
+      count: 5,
+      successes: 4,
+      failed_to_download: 1,
+      failed_to_resize: 0,
+      status_dict: { success: 4, 'HTTP Error 404': 1 },
     });
   });
 
@@ -136,7 +161,8 @@ describe('input', () => {
       for (const shard of ['00000', '00001', '00002']) await writeLinks(join(folder, set, `${shard}.parquet`), links(2, `${set}/${shard}/`));
     }
     const made_by = { format: 1, options: {}, models: {}, inputs: {} };
-    for (const shard of ['00000', '00002']) await writeMarker(folder, { stage: 'dedup', shard, in: 6, out: 6, dropped: {}, duration: 0, start_time: 0, end_time: 0, fingerprint: shard, made_by });
+    for (const shard of ['00000', '00002'])
+      await writeMarker(folder, { stage: 'dedup', shard, in: 6, out: 6, dropped: {}, duration: 0, start_time: 0, end_time: 0, fingerprint: shard, made_by });
     const { output, made } = await runDownload(folder, { connectTo, minBytes: 0, numberSamplePerShard: 5 });
     expect(made.sort()).toEqual(['00000', '00001', '00002']);
     const rows = (await Promise.all(made.map(async (shard) => rowsOf(join(output, `${shard}.parquet`))))).flat();
@@ -147,14 +173,29 @@ describe('input', () => {
   test("LAION's columns, and a file with a URL column alone", async () => {
     const { connectTo } = await pictureServer();
     const folder = await temporaryFolder();
-    await writeParquet(join(folder, 'laion.parquet'), z.object({ SAMPLE_ID: z.int64(), URL: z.string(), TEXT: z.string() }), links(2).map(({ url, text }, i) => ({ SAMPLE_ID: BigInt(i), URL: url, TEXT: text })));
+    await writeParquet(
+      join(folder, 'laion.parquet'),
+      z.object({ SAMPLE_ID: z.int64(), URL: z.string(), TEXT: z.string() }),
+      links(2).map(({ url, text }, i) => ({ SAMPLE_ID: BigInt(i), URL: url, TEXT: text })),
+    );
     const { output } = await runDownload(join(folder, 'laion.parquet'), { connectTo, minBytes: 0 });
     const rows = await rowsOf(join(output, '00000.parquet'));
     const { url, text } = links(2)[1]!;
-    expect(rows[1]).toMatchObject({ url, caption: text, hash: sampleHash(url, text), uid: createHash('md5').update(text + url).digest('hex'), record_offset: -1n, language: '' });
+    expect(rows[1]).toMatchObject({
+      url,
+      caption: text,
+      hash: sampleHash(url, text),
+      uid: createHash('md5')
+        .update(text + url)
+        .digest('hex'),
+      record_offset: -1n,
+      language: '',
+    });
 
     await writeParquet(join(folder, 'bare.parquet'), z.object({ link: z.string() }), [{ link: url }]);
-    await expect(runDownload(join(folder, 'bare.parquet'), { connectTo })).resolves.toMatchObject({ failed: [{ message: expect.stringContaining('has no column url (it has link). Name it with --url-col.') as string }] });
+    await expect(runDownload(join(folder, 'bare.parquet'), { connectTo })).resolves.toMatchObject({
+      failed: [{ message: expect.stringContaining('has no column url (it has link). Name it with --url-col.') as string }],
+    });
     const bare = await runDownload(join(folder, 'bare.parquet'), { connectTo, minBytes: 0, urlCol: 'link' });
     expect(await rowsOf(join(bare.output, '00000.parquet'))).toMatchObject([{ url, caption: '', hash: sampleHash(url, null), status: 'success' }]);
   });
@@ -164,7 +205,9 @@ describe('input', () => {
     const path = join(await temporaryFolder(), 'links.parquet');
     const [{ url, text }] = links(1) as [{ url: string; text: string }];
     await writeParquet(path, z.object({ url: z.string(), text: z.string(), hash: z.int64() }), [{ url, text, hash: 5n }]);
-    await expect(runDownload(path, { connectTo })).resolves.toMatchObject({ failed: [{ message: expect.stringMatching(/is 5 in the file, but .*--trust-hash/) as string }] });
+    await expect(runDownload(path, { connectTo })).resolves.toMatchObject({
+      failed: [{ message: expect.stringMatching(/is 5 in the file, but .*--trust-hash/) as string }],
+    });
     const { output } = await runDownload(path, { connectTo, minBytes: 0, trustHash: true });
     expect(await rowsOf(join(output, '00000.parquet'))).toMatchObject([{ hash: 5n }]);
   });
@@ -172,7 +215,9 @@ describe('input', () => {
   test('--verify-hash', async () => {
     const { connectTo } = await pictureServer();
     const path = join(await temporaryFolder(), 'links.parquet');
-    const right = createHash('sha256').update(await picture(0)).digest('hex');
+    const right = createHash('sha256')
+      .update(await picture(0))
+      .digest('hex');
     const rows = links(2).map((link) => ({ ...link, sha256: right.toUpperCase() }));
     await writeParquet(path, z.object({ url: z.string(), text: z.string(), sha256: z.string() }), rows);
     const { summary, rejects } = await runDownload(path, { connectTo, minBytes: 0, verifyHash: 'sha256' });
@@ -201,7 +246,9 @@ describe('neighbours', () => {
     const input = await writeLinks(join(folder, 'links.parquet'), [...links(3), { url: 'http://pictures.test/gone', text: 'gone' }]);
     const { output } = await runDownload(input, { connectTo, minBytes: 0 });
     await writeFile(join(folder, 'original.jpg'), await picture(1));
-    const read = JSON.parse(python(`
+    const read = JSON.parse(
+      python(
+        `
 import sys, json, io, webdataset, exifread, pyarrow.parquet as pq
 tar, parquet, original = sys.argv[1:]
 samples = []
@@ -211,7 +258,10 @@ for s in webdataset.WebDataset(tar, shardshuffle=False):
 table = pq.read_table(parquet)
 exif = {k: str(v).strip() for k, v in exifread.process_file(open(original, "rb"), details=False).items()}
 print(json.dumps({"samples": samples, "schema": [[f.name, str(f.type), f.nullable] for f in table.schema], "hashes": [str(h) for h in table["hash"].to_pylist()], "status": table["status"].to_pylist(), "exif": exif}))
-`, [join(output, '00000.tar'), join(output, '00000.parquet'), join(folder, 'original.jpg')])) as { samples: unknown[]; schema: unknown[]; hashes: string[]; status: string[]; exif: Record<string, string> };
+`,
+        [join(output, '00000.tar'), join(output, '00000.parquet'), join(folder, 'original.jpg')],
+      ),
+    ) as { samples: unknown[]; schema: unknown[]; hashes: string[]; status: string[]; exif: Record<string, string> };
     const hashes = links(3).map(({ url, text }) => String(sampleHash(url, text)));
     expect(read.samples).toEqual(links(3).map(({ text }, i) => [`00000000${i}`, text, hashes[i], true, true]));
     expect(read.hashes.slice(0, 3)).toEqual(hashes);
@@ -221,7 +271,14 @@ print(json.dumps({"samples": samples, "schema": [[f.name, str(f.type), f.nullabl
     const ours = JSON.parse((await rowsOf(join(output, '00000.parquet')))[1]!.exif!) as Record<string, string>;
     // Of coded values exifread gives the words, of which we have those of the orientation.
     // Its versions are empty: it reads single bytes as 0.
-    const coded = ['EXIF ExifVersion', 'EXIF FlashPixVersion', 'Image ResolutionUnit', 'Image YCbCrPositioning', 'EXIF ComponentsConfiguration', 'EXIF ColorSpace'];
+    const coded = [
+      'EXIF ExifVersion',
+      'EXIF FlashPixVersion',
+      'Image ResolutionUnit',
+      'Image YCbCrPositioning',
+      'EXIF ComponentsConfiguration',
+      'EXIF ColorSpace',
+    ];
     for (const name of coded) delete read.exif[name];
     for (const name of coded) delete ours[name];
     expect(ours).toEqual(read.exif);

@@ -20,7 +20,10 @@ describe('picture header', () => {
   });
 
   test.each(['jpeg', 'png', 'webp'] as const)('%s with EXIF', async (format) => {
-    const bytes = await base(30, 20).withExif({ IFD0: { Copyright: 'Someone' } }).toFormat(format).toBuffer();
+    const bytes = await base(30, 20)
+      .withExif({ IFD0: { Copyright: 'Someone' } })
+      .toFormat(format)
+      .toBuffer();
     expect(readHeader(bytes, sniffFormat(bytes)!)).toEqual({ width: 30, height: 20, hasExif: true });
   });
 
@@ -41,7 +44,10 @@ describe('picture header', () => {
 
   test('every cut of a header is survived', async () => {
     for (const format of ['jpeg', 'png', 'webp'] as const) {
-      const bytes = await base(30, 20).withExif({ IFD0: { Copyright: 'Someone' } }).toFormat(format).toBuffer();
+      const bytes = await base(30, 20)
+        .withExif({ IFD0: { Copyright: 'Someone' } })
+        .toFormat(format)
+        .toBuffer();
       for (let length = 12; length < bytes.length; length++) {
         const header = readHeader(bytes.subarray(0, length), sniffFormat(bytes)!);
         if (header) expect([header.width, header.height]).toEqual([30, 20]);

@@ -7,8 +7,15 @@ const options = (given: object = {}) => downloadOptions.parse({ minBytes: 0, ...
 
 /** Left half red, right half blue, and noise so that it is no tiny file. */
 async function twoColours(width: number, height: number): Promise<Sharp> {
-  const half = await sharp({ create: { width: width / 2, height, channels: 3, background: '#0000ff' } }).png().toBuffer();
-  return sharp(await sharp({ create: { width, height, channels: 3, background: '#ff0000' } }).composite([{ input: half, left: width / 2, top: 0 }]).png().toBuffer());
+  const half = await sharp({ create: { width: width / 2, height, channels: 3, background: '#0000ff' } })
+    .png()
+    .toBuffer();
+  return sharp(
+    await sharp({ create: { width, height, channels: 3, background: '#ff0000' } })
+      .composite([{ input: half, left: width / 2, top: 0 }])
+      .png()
+      .toBuffer(),
+  );
 }
 
 async function pixel(bytes: Uint8Array, left: number, top: number): Promise<number[]> {
@@ -16,7 +23,11 @@ async function pixel(bytes: Uint8Array, left: number, top: number): Promise<numb
 }
 
 async function reasonOf(promise: Promise<Picture>): Promise<string> {
-  return promise.then(() => 'packed', (error: unknown) => (error instanceof PictureError ? `${error.reason} ${error.value}${error.threshold === null ? '' : ` of ${error.threshold}`}` : String(error)));
+  return promise.then(
+    () => 'packed',
+    (error: unknown) =>
+      error instanceof PictureError ? `${error.reason} ${error.value}${error.threshold === null ? '' : ` of ${error.threshold}`}` : String(error),
+  );
 }
 
 const near = (colour: number[], wanted: number[]): boolean => colour.every((value, i) => Math.abs(value - wanted[i]!) < 12);
@@ -45,7 +56,9 @@ describe('pictures', () => {
   });
 
   test('alpha becomes white, and half of it half white', async () => {
-    const clear = await sharp({ create: { width: 64, height: 64, channels: 4, background: { r: 0, g: 0, b: 0, alpha: 0.5 } } }).png().toBuffer();
+    const clear = await sharp({ create: { width: 64, height: 64, channels: 4, background: { r: 0, g: 0, b: 0, alpha: 0.5 } } })
+      .png()
+      .toBuffer();
     const { bytes } = await processPicture(clear, options({ resizeMode: 'no' }));
     expect(near(await pixel(bytes, 10, 10), [127, 127, 127])).toBe(true);
     expect((await sharp(bytes).metadata()).hasAlpha).toBe(false);
@@ -66,7 +79,11 @@ describe('pictures', () => {
     const grey = await (await twoColours(300, 300)).greyscale().jpeg().toBuffer();
     const deep = await (await twoColours(300, 300)).toColourspace('rgb16').png().toBuffer();
     const cmyk = await (await twoColours(300, 300)).toColourspace('cmyk').jpeg().toBuffer();
-    const frames = await sharp([await (await twoColours(300, 300)).png().toBuffer(), await (await twoColours(300, 300)).negate().png().toBuffer()], { join: { animated: true } }).webp().toBuffer();
+    const frames = await sharp([await (await twoColours(300, 300)).png().toBuffer(), await (await twoColours(300, 300)).negate().png().toBuffer()], {
+      join: { animated: true },
+    })
+      .webp()
+      .toBuffer();
     for (const body of [grey, deep, cmyk, frames]) {
       const { bytes } = await processPicture(body, options());
       expect(await sharp(bytes).metadata()).toMatchObject({ width: 256, height: 256, depth: 'uchar' });
@@ -91,7 +108,9 @@ describe('pictures', () => {
     expect(await reasonOf(processPicture(Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'), options()))).toBe('not-an-image SVG');
     expect(await reasonOf(processPicture(Buffer.alloc(0), options()))).toBe('not-an-image unknown');
     for (const format of ['jpeg', 'png', 'webp'] as const) {
-      const whole = await sharp({ create: { width: 300, height: 300, channels: 3, background: '#888888', noise: { type: 'gaussian', mean: 128, sigma: 60 } } }).toFormat(format).toBuffer();
+      const whole = await sharp({ create: { width: 300, height: 300, channels: 3, background: '#888888', noise: { type: 'gaussian', mean: 128, sigma: 60 } } })
+        .toFormat(format)
+        .toBuffer();
       for (const share of [0.01, 0.3, 0.6, 0.95]) {
         const reason = await reasonOf(processPicture(whole.subarray(0, Math.ceil(whole.length * share)), options()));
         expect(reason, `${format} cut at ${share}`).toMatch(/^decode-failed /);
@@ -106,18 +125,28 @@ describe('pictures', () => {
   });
 
   test('--skip-reencode keeps bytes that need nothing, unless they are broken', async () => {
-    const jpeg = await sharp({ create: { width: 256, height: 256, channels: 3, background: '#888888', noise: { type: 'gaussian', mean: 128, sigma: 60 } } }).jpeg().toBuffer();
+    const jpeg = await sharp({ create: { width: 256, height: 256, channels: 3, background: '#888888', noise: { type: 'gaussian', mean: 128, sigma: 60 } } })
+      .jpeg()
+      .toBuffer();
     expect((await processPicture(jpeg, options({ skipReencode: true }))).bytes).toBe(jpeg);
     expect((await processPicture(jpeg, options({ skipReencode: true, imageSize: 200 }))).bytes).not.toBe(jpeg);
     expect((await processPicture(jpeg, options({ skipReencode: true, encodeFormat: 'webp' }))).bytes).not.toBe(jpeg);
     expect(await reasonOf(processPicture(jpeg.subarray(0, jpeg.length - 3000), options({ skipReencode: true })))).toMatch(/^decode-failed/);
-    const clear = await sharp({ create: { width: 256, height: 256, channels: 4, background: { r: 0, g: 0, b: 0, alpha: 0.5 } } }).png().toBuffer();
+    const clear = await sharp({ create: { width: 256, height: 256, channels: 4, background: { r: 0, g: 0, b: 0, alpha: 0.5 } } })
+      .png()
+      .toBuffer();
     expect((await processPicture(clear, options({ skipReencode: true, encodeFormat: 'png', encodeQuality: 6 }))).bytes).not.toBe(clear);
   });
 
   test('--disable-all-reencoding keeps the bytes and says the stored size', async () => {
     const body = await (await twoColours(400, 200)).withMetadata({ orientation: 6 }).webp().toBuffer();
-    expect(await processPicture(body, options({ disableAllReencoding: true }))).toMatchObject({ bytes: body, width: 400, height: 200, originalWidth: 400, originalHeight: 200 });
+    expect(await processPicture(body, options({ disableAllReencoding: true }))).toMatchObject({
+      bytes: body,
+      width: 400,
+      height: 200,
+      originalWidth: 400,
+      originalHeight: 200,
+    });
   });
 
   test.each(['png', 'webp'])('encodes %s', async (encodeFormat) => {

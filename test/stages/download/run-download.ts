@@ -28,17 +28,33 @@ export interface DownloadRun extends StageOutcome {
 }
 
 /** Runs the stage on a file or folder of links as `pairmill download --input … --rejects all` would. */
-export async function runDownload(input: string, options: z.input<typeof downloadOptions>, more: Partial<StageRunOptions> & { output?: string; database?: string } = {}): Promise<DownloadRun> {
+export async function runDownload(
+  input: string,
+  options: z.input<typeof downloadOptions>,
+  more: Partial<StageRunOptions> & { output?: string; database?: string } = {},
+): Promise<DownloadRun> {
   const { output = join(await temporaryFolder(), 'samples'), database, ...settings } = more;
   const folders: StageFolders = { input, output, rejects: join(output, '..', 'rejects'), stages: {}, database };
   const executor = new InlineExecutor([download], 2);
   const events = recordingEvents();
-  const outcome = await runStage(download, { options: download.options.parse(options), folders }, executor, { redo: false, acceptChanged: false, rejects: 'all', ...settings }, events);
+  const outcome = await runStage(
+    download,
+    { options: download.options.parse(options), folders },
+    executor,
+    { redo: false, acceptChanged: false, rejects: 'all', ...settings },
+    events,
+  );
   await executor.close();
   const rejects: Reject[] = [];
   for (const shard of [...events.made, ...events.kept].sort()) {
     const path = join(folders.rejects, 'download', `${shard}.parquet`);
-    if (await readFile(path).then(() => true, () => false)) rejects.push(...(await rowsOf<Reject>(path)));
+    if (
+      await readFile(path).then(
+        () => true,
+        () => false,
+      )
+    )
+      rejects.push(...(await rowsOf<Reject>(path)));
   }
   return { ...outcome, output, made: events.made, kept: events.kept, rejects };
 }
