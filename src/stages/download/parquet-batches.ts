@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { systemCode, UsageError } from '../../contracts/errors.ts';
@@ -43,13 +44,13 @@ export class ParquetBatches implements BatchSource {
         filled += end - start;
         start = end;
         if (filled === size) {
-          yield { name: shardName(number++), inputs: parts };
+          yield planned(number++, parts);
           parts = [];
           filled = 0;
         }
       }
     }
-    if (filled > 0) yield { name: shardName(number), inputs: parts };
+    if (filled > 0) yield planned(number, parts);
   }
 
   async read({ inputs }: Shard): Promise<LinkRow[]> {
@@ -99,6 +100,14 @@ export class ParquetBatches implements BatchSource {
     const expected = columns.expected === undefined ? undefined : String(row[columns.expected] ?? '');
     return { ...completeLink({ ...others, url, text, hash: typeof given === 'bigint' ? given : computed }), expectedSha256: expected?.toLowerCase() };
   }
+}
+
+/** The marker keeps identities by file name, which two sets share: so each names the whole batch. */
+function planned(number: number, parts: readonly ShardInput[]): Shard {
+  const digest = createHash('sha256');
+  for (const { path, identity } of parts) digest.update(`${basename(path)} ${identity}\n`);
+  const batch = digest.digest('hex').slice(0, 16);
+  return { name: shardName(number), inputs: parts.map(({ path, identity }) => ({ path, identity: `${identity}, batch ${batch}` })) };
 }
 
 /** Columns of a link that are kept where the input has them. */
