@@ -69,6 +69,6 @@ export const demoCommand: Command = {
       await origin.close();
     }
     if (code !== 0 || !serve) return code;
-    return serveUntilStopped(() => startServer({ ...readOptions(serveOptions, sources), input: runDir, port }), io);
+    return serveUntilStopped(() => startServer({ ...readOptions(serveOptions, sources), input: runDir, port }, { warn: (line) => io.err(`${line}\n`) }), io);
   },
 };

@@ -10,6 +10,6 @@ export const serveCommand: Command = {
   options: serveOptions,
   run(args, io) {
     const options = readOptions(serveOptions, { flags: args.flags, environment: io.environment });
-    return serveUntilStopped(() => startServer(options), io);
+    return serveUntilStopped(() => startServer(options, { warn: (line) => io.err(`${line}\n`) }), io);
   },
 };
