@@ -18,7 +18,7 @@ const START = '<|startoftext|>';
 const END = '<|endoftext|>';
 
 /** Special tokens in open_clip's spelling, which a caption may hold literally. */
-const pattern = /<start_of_text>|<end_of_text>|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+/giu;
+const pattern = /<start_of_text>|<end_of_text>|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^ \p{L}\p{N}]+/giu;
 
 /** Words kept with their tokens; captions repeat words, and a crawl has no end of new ones. */
 const MAX_CACHED_WORDS = 100_000;
@@ -49,7 +49,7 @@ export function openClipTokenizer(json: unknown, maxTokens: number): (text: stri
 
   return (text) => {
     const ids = [start];
-    for (const [word] of cleanCaption(text).toLowerCase().matchAll(pattern)) {
+    for (const [word] of cleanCaption(text).matchAll(pattern)) {
       ids.push(...idsOfWord(word));
       if (ids.length >= maxTokens) break;
     }
