@@ -1,0 +1,50 @@
+import { z } from 'zod';
+import { Modality } from './index-description.ts';
+
+/**
+ * The search API, version 1, between `serve` and the page (or anyone). `hash` is a decimal string: as a JSON number it
+ * would lose its last digits in JavaScript.
+ */
+
+const Result = z.object({
+  id: z.int().describe('in this index'),
+  hash: z.string().describe('identity of the sample'),
+  score: z.number().describe('cosine of the query and the vector'),
+  url: z.string().describe('where the picture was found'),
+  caption: z.string().describe('text, never HTML'),
+  language: z.string().describe('empty where none was found'),
+  licence: z.string().nullable(),
+  similarity: z.number().describe('cosine of picture and caption, by the model of filter'),
+  width: z.int(),
+  height: z.int(),
+  tags: z.record(z.string(), z.number().nullable()),
+  image: z.string().nullable().describe('path of the picture on this server; null where it has no pictures'),
+});
+export type SearchResult = z.infer<typeof Result>;
+
+/** GET or POST /api/v1/search */
+export const SearchResponse = z.object({
+  index: z.string(),
+  modality: Modality,
+  took_ms: z.number(),
+  results: z.array(Result),
+});
+export type SearchResponse = z.infer<typeof SearchResponse>;
+
+/** GET /api/v1/index */
+export const IndexResponse = z.object({
+  name: z.string(),
+  model: z.string(),
+  rows: z.int(),
+  dimensions: z.int(),
+  modalities: z.array(Modality),
+  recall: z.partialRecord(Modality, z.number()).describe('recall at 10 of the search; 1 where it is exact'),
+  languages: z.array(z.object({ language: z.string(), rows: z.int() })),
+  heads: z.array(z.string()),
+  pictures: z.boolean().describe('whether this server has the pictures'),
+});
+export type IndexResponse = z.infer<typeof IndexResponse>;
+
+/** Any response with a status of 400 or more. */
+export const ErrorResponse = z.object({ message: z.string() });
+export type ErrorResponse = z.infer<typeof ErrorResponse>;

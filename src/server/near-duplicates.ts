@@ -1,0 +1,29 @@
+/** clip-retrieval's: pictures whose vectors have at least this inner product count as the same. */
+const THRESHOLD = 0.94;
+
+/**
+ * Keeps the first of each group of near-duplicates (connected components, as clip-retrieval's `deduplicate`).
+ * Quadratic in the number of vectors: 1,000 of 512 values take about 0.3 s of one core.
+ */
+export function firstOfGroups<T>(items: readonly T[], vectorOf: (item: T) => Float32Array): T[] {
+  const vectors = items.map(vectorOf);
+  const group = items.map((_, i) => i);
+  const root = (i: number): number => {
+    while (group[i] !== i) i = group[i] = group[group[i]!]!;
+    return i;
+  };
+  for (let i = 0; i < vectors.length; i++) {
+    for (let j = i + 1; j < vectors.length; j++) {
+      const [a, b] = [root(i), root(j)];
+      // The smaller stays the root: the best result of a group is the one that is kept.
+      if (a !== b && dot(vectors[i]!, vectors[j]!) >= THRESHOLD) group[Math.max(a, b)] = Math.min(a, b);
+    }
+  }
+  return items.filter((_, i) => root(i) === i);
+}
+
+function dot(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
+  return sum;
+}

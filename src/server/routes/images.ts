@@ -1,0 +1,20 @@
+import { Hono } from 'hono';
+import { HttpError } from '../http-error.ts';
+import { indexByName, type Service } from '../served-index.ts';
+
+/** GET /images/KEY and /images/hash/HASH: the packed picture, out of its tar. */
+export function imagesRoute(service: Service): Hono {
+  const send = async (name: string | undefined, key: string): Promise<Response> => {
+    const picture = await service.metrics.time('picture_read_time', () => indexByName(service, name).pictures?.read(key));
+    if (!picture) throw new HttpError(404, `This server has no picture ${key}.`);
+    // Crawled bytes: they are shown as the type they were packed as, or not at all, and run nothing.
+    return new Response(picture.bytes, { headers: { 'Content-Type': picture.type, 'X-Content-Type-Options': 'nosniff', 'Content-Security-Policy': "default-src 'none'; sandbox", 'Cache-Control': 'private, max-age=3600' } });
+  };
+  return new Hono()
+    .get('/images/hash/:hash{-?\\d{1,19}}', async (c) => {
+      const sample = await indexByName(service, c.req.query('index')).index.byHash(BigInt(c.req.param('hash')));
+      if (!sample) throw new HttpError(404, `The index has no sample ${c.req.param('hash')}.`);
+      return send(c.req.query('index'), sample.key);
+    })
+    .get('/images/:key{\\d+}', (c) => send(c.req.query('index'), c.req.param('key')));
+}

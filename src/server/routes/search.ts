@@ -1,0 +1,109 @@
+import { type Context, Hono } from 'hono';
+import { z } from 'zod';
+import { type IndexedSample, Modality, modalities } from '../../contracts/index-description.ts';
+import type { IndexResponse, SearchResponse, SearchResult } from '../../contracts/search-api.ts';
+import type { KnnFilter } from '../../knn/filter.ts';
+import { HttpError } from '../http-error.ts';
+import { checked } from '../parse-body.ts';
+import { encodePicture, encodeText, indexByName, type ServedIndex, type Service } from '../served-index.ts';
+
+const numeric = (name: string): z.ZodOptional<z.ZodPipe<z.ZodString, z.ZodTransform<number, string>>> =>
+  z
+    .string()
+    .transform((text, context) => {
+      const value = Number(text);
+      if (text.trim() === '' || !Number.isFinite(value)) context.addIssue({ code: 'custom', message: `${name} is no number: ${JSON.stringify(text)}` });
+      return value;
+    })
+    .optional();
+
+const bound = /^([\w-]+):(-?\d+(?:\.\d+)?)$/;
+
+/** Query parameters; `language`, `max_tag` and `min_tag` may come several times. */
+const SearchParameters = z.object({
+  index: z.string().optional(),
+  text: z.string().optional(),
+  like: z.string().regex(/^-?\d{1,19}$/, 'is no hash').optional(),
+  modality: Modality.default('image'),
+  k: numeric('k'),
+  language: z.array(z.string()).default([]),
+  min_similarity: numeric('min_similarity'),
+  min_width: numeric('min_width'),
+  min_height: numeric('min_height'),
+  max_tag: z.array(z.string().regex(bound, 'must be NAME:NUMBER')).default([]),
+  min_tag: z.array(z.string().regex(bound, 'must be NAME:NUMBER')).default([]),
+  exact: z.enum(['true', 'false']).default('false'),
+});
+type SearchParameters = z.infer<typeof SearchParameters>;
+
+const MAX_K = 1000;
+const severally = new Set(['language', 'max_tag', 'min_tag']);
+
+/**
+ * The search API, version 1 (docs/serve.md):
+ * GET /api/v1/search?text=… or ?like=HASH; POST /api/v1/search with a picture as the body; GET /api/v1/index;
+ * GET /api/v1/samples/HASH.
+ */
+export function searchRoute(service: Service): Hono {
+  const search = (c: Context, body: Uint8Array | undefined): Promise<Response> =>
+    service.metrics.time('full_knn_request_time', async () => {
+      const started = performance.now();
+      const given = Object.entries(c.req.queries()).map(([name, values]) => [name, severally.has(name) ? values : values[0]]);
+      const parameters = checked(SearchParameters, Object.fromEntries(given));
+      const served = indexByName(service, parameters.index);
+      const k = parameters.k ?? 40;
+      if (!Number.isInteger(k) || k < 1 || k > MAX_K) throw new HttpError(400, `k must be a whole number from 1 to ${MAX_K}.`);
+      const vector = await queryVector(service, served, parameters, body);
+      const { index } = served;
+      const hits = await service.metrics.time('knn_index_time', () => index.search(vector, { k, modality: parameters.modality, filter: filterOf(parameters), exact: parameters.exact === 'true' }));
+      const samples = await service.metrics.time('metadata_get_time', () => index.samples(hits.map(({ id }) => id)));
+      const results = samples.map((sample, i) => resultOf(served, sample, hits[i]!.score));
+      return c.json({ index: served.name, modality: parameters.modality, took_ms: Math.round((performance.now() - started) * 10) / 10, results } satisfies SearchResponse);
+    });
+  return new Hono()
+    .get('/api/v1/search', (c) => search(c, undefined))
+    .post('/api/v1/search', async (c) => search(c, new Uint8Array(await c.req.arrayBuffer())))
+    .get('/api/v1/index', (c) => c.json(describe(indexByName(service, c.req.query('index')))))
+    .get('/api/v1/samples/:hash{-?\\d{1,19}}', async (c) => {
+      const served = indexByName(service, c.req.query('index'));
+      const sample = await served.index.byHash(BigInt(c.req.param('hash')));
+      if (!sample) throw new HttpError(404, `The index has no sample ${c.req.param('hash')}.`);
+      return c.json(resultOf(served, sample, 1));
+    });
+}
+
+async function queryVector(service: Service, served: ServedIndex, { text, like }: SearchParameters, body: Uint8Array | undefined): Promise<Float32Array> {
+  if (body !== undefined) return encodePicture(service, served, body);
+  if (like !== undefined) {
+    const sample = await served.index.byHash(BigInt(like));
+    if (!sample) throw new HttpError(404, `The index has no sample ${like}.`);
+    // What the sample looks like; where the index has no pictures' vectors, what its caption says.
+    return served.index.vector(sample.id, served.index.description.vectors.image ? 'image' : 'text');
+  }
+  if (text?.trim()) return encodeText(service, served, text);
+  throw new HttpError(400, 'One of text or like is needed, or a picture as the body of a POST.');
+}
+
+function filterOf({ language, min_similarity, min_width, min_height, max_tag, min_tag }: SearchParameters): KnnFilter {
+  const bounds = (terms: readonly string[]): Record<string, number> => Object.fromEntries(terms.map((term) => bound.exec(term)!).map(([, name, value]) => [name, Number(value)]));
+  return { languages: language, minSimilarity: min_similarity, minWidth: min_width, minHeight: min_height, maxTags: bounds(max_tag), minTags: bounds(min_tag) };
+}
+
+function resultOf({ pictures }: ServedIndex, { key, NSFW: _, hash, ...sample }: IndexedSample, score: number): SearchResult {
+  return { ...sample, hash: hash.toString(), score, image: pictures && key ? `/images/${key}` : null };
+}
+
+function describe({ name, index: { description }, pictures }: ServedIndex): IndexResponse {
+  const present = modalities.filter((modality) => description.vectors[modality]);
+  return {
+    name,
+    model: description.model.id,
+    rows: description.rows,
+    dimensions: description.dimensions,
+    modalities: present,
+    recall: Object.fromEntries(present.map((modality) => [modality, description.vectors[modality]!.recall?.at_10.mean ?? 1])),
+    languages: description.languages,
+    heads: description.heads,
+    pictures: pictures !== undefined,
+  };
+}

@@ -1,0 +1,42 @@
+import type { DualEncoder } from '../models/load-model.ts';
+import type { KnnIndex } from '../knn/open-index.ts';
+import { HttpError } from './http-error.ts';
+import type { Metrics } from './metrics.ts';
+import type { Pictures } from './pictures.ts';
+
+/** An index with what it takes to ask it. */
+export interface ServedIndex {
+  readonly name: string;
+  readonly index: KnnIndex;
+  readonly encoder: Pick<DualEncoder, 'encodeTexts' | 'encodeImages'>;
+  readonly pictures: Pictures | undefined;
+}
+
+/** What the routes answer from. */
+export interface Service {
+  /** Not empty; the first is asked where a request names none. */
+  readonly indices: readonly ServedIndex[];
+  readonly metrics: Metrics;
+}
+
+export function indexByName(service: Service, name: string | null | undefined): ServedIndex {
+  if (name == null || name === '') return service.indices[0]!;
+  const found = service.indices.find((each) => each.name === name);
+  if (!found) throw new HttpError(404, `There is no index ${JSON.stringify(name)}; there is ${service.indices.map((each) => each.name).join(', ')}.`);
+  return found;
+}
+
+/** Texts are cut by the tokenizer anyway; this bounds its work. */
+const MAX_TEXT = 10_000;
+
+export async function encodeText(service: Service, { encoder }: ServedIndex, text: string): Promise<Float32Array> {
+  const [vector] = await service.metrics.time('text_clip_inference_time', () => encoder.encodeTexts([text.slice(0, MAX_TEXT)]));
+  if (!(vector instanceof Float32Array)) throw new HttpError(400, `The text can't be encoded: ${vector?.message ?? 'no result'}`);
+  return vector;
+}
+
+export async function encodePicture(service: Service, { encoder }: ServedIndex, bytes: Uint8Array): Promise<Float32Array> {
+  const [vector] = await service.metrics.time('image_clip_inference_time', () => encoder.encodeImages([bytes]));
+  if (!(vector instanceof Float32Array)) throw new HttpError(400, `The picture can't be decoded: it must be a whole JPEG, PNG or WebP. (${vector?.message ?? 'no result'})`);
+  return vector;
+}
