@@ -1,0 +1,55 @@
+import { useEffect, useRef } from 'react';
+import type { SearchResult } from '../../src/contracts/search-api.ts';
+import styles from './Details.module.css';
+import { languageName } from './language-name.ts';
+import { Picture } from './Picture.tsx';
+
+interface DetailsProps {
+  result: SearchResult;
+  onClose(): void;
+  onLike(result: SearchResult): void;
+  onCaption(result: SearchResult): void;
+}
+
+/** All that is known of one result. */
+export function Details({ result, onClose, onLike, onCaption }: DetailsProps): React.JSX.Element {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    dialog.current?.showModal();
+  }, []);
+  const tags = Object.entries(result.tags).filter((entry): entry is [string, number] => entry[1] !== null);
+  return (
+    <dialog ref={dialog} className={styles['dialog']} onClose={onClose} onClick={(event) => event.target === dialog.current && dialog.current.close()} aria-label="Details">
+      <div className={styles['content']}>
+        <Picture result={result} className={styles['picture']} />
+        <div className={styles['text']}>
+          <p className={styles['caption']} dir="auto" lang={result.language || undefined}>{result.caption}</p>
+          <dl>
+            <Fact name="Found at"><a href={result.url} target="_blank" rel="noopener noreferrer nofollow">{result.url}</a></Fact>
+            <Fact name="Language">{languageName(result.language)}</Fact>
+            <Fact name="Size">{result.width} × {result.height}</Fact>
+            <Fact name="Score">{result.score.toFixed(4)}</Fact>
+            <Fact name="Picture fits caption">{result.similarity.toFixed(4)}</Fact>
+            {result.licence && <Fact name="Licence">{/^https?:/.test(result.licence) ? <a href={result.licence} target="_blank" rel="noopener noreferrer nofollow">{result.licence}</a> : result.licence}</Fact>}
+            {tags.map(([head, value]) => <Fact key={head} name={head}>{value.toFixed(3)}</Fact>)}
+            <Fact name="Hash"><code>{result.hash}</code></Fact>
+          </dl>
+          <div className={styles['actions']}>
+            <button type="button" onClick={() => onLike(result)}>Pictures like this</button>
+            <button type="button" onClick={() => onCaption(result)}>Search by the caption</button>
+            <button type="button" onClick={() => dialog.current?.close()}>Close</button>
+          </div>
+        </div>
+      </div>
+    </dialog>
+  );
+}
+
+function Fact({ name, children }: { name: string; children: React.ReactNode }): React.JSX.Element {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
