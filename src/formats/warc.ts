@@ -3,7 +3,7 @@ import { createInflateRaw } from 'node:zlib';
 import { ByteQueue } from './byte-queue.ts';
 import { declaredSize, headerLength, inflateMember, inflateMembers, isMember, memberStarts } from './gzip-member.ts';
 import { RecordSplitter } from './split-records.ts';
-import type { DamageCount, RecordBatch, WarcRecord } from './warc-record.ts';
+import { beginsRecord, type DamageCount, type RecordBatch, skipLineEnds, type WarcRecord } from './warc-record.ts';
 
 /**
  * Reads WARC (so also WAT) files, gzip or plain, in batches of whole records. Gzip is inflated many members at a
@@ -27,12 +27,17 @@ const LARGE_MEMBER = 16 * BATCH_BYTES;
 export async function* readWarc(source: AsyncIterable<Uint8Array>, options: WarcReadOptions): AsyncGenerator<RecordBatch> {
   const queue = new ByteQueue(source);
   try {
-    await queue.fill(4);
-    if (isMember(queue.bytes, 0)) yield* readGzip(queue, options);
+    await queue.fill(BATCH_BYTES);
+    if (isCompressed(queue.bytes)) yield* readGzip(queue, options);
     else yield* readPlain(queue, options);
   } finally {
     await queue.close();
   }
+}
+
+/** Also where the first member is damaged: a file that does not begin as WARC and has a member further on. */
+function isCompressed(bytes: Buffer): boolean {
+  return isMember(bytes, 0) || (!beginsRecord(bytes, skipLineEnds(bytes, 0, bytes.length)) && memberStarts(bytes, 0).length > 0);
 }
 
 async function* readPlain(queue: ByteQueue, { maxRecordBytes, damage }: WarcReadOptions): AsyncGenerator<RecordBatch> {
@@ -50,23 +55,26 @@ async function* readPlain(queue: ByteQueue, { maxRecordBytes, damage }: WarcRead
 }
 
 async function* readGzip(queue: ByteQueue, options: WarcReadOptions): AsyncGenerator<RecordBatch> {
+  // Up to this place in the file members are taken one by one: something there is wrong.
+  let carefulUntil = 0;
   for (;;) {
     await queue.fill(BATCH_BYTES);
     if (queue.bytes.length === 0) return;
-    const batch = inflateAhead(queue, options);
-    if (batch) {
-      yield batch;
+    if (queue.offset < carefulUntil) {
+      yield* readOneMember(queue, options);
       continue;
     }
-    yield* readOneMember(queue, options);
+    const tried = inflateAhead(queue, options);
+    if ('records' in tried) yield tried;
+    else carefulUntil = queue.offset + Math.max(1, tried.wrongWithin);
   }
 }
 
-/** The fast way: several members at once. Undefined, and nothing used up, where they are not all sound. */
-function inflateAhead(queue: ByteQueue, { maxRecordBytes, damage }: WarcReadOptions): RecordBatch | undefined {
+/** The fast way: several members at once. Nothing is used up where they are not all sound; they are then within that many bytes. */
+function inflateAhead(queue: ByteQueue, { maxRecordBytes, damage }: WarcReadOptions): RecordBatch | { wrongWithin: number } {
   const { bytes, ended, offset } = queue;
   const starts = memberStarts(bytes, 0);
-  if (starts[0] !== 0) return undefined;
+  if (starts[0] !== 0) return { wrongWithin: starts[0] ?? bytes.length };
   // The end of the last member shows only in the next one's start, or in the end of the file.
   if (ended) starts.push(bytes.length);
   let size = 0;
@@ -80,9 +88,9 @@ function inflateAhead(queue: ByteQueue, { maxRecordBytes, damage }: WarcReadOpti
     count++;
   }
   // Deflate makes at most 1032 bytes of one: a larger declaration is a lie.
-  if (count === 0 || size > Math.max(BATCH_CONTENT, maxRecordBytes) || size > 1100 * starts[count]!) return undefined;
+  if (count === 0 || size > Math.max(BATCH_CONTENT, maxRecordBytes) || size > 1100 * starts[count]!) return { wrongWithin: starts[Math.max(1, count)] ?? bytes.length };
   const content = inflateMembers(bytes.subarray(0, starts[count]), size);
-  if (!content) return undefined;
+  if (!content) return { wrongWithin: starts[count]! };
   const splitter = new RecordSplitter(maxRecordBytes, damage);
   const records: WarcRecord[] = [];
   for (let i = 0, from = 0; i < count; from = ends[i++]!) {

@@ -45,7 +45,7 @@ export async function stateBefore(shard: string, place: ShardPlace, output: stri
   const ready = kept;
   // While the shard runs the filter changes; if it fails, it is read again.
   kept = undefined;
-  return ready && ready.output === output && ready.after === place.before ? ready.state : readState(shard, place, output, options);
+  return ready?.output === output && ready.after === place.before ? ready.state : readState(shard, place, output, options);
 }
 
 /** Keeps the state for the shard that follows. */

@@ -27,9 +27,9 @@ export class UrlResolver {
     const base = (href === undefined ? page : URL.parse(href, pageUrl)) ?? page ?? undefined;
     const http = base?.protocol === 'http:' || base?.protocol === 'https:';
     this.#base = base;
-    this.#scheme = http ? base!.protocol : '';
-    this.#origin = http ? base!.href.slice(0, base!.href.indexOf('/', base!.protocol.length + 2)) : '';
-    this.#folder = http ? this.#origin + base!.pathname.slice(0, base!.pathname.lastIndexOf('/') + 1) : '';
+    this.#scheme = http ? base.protocol : '';
+    this.#origin = http ? base.href.slice(0, base.href.indexOf('/', base.protocol.length + 2)) : '';
+    this.#folder = http ? this.#origin + base.pathname.slice(0, base.pathname.lastIndexOf('/') + 1) : '';
   }
 
   /** The absolute URL, or undefined where `url` does not parse. */
