@@ -161,6 +161,11 @@ export default defineConfig({
         'react/exhaustive-deps': 'error',
         'react/jsx-key': 'error',
         'react/react-in-jsx-scope': 'off',
+        'react/exhaustive-effect-dependencies': 'off', // says again what exhaustive-deps says
+        'react/set-state-in-effect': 'off', // what is shown follows the address bar and the server
+        'jsx-a11y/prefer-tag-over-role': 'off',
+        'jsx-a11y/no-autofocus': 'off', // the page is its search box
+        'import/no-unassigned-import': ['error', { allow: ['**/*.css'] }],
       },
     },
     {
@@ -171,6 +176,7 @@ export default defineConfig({
         'vitest/no-disabled-tests': 'error',
         'vitest/no-identical-title': 'error',
         'vitest/valid-expect': ['error', { maxArgs: 2 }],
+        'no-control-regex': 'off',
         'typescript/no-redundant-type-constituents': 'off',
         'typescript/require-array-sort-compare': 'off',
         // What a test takes out of JSON is checked by the assertion that follows.

@@ -20,11 +20,11 @@ export class ByteQueue {
     const parts: Uint8Array[] = [this.#bytes];
     let total = this.#bytes.length;
     while (total < length && !this.ended) {
-      const { value, done } = await this.#source.next();
-      if (done) this.ended = true;
+      const next = await this.#source.next();
+      if (next.done) this.ended = true;
       else {
-        parts.push(value);
-        total += value.length;
+        parts.push(next.value);
+        total += next.value.length;
       }
     }
     if (parts.length > 1) this.#bytes = Buffer.concat(parts, total);

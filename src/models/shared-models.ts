@@ -22,7 +22,7 @@ export async function closeSharedModels(): Promise<void> {
   const loaded = await Promise.allSettled(models.values());
   models.clear();
   sessions.clear();
-  await Promise.all(loaded.map((model) => (model.status === 'fulfilled' ? model.value.close() : undefined)));
+  await Promise.all(loaded.map(async (model) => (model.status === 'fulfilled' ? model.value.close() : undefined)));
 }
 
 function once<T>(cache: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> {

@@ -1,8 +1,14 @@
 import { readFile } from 'node:fs/promises';
-import { Tokenizer as HubTokenizer } from '@huggingface/tokenizers';
+import { Tokenizer as UntypedTokenizer } from '@huggingface/tokenizers';
 import { messageOf, RunError } from '../contracts/errors.ts';
 import type { TextTower } from './model-entry.ts';
 import { openClipTokenizer } from './open-clip-tokenizer.ts';
+
+/** Of the package's class: its own declarations import without extensions, which TypeScript does not follow under Node's rules. */
+interface HubTokenizer {
+  encode(text: string, options?: { add_special_tokens: boolean }): { ids: number[] };
+}
+const HubTokenizer = UntypedTokenizer as unknown as new (tokenizer: object, config: object) => HubTokenizer;
 
 /** Text -> token ids, start and end included, cut to the model's length and not padded. */
 export type Tokenizer = (text: string) => number[];
@@ -24,9 +30,9 @@ export async function readTokenizer(path: string, { tokenization, maxTokens }: T
 
 /** As HF's truncation: the template's tokens before and after the text stay, the text between them is cut. */
 function cut(hub: HubTokenizer, text: string, maxTokens: number): number[] {
-  const ids: number[] = hub.encode(text.toWellFormed()).ids;
+  const ids = hub.encode(text.toWellFormed()).ids;
   if (ids.length <= maxTokens) return ids;
-  const bare: number[] = hub.encode(text.toWellFormed(), { add_special_tokens: false }).ids;
+  const bare = hub.encode(text.toWellFormed(), { add_special_tokens: false }).ids;
   const special = ids.length - bare.length;
   let before = 0;
   while (before < special && !bare.every((id, i) => ids[before + i] === id)) before++;

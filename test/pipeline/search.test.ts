@@ -65,7 +65,7 @@ async function recallIn(index: KnnIndex, language: string): Promise<{ recall_at_
   for (const [i, { emoji }] of queries.entries()) {
     const hits = await index.search(vectors[i] as Float32Array, { k: 400, modality: 'image', exact: true });
     const samples = await index.samples(hits.map(({ id }) => id));
-    const ranked = [...new Set(samples.map(({ hash }) => emojiOf.get(BigInt(hash)) ?? String(hash)))];
+    const ranked = [...new Set(samples.map(({ hash }) => emojiOf.get(hash) ?? String(hash)))];
     if (ranked[0] === emoji) first++;
     if (ranked.slice(0, 10).includes(emoji)) ten++;
   }

@@ -1,8 +1,7 @@
 import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ShardError, UsageError } from '../../contracts/errors.ts';
-import { type Modality, modalities } from '../../contracts/index-description.ts';
-import type { IndexedSample } from '../../contracts/index-description.ts';
+import { type IndexedSample, type Modality, modalities } from '../../contracts/index-description.ts';
 import { sqlName, sqlParquet, type WorkDatabase } from '../../formats/duckdb.ts';
 import { npyShape, readNpyBatches } from '../../formats/npy.ts';
 import { parquetColumns } from '../../formats/parquet.ts';

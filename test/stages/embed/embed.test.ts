@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { EmbeddingMetadata } from '../../../src/contracts/records.ts';
+import type { Shard } from '../../../src/contracts/stage.ts';
 import { npyShape, readNpy } from '../../../src/formats/npy.ts';
 import { readParquet } from '../../../src/formats/parquet.ts';
 import { cosine } from '../../../src/models/vectors.ts';
@@ -51,7 +52,7 @@ describe('embed', () => {
   test('parts are runs of consecutive shards, by shards or by samples', async () => {
     const parts = async (options: object): Promise<string[][]> => {
       const planned = await embed.plan({ options: embed.options.parse({ model: 'mini', ...options }), folders: { input: join(run, 'pairs'), output: join(run, 'embeddings'), rejects: '', stages: {} } }, { reached: () => undefined });
-      return (planned as { name: string; inputs: { path: string }[] }[]).map(({ name, inputs }) => [name, ...inputs.map(({ path }) => path.slice(-9, -4))]);
+      return (planned as Shard[]).map(({ name, inputs }) => [name, ...inputs.map(({ path }) => path.slice(-9, -4))]);
     };
     expect(await parts({})).toEqual([['00000', '00000', '00001', '00003']]);
     expect(await parts({ shardsPerPart: 2 })).toEqual([['00000', '00000', '00001'], ['00001', '00003']]);
