@@ -24,7 +24,7 @@ export async function fileChecksum(path: string): Promise<FileChecksum> {
   const sha256 = createHash('sha256');
   const gitBlob = createHash('sha1').update(`blob ${size}\0`);
   const names = new Set<string>();
-  const onnx = path.endsWith('.onnx');
+  const onnx = /\.onnx(\.part)?$/.test(path);
   let bytes = 0;
   let tail: Buffer = Buffer.alloc(0);
   for await (const chunk of createReadStream(path, { highWaterMark: READ_BYTES }) as AsyncIterable<Buffer>) {

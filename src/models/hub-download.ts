@@ -26,13 +26,13 @@ export interface HubFile {
 }
 
 /** Returns what the file's content is. Throws RunError naming file and next step. */
-export async function downloadFromHub(hubFile: HubFile, path: string): Promise<FileChecksum> {
+export async function downloadFromHub(hubFile: HubFile, path: string, retryDelayMs = RETRY_DELAY_MS): Promise<FileChecksum> {
   const url = `${hubFile.hubUrl.replace(/\/+$/, '')}/${hubFile.repository}/resolve/${hubFile.revision}/${hubFile.file}`;
   const part = `${path}.part`;
   await mkdir(dirname(path), { recursive: true });
   let last: unknown;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY_MS * 2 ** (attempt - 1)));
+    if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, retryDelayMs * 2 ** (attempt - 1)));
     let expected: string | undefined;
     try {
       expected = await fetchInto(url, part);

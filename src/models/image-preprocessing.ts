@@ -1,5 +1,6 @@
-import sharp from 'sharp';
+import sharp, { type OutputInfo } from 'sharp';
 import type { ImagePreprocessing } from './model-entry.ts';
+import { resample } from './resample.ts';
 
 /**
  * Encoded picture -> pixels as the image tower sees them. As CLIP's own preprocessing, with two remarks:
@@ -12,22 +13,25 @@ const input = { failOn: 'truncated', ignoreIcc: true, sequentialRead: true } as 
 
 /** RGB bytes, size x size x 3. Throws where the picture can't be decoded. */
 export async function decodePicture(picture: Uint8Array, { size, fit, interpolation }: ImagePreprocessing): Promise<Uint8Array> {
-  const kernel = interpolation === 'bicubic' ? 'cubic' : 'linear';
-  let pipeline = sharp(picture, input).flatten({ background: '#fff' }).toColourspace('srgb');
-  if (fit === 'squash') {
-    pipeline = pipeline.resize(size, size, { fit: 'fill', kernel });
-  } else {
-    // Decoded whole first: libjpeg's own shrinking would differ from the reference, which resizes every pixel.
-    const { data, info } = await pipeline.raw().toBuffer({ resolveWithObject: true });
-    const { width, height, channels } = info;
-    const [w, h] = shortestSide(width, height, size);
-    pipeline = sharp(data, { raw: { width, height, channels } })
-      .resize(w, h, { fit: 'fill', kernel })
-      .extract({ left: centre(w, size), top: centre(h, size), width: size, height: size });
+  const decoded = sharp(picture, input).flatten({ background: '#fff' }).toColourspace('srgb');
+  if (fit === 'crop') {
+    // Whole, and shrunk by PIL's own arithmetic: what CLIP's reference sees, to the byte.
+    const { data, info } = await decoded.removeAlpha().raw().toBuffer({ resolveWithObject: true });
+    assertColours(info);
+    const to = shortestSide(info.width, info.height, size);
+    return resample(data, [info.width, info.height], to, { left: centre(to[0], size), top: centre(to[1], size), width: size, height: size }, interpolation);
   }
-  const { data, info } = await pipeline.removeAlpha().raw().toBuffer({ resolveWithObject: true });
-  if (info.channels !== 3 || info.width !== size || info.height !== size) throw new Error(`decoded to ${info.width} x ${info.height} x ${info.channels}`);
+  const { data, info } = await decoded
+    .resize(size, size, { fit: 'fill', kernel: interpolation === 'bicubic' ? 'cubic' : 'linear' })
+    .removeAlpha()
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  assertColours(info);
   return data;
+}
+
+function assertColours({ width, height, channels }: OutputInfo): void {
+  if (channels !== 3) throw new Error(`decoded to ${width} x ${height} x ${channels}`);
 }
 
 /** torchvision's Resize(size): the longer side is cut to a whole number, not rounded. */

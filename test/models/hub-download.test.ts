@@ -1,0 +1,157 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { downloadFromHub as download, type HubFile } from '../../src/models/hub-download.ts';
+import { modelFiles } from '../../src/models/model-files.ts';
+import { registry } from '../../src/models/registry.ts';
+
+/** A hub on loopback: `resolve` redirects large files to a storage path, as the public hub does. */
+class LoopbackHub {
+  readonly requests: string[] = [];
+  readonly files = new Map<string, Buffer>();
+  /** Answers of the storage that break off after so many bytes. */
+  breakAfter: number[] = [];
+  /** Bytes that are wrong in so many answers. */
+  corrupt = 0;
+  #server: Server | undefined;
+  url = '';
+
+  async start(): Promise<void> {
+    this.#server = createServer((request, response) => {
+      this.requests.push(`${request.url}${request.headers.range ? ` ${request.headers.range}` : ''}`);
+      const [, large, name] = /^\/(storage|.+\/resolve\/main)\/(.+)$/.exec(request.url!) ?? [];
+      const content = this.files.get(name ?? '');
+      if (!content) {
+        response.writeHead(404).end();
+        return;
+      }
+      const sha256 = createHash('sha256').update(content).digest('hex');
+      if (large !== 'storage' && name!.endsWith('.onnx')) {
+        response.writeHead(302, { location: `/storage/${name}`, 'x-linked-etag': `"${sha256}"`, 'x-linked-size': content.length, etag: '"something"' }).end();
+        return;
+      }
+      const from = Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
+      if (from >= content.length && from > 0) {
+        response.writeHead(416, { 'content-range': `bytes */${content.length}` }).end();
+        return;
+      }
+      const gitBlob = createHash('sha1').update(`blob ${content.length}\0`).update(content).digest('hex');
+      const body = Buffer.from(content.subarray(from));
+      if (this.corrupt-- > 0) body[0]! ^= 1;
+      const headers = { etag: `"${large === 'storage' ? 'part-of-storage' : gitBlob}"`, 'content-length': body.length };
+      response.writeHead(from > 0 ? 206 : 200, from > 0 ? { ...headers, 'content-range': `bytes ${from}-${content.length - 1}/${content.length}` } : headers);
+      const limit = this.breakAfter.shift();
+      if (limit === undefined) response.end(body);
+      else response.write(body.subarray(0, limit), () => setTimeout(() => response.destroy(), 20));
+    });
+    await new Promise<void>((resolve) => this.#server!.listen(0, '127.0.0.1', resolve));
+    this.url = `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  stop(): Promise<void> {
+    this.#server!.closeAllConnections();
+    return new Promise((resolve) => this.#server!.close(() => resolve()));
+  }
+}
+
+let hub: LoopbackHub;
+let folder: string;
+beforeEach(async () => {
+  hub = new LoopbackHub();
+  await hub.start();
+  folder = await mkdtemp(join(tmpdir(), 'hub-'));
+});
+afterEach(async () => {
+  await hub.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Retries without the wait. */
+const downloadFromHub = (hubFile: HubFile, path: string): ReturnType<typeof download> => download(hubFile, path, 1);
+
+const weights = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 7919) >> 3));
+const file = (name: string): HubFile => ({ hubUrl: hub.url, repository: 'some/model', revision: 'main', file: name });
+
+describe('a download from the hub', () => {
+  test('follows the redirect, checks the checksum and leaves only the file', async () => {
+    hub.files.set('onnx/vision_model.onnx', weights).set('tokenizer.json', Buffer.from('{}'));
+    const path = join(folder, 'onnx/vision_model.onnx');
+    const checksum = await downloadFromHub(file('onnx/vision_model.onnx'), path);
+    expect(checksum.sha256).toBe(createHash('sha256').update(weights).digest('hex'));
+    expect((await readFile(path)).equals(weights)).toBe(true);
+    await downloadFromHub(file('tokenizer.json'), join(folder, 'onnx/tokenizer.json'));
+    expect((await readdir(join(folder, 'onnx'))).sort()).toEqual(['tokenizer.json', 'vision_model.onnx']);
+    expect(hub.requests).toEqual(['/some/model/resolve/main/onnx/vision_model.onnx', '/storage/onnx/vision_model.onnx', '/some/model/resolve/main/tokenizer.json']);
+  });
+
+  test('goes on where the connection broke', async () => {
+    hub.files.set('vision_model.onnx', weights);
+    hub.breakAfter = [100_000];
+    const path = join(folder, 'vision_model.onnx');
+    await downloadFromHub(file('vision_model.onnx'), path);
+    expect((await readFile(path)).equals(weights)).toBe(true);
+    expect(hub.requests.filter((request) => request.startsWith('/storage'))).toEqual(['/storage/vision_model.onnx', expect.stringMatching(/ bytes=\d+-$/) as string]);
+  });
+
+  test('goes on with what an earlier process left, also where that was all of it', async () => {
+    hub.files.set('vision_model.onnx', weights);
+    for (const left of [150_000, weights.length]) {
+      const path = join(folder, `${left}.onnx`);
+      await writeFile(`${path}.part`, weights.subarray(0, left));
+      hub.requests.length = 0;
+      await downloadFromHub(file('vision_model.onnx'), path);
+      expect((await readFile(path)).equals(weights)).toBe(true);
+      expect(hub.requests.at(-1)).toBe(`/storage/vision_model.onnx bytes=${left}-`);
+    }
+  });
+
+  test('damaged content is fetched again from its start, and refused where it stays damaged', async () => {
+    hub.files.set('vision_model.onnx', weights).set('config.json', Buffer.from('{"a": 1}'));
+    hub.corrupt = 1;
+    const path = join(folder, 'vision_model.onnx');
+    await downloadFromHub(file('vision_model.onnx'), path);
+    expect((await readFile(path)).equals(weights)).toBe(true);
+    // Small files are checked by Git's blob hash.
+    hub.corrupt = 99;
+    await expect(downloadFromHub(file('config.json'), join(folder, 'config.json'))).rejects.toThrow(/model file config\.json could not be downloaded from http.*checksum is [0-9a-f]{64} where the hub names [0-9a-f]{40}.*--model a local folder/s);
+    expect(await readdir(folder)).toEqual(['vision_model.onnx']);
+  });
+
+  test('what is not there, and a hub that is not there', async () => {
+    await expect(downloadFromHub(file('config.json'), join(folder, 'config.json'))).rejects.toThrow(/the hub answered 404\. Check --hub-url/);
+    expect(hub.requests).toHaveLength(1);
+    await expect(downloadFromHub({ ...file('x'), hubUrl: 'http://127.0.0.1:9' }, join(folder, 'x'))).rejects.toThrow(/could not be downloaded from http:\/\/127\.0\.0\.1:9\/.*fetch failed/);
+  });
+});
+
+describe('the cache of models', () => {
+  const entry = registry.find(({ id }) => id === 'clip-vit-b-32')!;
+
+  test('fetches each file once, external weights too, and finds a changed one out', async () => {
+    const external = await readFile(new URL('fixtures/fixed-text.onnx', import.meta.url));
+    hub.files.set('onnx/vision_model.onnx', weights).set('onnx/text_model.onnx', external).set('onnx/fixed-text.onnx_data', Buffer.from('weights')).set('tokenizer.json', Buffer.from('{}'));
+    const settings = { cacheFolder: folder, hubUrl: hub.url, threads: 1 };
+    const first = await modelFiles(entry, settings);
+    expect(Object.keys(first.checksums).sort()).toEqual(['clip-vit-b-32/onnx/fixed-text.onnx_data', 'clip-vit-b-32/onnx/text_model.onnx', 'clip-vit-b-32/onnx/vision_model.onnx', 'clip-vit-b-32/tokenizer.json']);
+    const requests = hub.requests.length;
+    expect(await modelFiles(entry, settings)).toEqual(first);
+    // Touched but the same: read again, not fetched again.
+    await utimes(first.vision, 1, 1);
+    expect(await modelFiles(entry, settings)).toEqual(first);
+    expect(hub.requests).toHaveLength(requests);
+
+    const damaged = Buffer.from(weights);
+    damaged[5]! ^= 1;
+    await writeFile(first.vision, damaged);
+    await expect(modelFiles(entry, settings)).rejects.toThrow(/vision_model\.onnx is damaged.*Remove it and start the same command again/);
+    await writeFile(first.vision, weights.subarray(0, 10));
+    await expect(modelFiles(entry, settings)).rejects.toThrow(/it has 10 bytes where 300000 bytes is expected/);
+    await rm(first.vision);
+    expect(await modelFiles(entry, settings)).toEqual(first);
+    expect((await stat(first.vision)).size).toBe(weights.length);
+  });
+});
