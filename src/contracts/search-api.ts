@@ -18,6 +18,7 @@ const Result = z.object({
   width: z.int(),
   height: z.int(),
   tags: z.record(z.string(), z.number().nullable()),
+  others: z.int().describe('further results with the same picture that `distinct` left out'),
   image: z.string().nullable().describe('path of the picture on this server; null where it has no pictures'),
 });
 export type SearchResult = z.infer<typeof Result>;

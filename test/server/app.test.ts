@@ -120,6 +120,14 @@ describe('/api/v1', () => {
     expect(filtered).toHaveLength(16);
   });
 
+  test('distinct gives each picture once, and says how often it was there', async () => {
+    const { results } = await search('text=cherry+fig&k=36&distinct=true');
+    // 8 pictures of one word and 28 of two, which each come twice.
+    expect(results).toHaveLength(36);
+    expect(results[0]).toMatchObject({ id: 21, others: 1 });
+    expect(results.reduce((sum, { others }) => sum + 1 + others, 0)).toBe(64);
+  });
+
   test('what the index is', async () => {
     expect(IndexResponse.parse(await (await request('/api/v1/index')).json())).toMatchObject({ name: 'small', rows: 64, model: 'mini', recall: { image: 1 }, heads: ['punsafe'], pictures: true });
     expect(await (await request(`/api/v1/samples/${2n ** 53n + 16n}`)).json()).toMatchObject({ id: 15 });

@@ -60,7 +60,7 @@ export function App(): React.JSX.Element {
           </div>
         )}
         {!searching && index.value && <Start index={index.value} onSearch={(text) => search({ text })} />}
-        {searching && !results.error && <ResultGrid results={list} loading={results.loading} onLike={({ hash }) => search({ like: hash })} onCaption={({ caption }) => search({ text: caption })} onDetails={setShown} />}
+        {searching && !results.error && <ResultGrid results={list} loading={results.loading} onLike={({ hash }) => search({ like: hash })} onCaption={({ caption }) => search({ text: caption })} onOthers={({ hash }) => search({ like: hash, distinct: false })} onDetails={setShown} />}
         {list?.length === 0 && !results.loading && (
           <div className={styles['empty']}>
             <p>Nothing passes these filters.</p>

@@ -19,6 +19,7 @@ export function Details({ result, onClose, onLike, onCaption }: DetailsProps): R
   }, []);
   const tags = Object.entries(result.tags).filter((entry): entry is [string, number] => entry[1] !== null);
   return (
+    // oxlint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/no-noninteractive-element-interactions -- Escape closes a dialog by itself
     <dialog ref={dialog} className={styles['dialog']} onClose={onClose} onClick={(event) => event.target === dialog.current && dialog.current.close()} aria-label="Details">
       <div className={styles['content']}>
         <Picture result={result} className={styles['picture']} />

@@ -11,7 +11,7 @@ interface FiltersProps {
 }
 
 export function Filters({ index, state, onChange }: FiltersProps): React.JSX.Element {
-  const { languages, minSimilarity, modality } = state;
+  const { languages, minSimilarity, modality, distinct } = state;
   const toggle = (language: string): void => onChange({ languages: languages.includes(language) ? languages.filter((each) => each !== language) : [...languages, language] });
   const chosen = languages.length === 0 ? 'All languages' : languages.length <= 2 ? languages.map(languageName).join(', ') : `${languages.length} languages`;
   return (
@@ -43,6 +43,10 @@ export function Filters({ index, state, onChange }: FiltersProps): React.JSX.Ele
         <span>Picture fits caption at least</span>
         <input type="range" min="0" max="0.9" step="0.05" value={minSimilarity} onChange={(event) => onChange({ minSimilarity: Number(event.target.value) })} aria-valuetext={minSimilarity === 0 ? 'any' : minSimilarity.toFixed(2)} />
         <output>{minSimilarity === 0 ? 'any' : minSimilarity.toFixed(2)}</output>
+      </label>
+      <label className={styles['check']}>
+        <input type="checkbox" checked={distinct} onChange={() => onChange({ distinct: !distinct })} />
+        Each picture once
       </label>
     </div>
   );

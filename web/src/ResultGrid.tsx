@@ -9,6 +9,8 @@ interface ResultGridProps {
   loading: boolean;
   onLike(result: SearchResult): void;
   onCaption(result: SearchResult): void;
+  /** All captions of the picture, that the other results with it have. */
+  onOthers(result: SearchResult): void;
   onDetails(result: SearchResult): void;
 }
 
@@ -23,13 +25,18 @@ export function ResultGrid({ results, loading, ...actions }: ResultGridProps): R
   );
 }
 
-function Card({ result, onLike, onCaption, onDetails }: Omit<ResultGridProps, 'results' | 'loading'> & { result: SearchResult }): React.JSX.Element {
+function Card({ result, onLike, onCaption, onOthers, onDetails }: Omit<ResultGridProps, 'results' | 'loading'> & { result: SearchResult }): React.JSX.Element {
   return (
     <li className={styles['card']}>
       <button type="button" className={styles['frame']} onClick={() => onLike(result)} aria-label={`Pictures like: ${result.caption}`}>
         <Picture result={result} />
         <span className={styles['hint']} aria-hidden="true">Pictures like this</span>
       </button>
+      {result.others > 0 && (
+        <button type="button" className={styles['others']} onClick={() => onOthers(result)}>
+          {result.others} more caption{result.others === 1 ? '' : 's'}
+        </button>
+      )}
       <button type="button" className={styles['caption']} onClick={() => onCaption(result)} dir="auto" lang={result.language || undefined} title="Search by this caption">
         {result.caption}
       </button>

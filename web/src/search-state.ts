@@ -8,12 +8,14 @@ export interface SearchState {
   modality: 'image' | 'text';
   languages: string[];
   minSimilarity: number;
+  /** Each picture once, however many captions it has. */
+  distinct: boolean;
   k: number;
 }
 
 const PAGE = 40;
 export const MAX_RESULTS = 1000;
-export const emptySearch: SearchState = { text: '', like: '', modality: 'image', languages: [], minSimilarity: 0, k: PAGE };
+export const emptySearch: SearchState = { text: '', like: '', modality: 'image', languages: [], minSimilarity: 0, distinct: true, k: PAGE };
 
 export function readState(query: string): SearchState {
   const parameters = new URLSearchParams(query);
@@ -27,18 +29,20 @@ export function readState(query: string): SearchState {
     modality: parameters.get('by') === 'caption' ? 'text' : 'image',
     languages: parameters.getAll('language'),
     minSimilarity: number('similarity', 0, 1),
+    distinct: parameters.get('all') !== '1',
     k: Math.max(1, Math.round(number('k', PAGE, MAX_RESULTS))),
   };
 }
 
 /** The query of a state; what is as by default is left out. */
-export function writeState({ text, like, modality, languages, minSimilarity, k }: SearchState): string {
+export function writeState({ text, like, modality, languages, minSimilarity, distinct, k }: SearchState): string {
   const parameters = new URLSearchParams();
   if (like) parameters.set('like', like);
   else if (text) parameters.set('q', text);
   if (modality === 'text') parameters.set('by', 'caption');
   for (const language of languages) parameters.append('language', language);
   if (minSimilarity > 0) parameters.set('similarity', String(minSimilarity));
+  if (!distinct) parameters.set('all', '1');
   if (k !== PAGE) parameters.set('k', String(k));
   const query = parameters.toString();
   return query ? `?${query}` : '';

@@ -37,7 +37,7 @@ function useLoaded<T>(key: string | undefined, load: (signal: AbortSignal) => Pr
       },
     );
     return () => controller.abort();
-    // `load` is a new function at each rendering; the key says when it would give something else.
+    // oxlint-disable-next-line react-hooks/exhaustive-deps -- `load` is a new function at each rendering; the key says when it would give something else
   }, [key]);
   return loaded;
 }

@@ -10,6 +10,8 @@ import { encodePicture, encodeText, indexByName, type ServedIndex, type Service 
 
 /** Results among which near-duplicates are looked for: the work is quadratic, and more are not seen at once. */
 const DEDUPLICATED = 1000;
+/** clip-retrieval's inner product from which two results count as the same. */
+const SAME = 0.94;
 /** LAION's threshold for unsafe. */
 const UNSAFE = 0.5;
 const MAX_RESULTS = 100_000;
@@ -49,7 +51,8 @@ export function knnServiceRoute(service: Service): Hono {
       let hits = await service.metrics.time('knn_index_time', () => index.search(vector, { k: request.num_result_ids ?? numImages, modality, filter }));
       if (request.deduplicate) {
         const seen = hits.slice(0, DEDUPLICATED);
-        hits = [...(await service.metrics.time('dedup_time', () => firstOfGroups(seen, ({ id }) => index.vector(id, modality)))), ...hits.slice(DEDUPLICATED)];
+        const groups = await service.metrics.time('dedup_time', () => firstOfGroups(seen, ({ id }) => index.vector(id, modality), SAME));
+        hits = [...groups.map(({ first }) => first), ...hits.slice(DEDUPLICATED)];
       }
       const samples = await service.metrics.time('metadata_get_time', () => index.samples(hits.slice(0, numImages).map(({ id }) => id)));
       return jsonResponse(

@@ -3,7 +3,10 @@ import { z } from 'zod';
 import { type IndexedSample, Modality, modalities } from '../../contracts/index-description.ts';
 import type { IndexResponse, SearchResponse, SearchResult } from '../../contracts/search-api.ts';
 import type { KnnFilter } from '../../knn/filter.ts';
+import type { KnnIndex, SearchOptions } from '../../knn/open-index.ts';
+import type { Hit } from '../../knn/search.ts';
 import { HttpError } from '../http-error.ts';
+import { firstOfGroups } from '../near-duplicates.ts';
 import { checked } from '../parse-body.ts';
 import { encodePicture, encodeText, indexByName, type ServedIndex, type Service } from '../served-index.ts';
 
@@ -33,10 +36,15 @@ const SearchParameters = z.object({
   max_tag: z.array(z.string().regex(bound, 'must be NAME:NUMBER')).default([]),
   min_tag: z.array(z.string().regex(bound, 'must be NAME:NUMBER')).default([]),
   exact: z.enum(['true', 'false']).default('false'),
+  distinct: z.enum(['true', 'false']).default('false'),
 });
 type SearchParameters = z.infer<typeof SearchParameters>;
 
 const MAX_K = 1000;
+/** Results among which equal pictures are looked for: the work is quadratic. */
+const MAX_GROUPED = 2000;
+/** Higher than clip-retrieval's 0.94: like pictures stay apart, the same one in another size or file does not. */
+const SAME_PICTURE = 0.98;
 const severally = new Set(['language', 'max_tag', 'min_tag']);
 
 /**
@@ -55,9 +63,10 @@ export function searchRoute(service: Service): Hono {
       if (!Number.isInteger(k) || k < 1 || k > MAX_K) throw new HttpError(400, `k must be a whole number from 1 to ${MAX_K}.`);
       const vector = await queryVector(service, served, parameters, body);
       const { index } = served;
-      const hits = await service.metrics.time('knn_index_time', () => index.search(vector, { k, modality: parameters.modality, filter: filterOf(parameters), exact: parameters.exact === 'true' }));
+      const options = { k, modality: parameters.modality, filter: filterOf(parameters), exact: parameters.exact === 'true' };
+      const hits = parameters.distinct === 'true' ? await distinctHits(service, index, vector, options) : (await service.metrics.time('knn_index_time', () => index.search(vector, options))).map((hit) => ({ ...hit, others: 0 }));
       const samples = await service.metrics.time('metadata_get_time', () => index.samples(hits.map(({ id }) => id)));
-      const results = samples.map((sample, i) => resultOf(served, sample, hits[i]!.score));
+      const results = samples.map((sample, i) => resultOf(served, sample, hits[i]!));
       return c.json({ index: served.name, modality: parameters.modality, took_ms: Math.round((performance.now() - started) * 10) / 10, results } satisfies SearchResponse);
     });
   return new Hono()
@@ -68,7 +77,7 @@ export function searchRoute(service: Service): Hono {
       const served = indexByName(service, c.req.query('index'));
       const sample = await served.index.byHash(BigInt(c.req.param('hash')));
       if (!sample) throw new HttpError(404, `The index has no sample ${c.req.param('hash')}.`);
-      return c.json(resultOf(served, sample, 1));
+      return c.json(resultOf(served, sample, { score: 1, others: 0 }));
     });
 }
 
@@ -84,13 +93,23 @@ async function queryVector(service: Service, served: ServedIndex, { text, like }
   throw new HttpError(400, 'One of text or like is needed, or a picture as the body of a POST.');
 }
 
+/** The best of each picture: one found under many captions would fill the page. */
+async function distinctHits(service: Service, index: KnnIndex, vector: Float32Array, options: SearchOptions): Promise<(Hit & { others: number })[]> {
+  const modality = index.description.vectors.image ? 'image' : 'text';
+  for (let limit = Math.min(MAX_GROUPED, 4 * options.k); ; limit = Math.min(MAX_GROUPED, 4 * limit)) {
+    const hits = await service.metrics.time('knn_index_time', () => index.search(vector, { ...options, k: limit }));
+    const groups = await service.metrics.time('dedup_time', () => firstOfGroups(hits, ({ id }) => index.vector(id, modality), SAME_PICTURE));
+    if (groups.length >= options.k || hits.length < limit || limit === MAX_GROUPED) return groups.slice(0, options.k).map(({ first, others }) => ({ ...first, others }));
+  }
+}
+
 function filterOf({ language, min_similarity, min_width, min_height, max_tag, min_tag }: SearchParameters): KnnFilter {
   const bounds = (terms: readonly string[]): Record<string, number> => Object.fromEntries(terms.map((term) => bound.exec(term)!).map(([, name, value]) => [name, Number(value)]));
   return { languages: language, minSimilarity: min_similarity, minWidth: min_width, minHeight: min_height, maxTags: bounds(max_tag), minTags: bounds(min_tag) };
 }
 
-function resultOf({ pictures }: ServedIndex, { key, NSFW: _, hash, ...sample }: IndexedSample, score: number): SearchResult {
-  return { ...sample, hash: hash.toString(), score, image: pictures && key ? `/images/${key}` : null };
+function resultOf({ pictures }: ServedIndex, { key, NSFW: _, hash, ...sample }: IndexedSample, { score, others }: { score: number; others: number }): SearchResult {
+  return { ...sample, hash: hash.toString(), score, others, image: pictures && key ? `/images/${key}` : null };
 }
 
 function describe({ name, index: { description }, pictures }: ServedIndex): IndexResponse {
