@@ -4,6 +4,7 @@ import type { Stage } from '../../contracts/stage.ts';
 import { countParquetRows, ParquetFileWriter } from '../../formats/parquet.ts';
 import { DamageCount } from '../../formats/warc-record.ts';
 import { publish } from '../../runtime/publication.ts';
+import { commonCrawlFiles } from './common-crawl-files.ts';
 import { linkKind } from './document-type.ts';
 import { loadFastText } from './fasttext-detector.ts';
 import { crawlFileName, crawlFiles } from './input-files.ts';
@@ -25,8 +26,8 @@ export const extract: Stage<'extract', typeof extractOptions> = {
   unit: 'links',
   format: 2,
   options: extractOptions,
-  async plan({ folders }) {
-    const files = await crawlFiles(folders.input);
+  async plan({ folders, options }) {
+    const files = options.crawl === '' ? await crawlFiles(folders.input) : await commonCrawlFiles(options);
     const digits = Math.max(5, String(files.length - 1).length);
     return files.map((file, index) => ({ name: String(index).padStart(digits, '0'), inputs: [file] }));
   },

@@ -2,6 +2,11 @@ import { z } from 'zod';
 import { option } from '../../contracts/option.ts';
 
 export const extractOptions = z.object({
+  crawl: option(z.string().default(''), "Read this crawl of Common Crawl's (CC-MAIN-2022-40) instead of --input: the files that its wat.paths.gz lists", { value: 'NAME', decidesResult: false }),
+  crawlBaseUrl: option(z.string().default('https://data.commoncrawl.org/'), 'Where the crawl lies', { value: 'URL', decidesResult: false }),
+  files: option(z.string().default(''), 'Which files of --crawl, by their place in the list from 0: 0-99,200; all if not given', { value: 'RANGES', decidesResult: false }),
+  sample: option(z.int().min(0).default(0), 'Draw this many files of --crawl (of --files, where given) at random without replacement; 0 takes all', { decidesResult: false }),
+  seed: option(z.int().default(1), 'Of --sample', { decidesResult: false }),
   documentType: option(z.enum(['image', 'image_only', 'audio', 'video', 'text']).default('image'), 'Which links: images with alt text, all images, or links to audio, video or text documents by their extension', { note: "cc2dataset's" }),
   minTextLength: option(z.int().min(0).default(5), 'Shortest text after cleaning (not asked of other document types than image)', { unit: 'characters' }),
   maxTextLength: option(z.int().min(1).default(2000), 'Longer texts are cut', { unit: 'characters' }),
