@@ -37,7 +37,8 @@ export async function runSession(session: Session, io: CommandIo): Promise<0 | 1
   const reached = faultPoint(killAt);
   const progress = createProgress(io, run.quiet);
   const unlock = await lockRunFolder(session.runDir);
-  const database = stages.some((stage) => stage.usesDatabase) ? await openDatabase(run.db === 'embedded' ? undefined : run.db, session.runDir) : undefined;
+  const wantsDatabase = stages.some(({ name, usesDatabase }) => usesDatabase === 'always' || (usesDatabase && session.elsewhere?.[name]?.input === undefined));
+  const database = wantsDatabase ? await openDatabase(run.db === 'embedded' ? undefined : run.db, session.runDir) : undefined;
   const executor = new ThreadExecutor(run.workers, { pipelineUrl: new URL(`../pipeline${extname(import.meta.filename)}`, import.meta.url).href, killAt });
   try {
     const work = runPipeline(

@@ -73,8 +73,8 @@ export interface Stage<S extends StageName = StageName, Schema extends z.ZodObje
   /** Folder of the run that it reads, and the one that it writes (of `ingest`, only the markers). */
   readonly reads: string;
   readonly writes: string;
-  /** True where it needs `folders.database`. */
-  readonly usesDatabase?: boolean;
+  /** Where it needs `folders.database`: always, or unless its input is given. */
+  readonly usesDatabase?: 'always' | 'without-input';
   /** Unit of the counts: `links`, `samples`, … */
   readonly unit: string;
   /** Version of what it writes; part of the fingerprint. */

@@ -70,7 +70,8 @@ export class ParquetFileWriter<Row extends Record<string, unknown>> {
   /** Moves what the encoder has produced to the file. */
   async #drain(): Promise<void> {
     const bytes = new Uint8Array(this.#bytes.buffer, 0, this.#bytes.index);
-    if (bytes.byteLength > 0) await this.#file.write(bytes);
+    // appendFile goes on after a short write, which a nearly full disk gives.
+    if (bytes.byteLength > 0) await this.#file.appendFile(bytes);
     this.#bytes.index = 0;
   }
 

@@ -45,7 +45,7 @@ export async function runStage(stage: Stage, context: StageContext<z.output<z.Zo
   let before = 0;
 
   const runOne = async (shard: Shard): Promise<void> => {
-    const madeBy: MadeBy = { format: stage.format, options, models, inputs: Object.fromEntries(shard.inputs.map(({ path, identity }) => [baseName(path), identity])) };
+    const madeBy: MadeBy = { format: stage.format, options, models, inputs: namedInputs(shard) };
     const marker = settings.redo ? undefined : await acceptedMarker(stage, shard, context, madeBy, settings);
     if (marker) {
       await stage.finished?.(shard, context);
@@ -122,6 +122,9 @@ function decidingOptions(stage: Stage, options: Record<string, unknown>): Record
   return Object.fromEntries(Object.entries(options).filter(([key]) => (stage.options.shape[key] as z.ZodType | undefined)?.meta()?.decidesResult !== false));
 }
 
-function baseName(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
+/** Inputs by file name; with its folder where two files of one name come in, as of the sets. Not by path: a run folder may move. */
+function namedInputs({ inputs }: Shard): Record<string, string> {
+  const lastParts = (count: number): string[] => inputs.map(({ path }) => path.split('/').slice(-count).join('/'));
+  const names = new Set(lastParts(1)).size === inputs.length ? lastParts(1) : lastParts(2);
+  return Object.fromEntries(inputs.map(({ identity }, i) => [names[i]!, identity]));
 }

@@ -25,7 +25,7 @@ const demoOptions = z.object({
 /** Where the example crawl differs from the web: the mini model, small batches, stalled bodies given up soon. */
 function demoStageOptions(connectTo: string[], candidates: number): Record<string, Record<string, unknown>> {
   const config: Record<string, Record<string, unknown>> = {
-    download: { 'connect-to': connectTo, timeout: 5, 'max-bytes': 20_000_000, 'number-sample-per-shard': Math.max(100, Math.ceil(candidates / 16)) },
+    download: { 'connect-to': connectTo, timeout: 3, 'max-bytes': 20_000_000, 'number-sample-per-shard': Math.max(100, Math.ceil(candidates / 8)) },
     filter: { model: 'mini', 'multilingual-model': 'mini' },
     embed: { model: 'mini' },
     tag: { model: 'mini' },

@@ -23,7 +23,7 @@ export const download: Stage<'download', typeof downloadOptions> = {
   does: 'Downloads the pictures of the links politely, resizes them and packs them with their texts.',
   reads: 'ingest',
   writes: 'samples',
-  usesDatabase: true,
+  usesDatabase: 'without-input',
   unit: 'samples',
   format: 1,
   options: downloadOptions,

@@ -25,7 +25,7 @@ export const ingest: Stage<'ingest', typeof ingestOptions> = {
   does: 'Copies the links into PostgreSQL, from which download draws batches at random.',
   reads: 'links',
   writes: 'ingest',
-  usesDatabase: true,
+  usesDatabase: 'always',
   unit: 'links',
   format: 1,
   options: ingestOptions,
