@@ -40,8 +40,11 @@ export interface Effects<S extends StageName = StageName> {
   readonly signal: AbortSignal;
   /** Adds to the progress display: items come in and items passed on since the last call. */
   progress(counts: { in?: number; out?: number }): void;
-  /** Counts one dropped item under its reason and keeps it for rejects/ (a seeded sample, or all). */
-  drop(reason: DropReason<S>, item: Omit<Reject, 'reason'>): void;
+  /**
+   * Counts one dropped item under its reason and keeps it for rejects/ (a seeded sample, or all). Called in input order.
+   * A function is called only for an item that is kept.
+   */
+  drop(reason: DropReason<S>, item: Omit<Reject, 'reason'> | (() => Omit<Reject, 'reason'>)): void;
   /**
    * Marks a named point in the order of writes. Does nothing in production; the kill tests kill the process
    * group at such a point.

@@ -35,7 +35,7 @@ export async function runShardJob(stage: Stage, job: ShardJob, events: JobEvents
     signal: events.signal,
     progress: events.progress,
     drop: (reason, item) => {
-      rejects.add({ ...item, reason });
+      rejects.add(reason, item);
       events.progress({ dropped: 1 });
     },
     reached: (point) => events.reached(`${stage.name}.${point}`),

@@ -12,7 +12,7 @@ import type { PlacedPage } from './read-pages.ts';
 import { extensionOf, hostOf, UrlResolver } from './resolve-url.ts';
 import { UrlSet } from './url-set.ts';
 
-export type Drop = (reason: DropReason<'extract'>, item: Omit<Reject, 'reason'>) => void;
+export type Drop = (reason: DropReason<'extract'>, item: () => Omit<Reject, 'reason'>) => void;
 
 /** Longest URL or text that is kept of a dropped link: some are megabytes. */
 const REJECT_LENGTH = 2000;
@@ -44,7 +44,7 @@ export class LinkRules {
     const refused = this.#options.respectPageRobots ? page.refusals[0] : undefined;
     for (const link of page.links) {
       this.links++;
-      if (refused !== undefined) this.#reject('page-opt-out', link.url, link.text, refused);
+      if (refused !== undefined) this.#reject(resolver, 'page-opt-out', link.url, link.text, refused);
       else {
         const candidate = this.#candidate(page, link, resolver);
         if (candidate) yield candidate;
@@ -55,17 +55,17 @@ export class LinkRules {
   #candidate(page: PlacedPage, link: PageLink, resolver: UrlResolver): Candidate | undefined {
     const { documentType, minTextLength, maxTextLength } = this.#options;
     const wanted = documentType === 'image';
-    if (wanted && (link.text === undefined || link.text === '')) return this.#reject('no-text', link.url, link.text);
-    if (!isDocument(link.url, documentType)) return this.#reject('wrong-type', link.url, link.text, undefined, documentType);
+    if (wanted && (link.text === undefined || link.text === '')) return this.#reject(resolver, 'no-text', link.url, link.text);
+    if (!isDocument(link.url, documentType)) return this.#reject(resolver, 'wrong-type', link.url, link.text, undefined, documentType);
     const url = this.#url(link, resolver);
     if (url === undefined) return undefined;
     const { text, cut } = cutText(cleanText(link.text ?? ''), maxTextLength);
-    if (wanted && (text.length < minTextLength || codePoints(text) < minTextLength)) return this.#reject('text-too-short', url, link.text, codePoints(text), minTextLength);
+    if (wanted && (text.length < minTextLength || codePoints(text) < minTextLength)) return this.#reject(resolver, 'text-too-short', url, link.text, codePoints(text), minTextLength);
     const { dedupKey } = this.#options;
-    if (dedupKey !== 'url+language' && !this.#seen.add(dedupKey === 'url' ? url : `${url}\n${text}`)) return this.#reject('duplicate-url', url, text);
+    if (dedupKey !== 'url+language' && !this.#seen.add(dedupKey === 'url' ? url : `${url}\n${text}`)) return this.#reject(resolver, 'duplicate-url', url, text);
     // Costs more than all else, so it comes after what drops.
     const { language, confidence } = this.#language(text);
-    if (dedupKey === 'url+language' && !this.#seen.add(`${url}\n${language}`)) return this.#reject('duplicate-url', url, text);
+    if (dedupKey === 'url+language' && !this.#seen.add(`${url}\n${language}`)) return this.#reject(resolver, 'duplicate-url', url, text);
     if (cut) this.cut++;
     return {
       url,
@@ -86,15 +86,15 @@ export class LinkRules {
   #url({ url: raw, text }: PageLink, resolver: UrlResolver): string | undefined {
     const { maxUrlLength, maxHostLength } = this.#options;
     // Many are data URLs of kilobytes: no parser need see them.
-    if (/^\s*(?:data|javascript):/i.test(raw)) return this.#reject('url-scheme', raw, text, raw.trimStart().slice(0, raw.trimStart().indexOf(':') + 1).toLowerCase());
+    if (/^\s*(?:data|javascript):/i.test(raw)) return this.#reject(resolver, 'url-scheme', raw, text, raw.trimStart().slice(0, raw.trimStart().indexOf(':') + 1).toLowerCase());
     const url = resolver.resolve(raw);
-    if (url === undefined) return this.#reject('url-invalid', raw, text);
-    if (!/^https?:/.test(url)) return this.#reject('url-scheme', url, text, url.slice(0, url.indexOf(':') + 1));
-    if (url.length > maxUrlLength) return this.#reject('url-too-long', url, text, url.length, maxUrlLength);
+    if (url === undefined) return this.#reject(resolver, 'url-invalid', raw, text);
+    if (!/^https?:/.test(url)) return this.#reject(resolver, 'url-scheme', url, text, url.slice(0, url.indexOf(':') + 1));
+    if (url.length > maxUrlLength) return this.#reject(resolver, 'url-too-long', url, text, url.length, maxUrlLength);
     const host = hostOf(url);
-    if (host.length > maxHostLength) return this.#reject('host-too-long', url, text, host.length, maxHostLength);
+    if (host.length > maxHostLength) return this.#reject(resolver, 'host-too-long', url, text, host.length, maxHostLength);
     const extension = extensionOf(url);
-    if (this.#excluded.has(extension)) return this.#reject('url-format', url, text, extension);
+    if (this.#excluded.has(extension)) return this.#reject(resolver, 'url-format', url, text, extension);
     return url;
   }
 
@@ -104,14 +104,15 @@ export class LinkRules {
     return { language: found.code, confidence: found.confidence };
   }
 
-  #reject(reason: DropReason<'extract'>, url: string, text: string | undefined, value?: string | number, threshold?: string | number): undefined {
-    this.#drop(reason, {
+  #reject(resolver: UrlResolver, reason: DropReason<'extract'>, url: string, text: string | undefined, value?: string | number, threshold?: string | number): undefined {
+    // Absolute, so that it can be looked up; resolved only for what is kept.
+    this.#drop(reason, () => ({
       hash: null,
-      url: url.slice(0, REJECT_LENGTH),
+      url: (resolver.resolve(url) ?? url).slice(0, REJECT_LENGTH),
       text: text?.slice(0, REJECT_LENGTH) ?? null,
       value: value === undefined ? null : String(value).slice(0, REJECT_LENGTH),
       threshold: threshold === undefined ? null : String(threshold),
-    });
+    }));
     return undefined;
   }
 }

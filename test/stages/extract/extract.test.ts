@@ -61,7 +61,7 @@ describe('extract', () => {
     expect(of('host-too-long').map(([, ...rest]) => rest)).toEqual([['65', '60']]);
     expect(of('url-format').map(([, value]) => value)).toEqual(['svg', 'gif']);
     expect(of('duplicate-url')).toHaveLength(2);
-    expect(of('page-opt-out')).toEqual([['x.png', 'noindex', null]]);
+    expect(of('page-opt-out')).toEqual([['http://page.test/dir/x.png', 'noindex', null]]);
   });
 
   it('respects no refusal, cuts no text and keeps all formats when told so', async () => {
