@@ -1,0 +1,148 @@
+import { join } from 'node:path';
+import { expect, type Page } from '@playwright/test';
+import { readSamples } from '../src/formats/webdataset.ts';
+import { labelsIn, test } from './served-run.ts';
+
+const cards = (page: Page) => page.getByRole('list', { name: 'Results' }).getByRole('listitem');
+const box = (page: Page) => page.getByRole('searchbox');
+
+/** Waits for the results of the search that was just started. */
+async function settled(page: Page): Promise<void> {
+  await expect(page.getByRole('status')).toHaveText(/^\d+ results? in/);
+}
+
+async function searchText(page: Page, text: string): Promise<void> {
+  const answered = page.waitForResponse((response) => response.url().includes('/api/v1/search'));
+  await box(page).fill(text);
+  await box(page).press('Enter');
+  await answered;
+  await settled(page);
+}
+
+/** Keys of the pictures shown, best first. */
+async function shownKeys(page: Page): Promise<string[]> {
+  const sources = await cards(page).locator('img').evaluateAll((images) => images.map((image) => (image as { src: string }).src));
+  return sources.map((source) => source.slice(source.lastIndexOf('/') + 1));
+}
+
+test('shows the right picture first, in several languages', async ({ page, run }) => {
+  test.setTimeout(180_000);
+  const shown = [...new Set(run.emojiOf.values())].sort();
+  let asked = 0;
+  let first = 0;
+  let ten = 0;
+  for (const language of ['en', 'de', 'fr', 'ru', 'ja']) {
+    const labels = await labelsIn(language);
+    const known = shown.filter((emoji) => labels.has(emoji));
+    for (let i = 0; i < 8; i++) {
+      const emoji = known[Math.floor(((i + 0.5) * known.length) / 8)]!;
+      await searchText(page, labels.get(emoji)!);
+      const emojis = (await shownKeys(page)).map((key) => run.emojiOf.get(key));
+      asked++;
+      if (emojis[0] === emoji) first++;
+      if (emojis.slice(0, 10).includes(emoji)) ten++;
+    }
+  }
+  // The model card's figures, over all languages, less what 40 queries may differ by.
+  expect(first / asked).toBeGreaterThan(0.5);
+  expect(ten / asked).toBeGreaterThan(0.75);
+});
+
+test('search by a picture of one’s own, and by that of a result', async ({ page, run }) => {
+  const [key, picture] = await somePicture(run.runDir, run.emojiOf);
+  await page.locator('input[type=file]').setInputFiles({ name: 'mine.jpg', mimeType: 'image/jpeg', buffer: Buffer.from(picture) });
+  await settled(page);
+  expect(run.emojiOf.get((await shownKeys(page))[0]!)).toBe(run.emojiOf.get(key));
+  await expect(page.getByText('Your picture')).toBeVisible();
+
+  await cards(page).nth(1).getByRole('button', { name: 'Pictures like' }).click();
+  await expect(page).toHaveURL(/\?like=-?\d+/);
+  await expect(page.getByText('Pictures like this').first()).toBeVisible();
+  await expect(page.getByText('Your picture')).toHaveCount(0);
+});
+
+test('search by a caption; the URL holds the search', async ({ page }) => {
+  await searchText(page, 'flag');
+  const caption = await cards(page).first().locator('button[title="Search by this caption"]').innerText();
+  await cards(page).first().locator('button[title="Search by this caption"]').click();
+  await expect(box(page)).toHaveValue(caption);
+  expect(new URL(page.url()).searchParams.get('q')).toBe(caption);
+  const before = await shownKeys(page);
+  await page.reload();
+  await settled(page);
+  expect(await shownKeys(page)).toEqual(before);
+  await page.goBack();
+  await expect(box(page)).toHaveValue('flag');
+});
+
+test('filters by language and by how well picture and caption fit', async ({ page }) => {
+  await searchText(page, 'a face');
+  await page.getByText('All languages').click();
+  await page.getByRole('checkbox', { name: 'English' }).check();
+  await page.keyboard.press('Escape');
+  await expect(page).toHaveURL(/language=en/);
+  await expect(cards(page).filter({ hasText: 'English' })).toHaveCount(await cards(page).count());
+  await page.getByRole('slider').fill('0.9');
+  await expect(page.getByText('Nothing passes these filters.')).toBeVisible();
+  await page.getByRole('button', { name: 'Clear the filters' }).click();
+  await settled(page);
+  expect(await cards(page).count()).toBeGreaterThan(0);
+});
+
+test('each picture once, or with all its captions; more results', async ({ page }) => {
+  await searchText(page, 'animal');
+  const distinct = await cards(page).count();
+  await page.getByRole('button', { name: 'more caption' }).first().click();
+  await expect(page).toHaveURL(/all=1/);
+  await settled(page);
+  const [first, second] = await cards(page).getByText(/^1\.000$|^0\.9/).allInnerTexts();
+  expect([first, second]).toEqual([first, first]);
+  await page.goto(`${new URL(page.url()).origin}/?q=animal`);
+  await settled(page);
+  await page.getByRole('button', { name: 'Show more' }).click();
+  await expect.poll(() => cards(page).count()).toBeGreaterThan(distinct);
+});
+
+test('details: caption as text, the address where it was found', async ({ page }) => {
+  await searchText(page, 'heart');
+  await cards(page).first().getByRole('button', { name: 'Details' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Details' });
+  await expect(dialog.getByRole('link').first()).toHaveAttribute('href', /^http:\/\/[\w.-]+\.test\//);
+  await expect(dialog.getByRole('link').first()).toHaveAttribute('rel', /noopener/);
+  await page.keyboard.press('Escape');
+  await expect(dialog).toHaveCount(0);
+});
+
+test('a caption with markup is shown as it is', async ({ page }) => {
+  await page.route('**/api/v1/search*', async (route) => {
+    const response = await route.fetch();
+    const body = (await response.json()) as { results: { caption: string }[] };
+    body.results[0]!.caption = '<img src=x onerror="document.title=1"><b>bold</b>';
+    await route.fulfill({ response, json: body });
+  });
+  await searchText(page, 'cat');
+  await expect(cards(page).first()).toContainText('<b>bold</b>');
+  await expect(cards(page).first().locator('b')).toHaveCount(0);
+});
+
+test('errors are said, and can be tried again; the keyboard leads to the box', async ({ page }) => {
+  await page.route('**/api/v1/search*', (route) => route.abort());
+  await box(page).fill('cat');
+  await box(page).press('Enter');
+  await expect(page.getByRole('alert')).toContainText('can’t be reached');
+  await page.unroute('**/api/v1/search*');
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await settled(page);
+  await page.locator('main').click({ position: { x: 2, y: 2 } });
+  await page.keyboard.press('/');
+  await expect(box(page)).toBeFocused();
+  await page.locator('input[type=file]').setInputFiles({ name: 'broken.jpg', mimeType: 'image/jpeg', buffer: Buffer.from('no picture') });
+  await expect(page.getByRole('alert')).toContainText("can't be decoded");
+});
+
+async function somePicture(runDir: string, emojiOf: ReadonlyMap<string, string>): Promise<[key: string, bytes: Uint8Array]> {
+  for await (const { key, members } of readSamples(join(runDir, 'pairs', '00000.tar'))) {
+    if (emojiOf.has(key)) return [key, members.get('jpg')!];
+  }
+  throw new Error('no released picture in pairs/00000.tar');
+}
