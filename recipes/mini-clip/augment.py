@@ -7,11 +7,11 @@ import torch.nn.functional as F
 
 from common import DATA, read_json
 
-N_BACKGROUNDS = 1500
+N_BACKGROUNDS = 2500
 
 
 def make_backgrounds(side, seed=7):
-    """Plain, gradient, noise, stripes and checks, uint8 [n, 3, side, side]."""
+    """Plain, gradient, noise, stripes, checks and patchwork, uint8 [n, 3, side, side]."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:side, 0:side] / side
     out = np.empty((N_BACKGROUNDS, 3, side, side), np.uint8)
@@ -22,14 +22,20 @@ def make_backgrounds(side, seed=7):
         angle = rng.random() * math.pi
         cos, sin = math.cos(angle), math.sin(angle)
         period = rng.uniform(0.05, 0.35)
-        kind = i % 5
+        kind = i % 7
         mix = np.zeros((side, side))
-        if kind == 1:
+        if kind in (1, 6):
             mix = np.clip(0.5 + (x - 0.5) * cos + (y - 0.5) * sin, 0, 1)
         elif kind == 3:
             mix = np.floor((x * cos + y * sin) / period) % 2
         elif kind == 4:
             mix = (np.floor(x / period) + np.floor(y / period)) % 2
+        elif kind == 5:  # patches of random mixes of the two colours, as large as parts of the emoji
+            cell = int(rng.integers(1, 11))
+            n = -(-side // cell)
+            mix = np.kron(rng.random((n, n)), np.ones((cell, cell)))[:side, :side]
+        if kind in (3, 4, 5) and rng.random() < 0.6:
+            b = a + (b - a) * 0.45
         picture = a + (b - a) * mix
         if kind == 2:
             cell = int(rng.integers(1, 5))

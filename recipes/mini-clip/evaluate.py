@@ -131,7 +131,7 @@ def measure(model, threshold=None):
     classes = common.classes()
     threshold = threshold or thresholds(names, model)
     out = {"threshold": threshold, "kinds": {}}
-    for vendor, kind in [(REPORT, "varied"), (REPORT, "clean"), (REPORT, "small"), (REPORT, "wide"), (TUNE, "varied")]:
+    for vendor, kind in [(REPORT, kind) for kind in ("varied", "harsh", "small", "wide", "clean")] + [(TUNE, "varied")]:
         cls, pixels = common.eval_pictures(vendor, kind)
         pictures = model.pictures(pixels)
         by_lang = {lang: recalls(names, cls, pictures, np.flatnonzero(names.lang == lang)) for lang in np.unique(names.lang)}

@@ -2,7 +2,7 @@
 
     python train.py [--scale 1.0] [--run NAME]
 
-Phases: `start` (text and one vector per emoji), `joint` (pictures and text), `finish` (text against the emoji's
+Phases: `start` (text and one vector per emoji), `joint` and `more` (pictures and text), `finish` (text against the emoji's
 vectors that pictures have shaped), `final` (the same with the names that were held out for reporting).
 """
 import argparse
@@ -22,8 +22,9 @@ from common import DATA, DIM, SEED, WORK
 from model import PictureTower, TextTower
 from textdata import Texts
 
-STEPS = {"start": 700, "joint": 6500, "finish": 3000, "final": 2000}
+STEPS = {"start": 700, "joint": 6500, "more": 1200, "finish": 1500, "final": 1500}
 WIDE_FROM = 0.62  # until then 48 px pictures, then 64 px with wide ones among them
+MORE_LR = 0.4
 SAVE_SECONDS = 75
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
 
@@ -156,7 +157,7 @@ class Training:
         return state
 
     # ------------------------------------------------------------ losses
-    def text_loss(self, ids, mask, target, w, smoothing=0.0, cosine_weight=4.0):
+    def text_loss(self, ids, mask, target, w, smoothing=0.0, ce_weight=1.0, cosine_weight=4.0):
         with torch.autocast("cpu", torch.bfloat16):
             t = self.text(ids, mask)
         unit = F.normalize(w, dim=1)
@@ -167,7 +168,7 @@ class Training:
         if not cosine_weight:
             return ce
         aim = F.normalize(target @ unit.detach(), dim=1)
-        return ce + cosine_weight * (1 - (t * aim).sum(1)).mean()
+        return ce_weight * ce + cosine_weight * (1 - (t * aim).sum(1)).mean()
 
     # ------------------------------------------------------------ the loop all phases share
     def phase(self, name, optimisers, ema, at, lr, step_of):
@@ -234,6 +235,13 @@ class Training:
         self.w0.copy_(self.w.data)
 
     def joint(self, at):
+        self.both("joint", at, cosine, WIDE_FROM)
+
+    def more(self, at):
+        # A second, lower cycle at 64 px: the learning rate rises once more and falls again.
+        self.both("more", at, lambda s, n: MORE_LR * cosine(s, n), 0)
+
+    def both(self, name, at, lr, wide_from):
         data = Texts(self.tokenizer, self.n, include_held=False)
         pictures = Pictures(self.classes)
         self.picture.train()
@@ -249,7 +257,7 @@ class Training:
         ema = Ema([self.picture, self.text])
 
         def step(rng, step, steps):
-            late = step >= WIDE_FROM * steps
+            late = step >= wide_from * steps
             picked = pictures.draw(rng, 256)
             x = pictures.batch(rng, picked, 64 if late else 48, late).contiguous(memory_format=torch.channels_last)
             cls = torch.from_numpy(pictures.cls[picked])
@@ -272,17 +280,19 @@ class Training:
                     p.grad = None
             return out
 
-        self.phase("joint", optimisers, ema, at, cosine, step)
+        self.phase(name, optimisers, ema, at, lr, step)
 
     def text_only(self, name, at, include_held, factor):
+        # Names weigh more now and nearness to the vector more than telling emoji apart: that is what search needs.
         data = Texts(self.tokenizer, self.n, include_held)
+        shares = (0.6, 0.22, 0.18)
         self.picture.eval()
         self.text.train()
         w = self.w.detach()
         ema = Ema([self.text])
 
         def step(rng, step, steps):
-            loss = self.text_loss(*data.batch(rng, 1024), w)
+            loss = self.text_loss(*data.batch(rng, 1024, shares), w, ce_weight=0.2, cosine_weight=8.0)
             loss.backward()
             return {"text": loss.item()}
 
