@@ -6,6 +6,7 @@ import type { Thresholds } from './model-entry.ts';
 import { modelFiles } from './model-files.ts';
 import type { ModelSettings } from './model-settings.ts';
 import { type OnnxSession, openOnnxSession } from './onnx-session.ts';
+import { withoutRepeats } from './repeated-pictures.ts';
 import { type Projection, textEncoder } from './text-encoder.ts';
 import { readTokenizer } from './tokenizer.ts';
 
@@ -41,7 +42,7 @@ export async function loadModel(idOrFolder: string, settings: ModelSettings, ope
     await Promise.all(sessions.splice(0).map((session) => session.close()));
   };
   // Opened when first used: `filter` runs only the text tower of its second model, and `serve` may see no picture.
-  const images = lazily(async () => imageEncoder(await open(files.vision), entry.image.preprocessing, entry.dimensions, settings.threads));
+  const images = lazily(async () => withoutRepeats(imageEncoder(await open(files.vision), entry.image.preprocessing, entry.dimensions, settings.threads), entry.dimensions));
   const texts = lazily(async () => textEncoder(await open(files.text), tokenize, entry.text, entry.dimensions, projection));
   return {
     id: entry.id,

@@ -33,8 +33,8 @@ afterAll(async () => {
 });
 
 describe('mini', () => {
-  const names = ['dog-face', 'cat-face', 'pizza', 'red-heart', 'banana', 'automobile', 'snowman', 'bicycle'];
-  const captions = ['dog face', 'cat face', 'pizza', 'red heart', 'banana', 'car', 'snowman', 'bicycle'];
+  const names = ['dog-face', 'cat-face', 'pizza', 'red-heart', 'sunflower', 'red-apple', 'rainbow', 'bicycle'];
+  const captions = ['dog face', 'cat face', 'pizza', 'red heart', 'sunflower', 'apple', 'rainbow', 'bicycle'];
 
   test('pictures lie nearest to their own captions', async () => {
     const images = (await model.encodeImages(await Promise.all(names.map((name) => emojiPicture(name))))) as Float32Array[];
@@ -45,17 +45,21 @@ describe('mini', () => {
   });
 
   test('a vector does not depend on its batch, nor on the threads', async () => {
-    const pictures = await Promise.all(names.map((name, i) => emojiPicture(name, 100 + 40 * i)));
-    const many = await model.encodeImages(Array.from({ length: 70 }, (_, i) => pictures[i % pictures.length]!));
+    // All different: the model keeps what it has encoded.
+    const pictures = await Promise.all(Array.from({ length: 37 }, (_, i) => emojiPicture(names[i % names.length]!, 80 + 3 * i)));
+    const many = await model.encodeImages(pictures);
     const texts = Array.from({ length: 300 }, (_, i) => captions.slice(0, 1 + (i % captions.length)).join(' ').repeat(1 + (i % 3)));
     const manyTexts = await model.encodeTexts(texts);
-    const threaded = await loadModel('mini', { ...settings, threads: 2 });
-    for (const other of [model, threaded]) {
-      for (const i of [0, 1, 7, 63, 64, 69]) expect(equal((await other.encodeImages([pictures[i % pictures.length]!]))[0]!, many[i]!), `picture ${i}`).toBe(true);
-      for (const i of [0, 1, 7, 100, 299]) expect(equal((await other.encodeTexts([texts[i]!]))[0]!, manyTexts[i]!), `text ${i}`).toBe(true);
-      const odd = await other.encodeImages(pictures.slice(0, 5));
-      for (let i = 0; i < 5; i++) expect(equal(odd[i]!, many[i]!)).toBe(true);
+    const [single, threaded] = [await loadModel('mini', settings), await loadModel('mini', { ...settings, threads: 2 })];
+    for (const i of [0, 1, 7, 15, 16, 36]) expect(equal((await single.encodeImages([pictures[i]!]))[0]!, many[i]!), `picture ${i}`).toBe(true);
+    for (const i of [0, 1, 7, 100, 299]) expect(equal((await single.encodeTexts([texts[i]!]))[0]!, manyTexts[i]!), `text ${i}`).toBe(true);
+    for (const size of [5, 16, 16]) {
+      const start = size === 5 ? 0 : 5;
+      const some = await threaded.encodeImages(pictures.slice(start, start + size));
+      for (const [i, vector] of some.entries()) expect(equal(vector, many[start + i]!)).toBe(true);
     }
+    expect((await threaded.encodeTexts(texts.slice(3, 50))).every((vector, i) => equal(vector, manyTexts[3 + i]!))).toBe(true);
+    await single.close();
     await threaded.close();
   });
 

@@ -79,5 +79,5 @@ export const emojiSamples: readonly EmojiSample[] = [
   { icon: 'automobile', caption: 'gato', language: 'es' },
   { icon: 'dog-face', caption: 'not a picture', language: 'en', bytes: Buffer.from('<svg>not a picture</svg>') },
   { icon: 'dog-face', caption: 'failed', language: 'en', status: 'failed_to_download' },
-  { icon: 'banana', caption: 'Banane', language: 'de' },
+  { icon: 'bicycle', caption: 'Fahrrad', language: 'de' },
 ];

@@ -1,10 +1,12 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Pair, Reject } from '../../../src/contracts/records.ts';
 import { readParquet } from '../../../src/formats/parquet.ts';
 import { readSamples } from '../../../src/formats/webdataset.ts';
+import { findModel } from '../../../src/models/find-model.ts';
+import { packagedModelFolder } from '../../../src/models/registry.ts';
 import { filter } from '../../../src/stages/filter/filter.ts';
 import { requirePython } from '../../python.ts';
 import { emojiSamples, writeSamplesShard } from '../emoji-samples.ts';
@@ -25,19 +27,20 @@ describe('filter', () => {
     const { summary } = await runOneStage(filter, run, { model: 'mini' });
     expect(summary).toMatchObject({ in: 8, out: 5, dropped: { similarity: 2, 'decode-failed': 1 } });
     const rows = await rowsOf<Pair>(join(run, 'pairs/00007.parquet'));
-    expect(rows.map(({ caption }) => caption)).toEqual(['dog face', 'Katzengesicht', 'apple', 'red heart', 'Banane']);
+    expect(rows.map(({ caption }) => caption)).toEqual(['dog face', 'Katzengesicht', 'apple', 'red heart', 'Fahrrad']);
+    const { thresholds } = await findModel('mini');
     for (const row of rows) {
-      expect(row.similarity).toBeGreaterThan(0.13);
+      expect(row.similarity).toBeGreaterThan(thresholds.en);
       expect(row.NSFW).toBeNull();
     }
     expect(rows[0]!.record_offset).toBe(2n ** 53n);
     const rejects = await rowsOf<Reject>(join(run, 'rejects/filter/00007.parquet'));
     expect(rejects.map(({ text, reason, threshold }) => [text, reason, threshold])).toEqual([
       ['not a picture', 'decode-failed', null],
-      ['flag of Japan', 'similarity', '0.144'],
-      ['gato', 'similarity', '0.134'],
+      ['flag of Japan', 'similarity', String(thresholds.en)],
+      ['gato', 'similarity', String(thresholds.multi)],
     ]);
-    expect(Number(rejects[1]!.value)).toBeLessThan(0.144);
+    expect(Number(rejects[1]!.value)).toBeLessThan(thresholds.en);
   });
 
   test('the tar holds the same pictures and texts; json gains similarity and keeps its 64-bit numbers', async () => {
@@ -68,6 +71,18 @@ describe('filter', () => {
     await runOneStage(filter, run, { model: 'mini', thresholdEn: -1, thresholdMulti: 1 });
     expect((await rowsOf<Pair>(join(run, 'pairs/00007.parquet'))).map(({ caption }) => caption)).toEqual(['dog face', 'apple', 'red heart', 'flag of Japan']);
     await expect(runOneStage(filter, run, { model: 'mini' })).rejects.toThrow(/--threshold-en was -1, is nothing/);
+  });
+
+  test('a second model judges the other languages, with its own thresholds', async () => {
+    const second = join(run, 'second');
+    await cp(packagedModelFolder('mini')!, second, { recursive: true });
+    const config = JSON.parse(await readFile(join(second, 'config.json'), 'utf8')) as { pairmill: object };
+    config.pairmill = { threshold: { en: -1, multi: 1, nolang: -1 } };
+    await writeFile(join(second, 'config.json'), JSON.stringify(config));
+    const { summary, shards } = await runOneStage(filter, run, { model: 'mini', multilingualModel: second });
+    expect(summary.dropped).toEqual({ similarity: 4, 'decode-failed': 1 });
+    expect((await rowsOf<Pair>(join(run, 'pairs/00007.parquet'))).map(({ caption }) => caption)).toEqual(['dog face', 'apple', 'red heart']);
+    expect(Object.keys(shards[0]!.made_by.models)).toEqual(['mini', 'second'].flatMap((id) => ['vision_model.onnx', 'text_model.onnx', 'tokenizer.json'].map((file) => `${id}/${file}`)));
   });
 
   test("a shard of img2dataset's, with no columns of ours", async (context) => {
