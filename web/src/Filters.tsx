@@ -42,7 +42,7 @@ export function Filters({ index, state, onChange }: FiltersProps): React.JSX.Ele
       <label className={styles['similarity']}>
         <span>Picture fits caption at least</span>
         <input type="range" min="0" max="0.9" step="0.05" value={minSimilarity} onChange={(event) => onChange({ minSimilarity: Number(event.target.value) })} aria-valuetext={minSimilarity === 0 ? 'any' : minSimilarity.toFixed(2)} />
-        <output>{minSimilarity === 0 ? 'any' : minSimilarity.toFixed(2)}</output>
+        <span aria-hidden="true" className={styles['value']}>{minSimilarity === 0 ? 'any' : minSimilarity.toFixed(2)}</span>
       </label>
       <label className={styles['check']}>
         <input type="checkbox" checked={distinct} onChange={() => onChange({ distinct: !distinct })} />
