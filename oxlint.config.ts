@@ -87,6 +87,7 @@ export default defineConfig({
     'prefer-const': 'error',
     'no-console': 'off',
     // Off, each for its reason:
+    'no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_', ignoreRestSiblings: true }],
     'no-unmodified-loop-condition': 'off', // an await in the loop lets others modify it
     'no-shadow': 'off', // short names (row, path, shard) in nested callbacks are clearer than row2
     'no-underscore-dangle': 'off', // LanceDB's and Apache Arrow's columns
@@ -177,6 +178,7 @@ export default defineConfig({
         'vitest/no-identical-title': 'error',
         'vitest/valid-expect': ['error', { maxArgs: 2 }],
         'no-control-regex': 'off',
+        'no-empty-pattern': 'off', // Playwright reads what a fixture needs from its pattern
         'typescript/no-redundant-type-constituents': 'off',
         'typescript/require-array-sort-compare': 'off',
         // What a test takes out of JSON is checked by the assertion that follows.

@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Pair, Reject, Release } from '../../src/contracts/records.ts';
+import type { Reject, Release } from '../../src/contracts/records.ts';
 import { readParquet } from '../../src/formats/parquet.ts';
 import { pairmill } from './pairmill.ts';
 
@@ -28,7 +28,6 @@ export async function collect<T>(rows: AsyncIterable<T>): Promise<T[]> {
 }
 
 export const releaseRows = (runDir: string): Promise<Release[]> => collect(rowsBelow<Release>(join(runDir, 'release')));
-export const pairRows = (runDir: string): Promise<Pair[]> => collect(rowsBelow<Pair>(join(runDir, 'pairs')));
 export const rejectRows = (runDir: string, stage: string): Promise<Reject[]> =>
   readdir(join(runDir, 'rejects', stage)).then(
     () => collect(rowsBelow<Reject>(join(runDir, 'rejects', stage))),

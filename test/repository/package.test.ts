@@ -55,8 +55,9 @@ describe('package.json', () => {
   });
 
   it('publishes what the installed package needs, and no sources of tests', () => {
-    expect(packageJson.files).toEqual(expect.arrayContaining(['bin', 'dist', 'models', 'sql', 'README.md', 'LICENSE', 'NOTICE.md']));
+    expect(packageJson.files).toEqual(expect.arrayContaining(['dist', 'models', 'sql', 'README.md', 'LICENSE', 'NOTICE.md']));
     expect(packageJson.files.filter((path) => /^(src|test|web|e2e|bench)/.test(path))).toEqual([]);
+    expect(packageJson.files).toContain(packageJson.bin['pairmill']);
     expect(existsSync(join(root, packageJson.bin['pairmill']!))).toBe(true);
   });
 

@@ -26,7 +26,10 @@ const bound = /^([\w-]+):(-?\d+(?:\.\d+)?)$/;
 const SearchParameters = z.object({
   index: z.string().optional(),
   text: z.string().optional(),
-  like: z.string().regex(/^-?\d{1,19}$/, 'is no hash').optional(),
+  like: z
+    .string()
+    .regex(/^-?\d{1,19}$/, 'is no hash')
+    .optional(),
   modality: Modality.default('image'),
   k: numeric('k'),
   language: z.array(z.string()).default([]),
@@ -64,10 +67,18 @@ export function searchRoute(service: Service): Hono {
       const vector = await queryVector(service, served, parameters, body);
       const { index } = served;
       const options = { k, modality: parameters.modality, filter: filterOf(parameters), exact: parameters.exact === 'true' };
-      const hits = parameters.distinct === 'true' ? await distinctHits(service, index, vector, options) : (await service.metrics.time('knn_index_time', () => index.search(vector, options))).map((hit) => ({ ...hit, others: 0 }));
+      const hits =
+        parameters.distinct === 'true'
+          ? await distinctHits(service, index, vector, options)
+          : (await service.metrics.time('knn_index_time', () => index.search(vector, options))).map((hit) => ({ ...hit, others: 0 }));
       const samples = await service.metrics.time('metadata_get_time', () => index.samples(hits.map(({ id }) => id)));
       const results = samples.map((sample, i) => resultOf(served, sample, hits[i]!));
-      return c.json({ index: served.name, modality: parameters.modality, took_ms: Math.round((performance.now() - started) * 10) / 10, results } satisfies SearchResponse);
+      return c.json({
+        index: served.name,
+        modality: parameters.modality,
+        took_ms: Math.round((performance.now() - started) * 10) / 10,
+        results,
+      } satisfies SearchResponse);
     });
   return new Hono()
     .get('/api/v1/search', (c) => search(c, undefined))
@@ -99,17 +110,21 @@ async function distinctHits(service: Service, index: KnnIndex, vector: Float32Ar
   for (let limit = Math.min(MAX_GROUPED, 4 * options.k); ; limit = Math.min(MAX_GROUPED, 4 * limit)) {
     const hits = await service.metrics.time('knn_index_time', () => index.search(vector, { ...options, k: limit }));
     const groups = await service.metrics.time('dedup_time', () => firstOfGroups(hits, ({ id }) => index.vector(id, modality), SAME_PICTURE));
-    if (groups.length >= options.k || hits.length < limit || limit === MAX_GROUPED) return groups.slice(0, options.k).map(({ first, others }) => ({ ...first, others }));
+    if (groups.length >= options.k || hits.length < limit || limit === MAX_GROUPED)
+      return groups.slice(0, options.k).map(({ first, others }) => ({ ...first, others }));
   }
 }
 
 function filterOf({ language, min_similarity, min_width, min_height, max_tag, min_tag }: SearchParameters): KnnFilter {
-  const bounds = (terms: readonly string[]): Record<string, number> => Object.fromEntries(terms.map((term) => bound.exec(term)!).map(([, name, value]) => [name, Number(value)]));
+  const bounds = (terms: readonly string[]): Record<string, number> =>
+    Object.fromEntries(terms.map((term) => bound.exec(term)!).map(([, name = '', value]) => [name, Number(value)]));
   return { languages: language, minSimilarity: min_similarity, minWidth: min_width, minHeight: min_height, maxTags: bounds(max_tag), minTags: bounds(min_tag) };
 }
 
-function resultOf({ pictures }: ServedIndex, { key, NSFW: _, hash, ...sample }: IndexedSample, { score, others }: { score: number; others: number }): SearchResult {
-  return { ...sample, hash: hash.toString(), score, others, image: pictures && key ? `/images/${key}` : null };
+function resultOf({ pictures }: ServedIndex, sample: IndexedSample, { score, others }: { score: number; others: number }): SearchResult {
+  const { id, hash, key, url, caption, language, licence, similarity, width, height, tags } = sample;
+  const image = pictures && key ? `/images/${key}` : null;
+  return { id, hash: hash.toString(), score, url, caption, language, licence, similarity, width, height, tags, others, image };
 }
 
 function describe({ name, index: { description }, pictures }: ServedIndex): IndexResponse {
