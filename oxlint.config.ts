@@ -178,7 +178,6 @@ export default defineConfig({
         'vitest/no-identical-title': 'error',
         'vitest/valid-expect': ['error', { maxArgs: 2 }],
         'no-control-regex': 'off',
-        'no-empty-pattern': 'off', // Playwright reads what a fixture needs from its pattern
         'typescript/no-redundant-type-constituents': 'off',
         'typescript/require-array-sort-compare': 'off',
         // What a test takes out of JSON is checked by the assertion that follows.
