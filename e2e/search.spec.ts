@@ -30,7 +30,9 @@ async function searchText(page: Page, text: string): Promise<void> {
 
 /** Keys of the pictures shown, best first. */
 async function shownKeys(page: Page): Promise<string[]> {
-  const sources = await cards(page).locator('img').evaluateAll((images) => images.map((image) => (image as { src: string }).src));
+  const sources = await cards(page)
+    .locator('img')
+    .evaluateAll((images) => images.map((image) => (image as { src: string }).src));
   return sources.map((source) => source.slice(source.lastIndexOf('/') + 1));
 }
 
@@ -103,7 +105,9 @@ test('each picture once, or with all its captions; more results', async ({ page 
   const distinct = await cards(page).count();
   await searching(page, () => page.getByRole('button', { name: 'more caption' }).first().click());
   await expect(page).toHaveURL(/all=1/);
-  const [first, second] = await cards(page).getByText(/^1\.000$|^0\.9/).allInnerTexts();
+  const [first, second] = await cards(page)
+    .getByText(/^1\.000$|^0\.9/)
+    .allInnerTexts();
   expect([first, second]).toEqual([first, first]);
   await searching(page, () => page.goto(`${new URL(page.url()).origin}/?q=animal`));
   await searching(page, () => page.getByRole('button', { name: 'Show more' }).click());

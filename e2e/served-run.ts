@@ -19,6 +19,7 @@ export interface ServedRun {
 
 export const test = base.extend<object, { run: ServedRun }>({
   run: [
+    // Playwright reads the names of the fixtures that are needed out of this pattern: none.
     async ({}, use) => {
       const runDir = await demoRun();
       const emojiByUrl = new Map((await collect(readManifestLinks(join(runDir, 'crawl')))).map(({ url, emoji }) => [url, emoji]));
@@ -29,7 +30,9 @@ export const test = base.extend<object, { run: ServedRun }>({
         if (released.has(hash) && emoji) emojiOf.set(key, emoji);
       }
       if (!existsSync(join(root, 'dist', 'web', 'index.html'))) throw new Error('The page is not built: node .ci/build-web.ts');
-      const server = spawn(process.execPath, [join(root, 'bin', 'pairmill.js'), 'serve', '--input', runDir, '--port', '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const server = spawn(process.execPath, [join(root, 'bin', 'pairmill.js'), 'serve', '--input', runDir, '--port', '0'], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
       try {
         await use({ url: await listening(server), runDir, emojiOf });
       } finally {

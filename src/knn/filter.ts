@@ -15,17 +15,22 @@ export interface KnnFilter {
 /** The filter as LanceDB's SQL, or undefined where it lets everything through. Unknown heads are left out. */
 export function filterSql(filter: KnnFilter, heads: readonly string[]): string | undefined {
   const terms: string[] = [];
-  if (filter.languages && filter.languages.length > 0) terms.push(`language IN (${filter.languages.map((language) => `'${language.replaceAll("'", "''")}'`).join(', ')})`);
+  if (filter.languages && filter.languages.length > 0)
+    terms.push(`language IN (${filter.languages.map((language) => `'${language.replaceAll("'", "''")}'`).join(', ')})`);
   const atLeast = (column: (typeof scalarColumns)[number], value: number | undefined): void => {
     if (value !== undefined && Number.isFinite(value)) terms.push(`${column} >= ${value}`);
   };
   atLeast('similarity', filter.minSimilarity);
   atLeast('width', filter.minWidth);
   atLeast('height', filter.minHeight);
-  for (const [bounds, comparison] of [[filter.maxTags, '<='], [filter.minTags, '>=']] as const) {
+  for (const [bounds, comparison] of [
+    [filter.maxTags, '<='],
+    [filter.minTags, '>='],
+  ] as const) {
     for (const [head, value] of Object.entries(bounds ?? {})) {
       // In backticks: heads are named by others, and the SQL folds bare names to lower case.
-      if (heads.includes(head) && /^[\w-]+$/.test(head) && Number.isFinite(value)) terms.push(`(\`${tagColumn(head)}\` IS NULL OR \`${tagColumn(head)}\` ${comparison} ${value})`);
+      if (heads.includes(head) && /^[\w-]+$/.test(head) && Number.isFinite(value))
+        terms.push(`(\`${tagColumn(head)}\` IS NULL OR \`${tagColumn(head)}\` ${comparison} ${value})`);
     }
   }
   return terms.length > 0 ? terms.join(' AND ') : undefined;

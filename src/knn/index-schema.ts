@@ -1,4 +1,19 @@
-import { Field, FixedSizeList, Float32, Float64, Int32, Int64, makeData, RecordBatch, Schema, Struct, Table, Utf8, vectorFromArray, type Data } from 'apache-arrow';
+import {
+  Field,
+  FixedSizeList,
+  Float32,
+  Float64,
+  Int32,
+  Int64,
+  makeData,
+  RecordBatch,
+  Schema,
+  Struct,
+  Table,
+  Utf8,
+  vectorFromArray,
+  type Data,
+} from 'apache-arrow';
 import type { IndexedSample, Modality } from '../contracts/index-description.ts';
 
 /** Name of the LanceDB table in an index folder. */
@@ -47,13 +62,28 @@ export function indexSchema(heads: readonly string[], modalities: readonly Modal
 export function indexTable(schema: Schema, rows: readonly IndexRow[], heads: readonly string[], modalities: readonly Modality[], dimensions: number): Table {
   const child = (values: readonly unknown[], type: Float32 | Int64): Data => vectorFromArray(values as unknown[], type as never).data[0]!;
   const children: Data[] = [
-    ...scalarColumns.map((name) => child(rows.map((row) => (name === 'id' ? BigInt(row.id) : row[name])), scalars[name] as never)),
-    ...heads.map((head) => child(rows.map(({ tags }) => tags[head] ?? null), new Float32())),
+    ...scalarColumns.map((name) =>
+      child(
+        rows.map((row) => (name === 'id' ? BigInt(row.id) : row[name])),
+        scalars[name] as never,
+      ),
+    ),
+    ...heads.map((head) =>
+      child(
+        rows.map(({ tags }) => tags[head] ?? null),
+        new Float32(),
+      ),
+    ),
     ...modalities.map((modality) => {
       const values = new Float32Array(rows.length * dimensions);
       for (const [i, { vectors }] of rows.entries()) values.set(vectors[modality]!, i * dimensions);
       const items = makeData({ type: new Float32(), length: values.length, nullCount: 0, data: values });
-      return makeData({ type: schema.fields.find(({ name }) => name === vectorColumn(modality))!.type as FixedSizeList, length: rows.length, nullCount: 0, child: items as never });
+      return makeData({
+        type: schema.fields.find(({ name }) => name === vectorColumn(modality))!.type as FixedSizeList,
+        length: rows.length,
+        nullCount: 0,
+        child: items as never,
+      });
     }),
   ];
   const data = makeData({ type: new Struct(schema.fields), length: rows.length, nullCount: 0, children });

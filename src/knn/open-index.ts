@@ -41,24 +41,44 @@ export async function openIndex(folder: string): Promise<KnnIndex> {
   const table = await database.openTable(TABLE);
   const targets = new Map<Modality, SearchTarget>();
   for (const [modality, vectors] of Object.entries(description.vectors) as [Modality, IndexDescription['vectors']['image'] & object][]) {
-    targets.set(modality, { table, modality, vectors: FlatVectors.open(join(folder, vectors.file), description.dimensions), ...vectors, rows: description.rows });
+    targets.set(modality, {
+      table,
+      modality,
+      vectors: FlatVectors.open(join(folder, vectors.file), description.dimensions),
+      ...vectors,
+      rows: description.rows,
+    });
   }
   const target = (modality: Modality): SearchTarget => {
     const found = targets.get(modality);
-    if (!found) throw new UsageError(`The index has no ${modality} vectors. Search by ${[...targets.keys()].join(' or ')}, or build it from embeddings of both.`);
+    if (!found)
+      throw new UsageError(`The index has no ${modality} vectors. Search by ${[...targets.keys()].join(' or ')}, or build it from embeddings of both.`);
     return found;
   };
   return {
     description,
     search: async (vector, { k, modality, filter, nprobes, exact }) => {
-      if (vector.length !== description.dimensions) throw new RangeError(`the query has ${vector.length} values, but the vectors of this index (model ${description.model.id}) have ${description.dimensions}`);
+      if (vector.length !== description.dimensions)
+        throw new RangeError(
+          `the query has ${vector.length} values, but the vectors of this index (model ${description.model.id}) have ${description.dimensions}`,
+        );
       return searchVectors(target(modality), normalised(vector), { k, nprobes, exact, where: filter && filterSql(filter, description.heads) });
     },
     async samples(ids) {
       const found = new Map<number, IndexedSample>();
       // A list of thousands of ids is looked up faster in pieces than as one expression.
       for (let start = 0; start < ids.length; start += 1000) {
-        for (const sample of await select(table, `id IN (${ids.slice(start, start + 1000).filter(Number.isSafeInteger).join(', ') || 'NULL'})`, description.heads)) found.set(sample.id, sample);
+        for (const sample of await select(
+          table,
+          `id IN (${
+            ids
+              .slice(start, start + 1000)
+              .filter(Number.isSafeInteger)
+              .join(', ') || 'NULL'
+          })`,
+          description.heads,
+        ))
+          found.set(sample.id, sample);
       }
       return ids.map((id) => found.get(id)).filter((sample) => sample !== undefined);
     },
@@ -84,16 +104,24 @@ async function readDescription(folder: string): Promise<IndexDescription> {
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') throw new UsageError(`${folder} is not an index: it has no index.json. Build one with pairmill index, or name another folder.`);
+    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR')
+      throw new UsageError(`${folder} is not an index: it has no index.json. Build one with pairmill index, or name another folder.`);
     throw error;
   }
   const parsed = IndexDescription.safeParse(JSON.parse(text));
-  if (!parsed.success) throw new UsageError(`${path} is not an index that this version reads: ${parsed.error.issues[0]?.path.join('.')} ${parsed.error.issues[0]?.message}. Build it again with pairmill index --redo index.`);
+  if (!parsed.success)
+    throw new UsageError(
+      `${path} is not an index that this version reads: ${parsed.error.issues[0]?.path.join('.')} ${parsed.error.issues[0]?.message}. Build it again with pairmill index --redo index.`,
+    );
   return parsed.data;
 }
 
 async function select(table: Table, where: string, heads: readonly string[]): Promise<IndexedSample[]> {
-  const rows = (await table.query().where(where).select([...scalarColumns, ...heads.map(tagColumn)]).toArray()) as Record<string, unknown>[];
+  const rows = (await table
+    .query()
+    .where(where)
+    .select([...scalarColumns, ...heads.map(tagColumn)])
+    .toArray()) as Record<string, unknown>[];
   return rows.map((row) => {
     const sample: Record<string, unknown> = {};
     for (const name of scalarColumns) sample[name] = row[name] ?? null;

@@ -6,7 +6,11 @@ import { type SearchTarget, searchVectors } from './search.ts';
  * Recall of the approximate search against the exact one at 10 and at 100, over seeded rows of `queries` as queries.
  * The interval is that of the mean over the queries (normal approximation, 95 %).
  */
-export async function measureRecall(target: SearchTarget, source: SearchTarget, { queries, seed }: { queries: number; seed: number }): Promise<NonNullable<VectorIndexDescription['recall']>> {
+export async function measureRecall(
+  target: SearchTarget,
+  source: SearchTarget,
+  { queries, seed }: { queries: number; seed: number },
+): Promise<NonNullable<VectorIndexDescription['recall']>> {
   const found: Record<10 | 100, number[]> = { 10: [], 100: [] };
   for (const row of seededRows(Math.min(queries, source.rows), source.rows, seed)) {
     const query = source.vectors.read(row);

@@ -28,9 +28,14 @@ const TIE = 1e-6;
  * the CPU. The filter is applied before the neighbours are chosen; after it, recall at 0.1 % selectivity is zero.
  * Exact search answers depend only on the vectors and ids, so two builds of the same rows answer alike.
  */
-export async function searchVectors(target: SearchTarget, query: Float32Array, { k, where, nprobes, exact = false }: { k: number; where?: string | undefined; nprobes?: number | undefined; exact?: boolean | undefined }): Promise<Hit[]> {
+export async function searchVectors(
+  target: SearchTarget,
+  query: Float32Array,
+  { k, where, nprobes, exact = false }: { k: number; where?: string | undefined; nprobes?: number | undefined; exact?: boolean | undefined },
+): Promise<Hit[]> {
   if (k < 1 || target.rows === 0) return [];
-  if (target.kind === 'ivf_rq' && !exact) return (await candidates(target, query, { limit: k * (target.refine ?? 1), where, nprobes: nprobes ?? target.nprobes })).slice(0, k);
+  if (target.kind === 'ivf_rq' && !exact)
+    return (await candidates(target, query, { limit: k * (target.refine ?? 1), where, nprobes: nprobes ?? target.nprobes })).slice(0, k);
   // Equal vectors (one caption on many pictures) may straddle the limit: which of them came would be chance.
   for (let limit = k + SPARE_CANDIDATES; ; limit *= 4) {
     const hits = await candidates(target, query, { limit, where });
@@ -38,8 +43,18 @@ export async function searchVectors(target: SearchTarget, query: Float32Array, {
   }
 }
 
-async function candidates(target: SearchTarget, query: Float32Array, { limit, where, nprobes }: { limit: number; where?: string | undefined; nprobes?: number | undefined }): Promise<Hit[]> {
-  let search = target.table.query().nearestTo(query).column(vectorColumn(target.modality)).distanceType('dot').select(['id', '_distance']).limit(Math.min(limit, target.rows));
+async function candidates(
+  target: SearchTarget,
+  query: Float32Array,
+  { limit, where, nprobes }: { limit: number; where?: string | undefined; nprobes?: number | undefined },
+): Promise<Hit[]> {
+  let search = target.table
+    .query()
+    .nearestTo(query)
+    .column(vectorColumn(target.modality))
+    .distanceType('dot')
+    .select(['id', '_distance'])
+    .limit(Math.min(limit, target.rows));
   if (nprobes === undefined) search = search.bypassVectorIndex();
   // With a filter the lists that are nearest may hold too few rows that pass: LanceDB then goes on to further lists.
   else search = where === undefined ? search.nprobes(nprobes) : search.minimumNprobes(nprobes).maximumNprobes(target.lists ?? 0);

@@ -39,7 +39,12 @@ export class IndexWriter {
   readonly #batchRows: number;
   #batch: IndexRow[] = [];
 
-  private constructor(folder: string, { dimensions, heads, modalities }: { dimensions: number; heads: readonly string[]; modalities: readonly Modality[] }, schema: Schema, table: Table) {
+  private constructor(
+    folder: string,
+    { dimensions, heads, modalities }: { dimensions: number; heads: readonly string[]; modalities: readonly Modality[] },
+    schema: Schema,
+    table: Table,
+  ) {
     this.#folder = folder;
     this.#dimensions = dimensions;
     this.#heads = heads;
@@ -80,7 +85,9 @@ export class IndexWriter {
     const rows = await this.#table.countRows();
     if (rows > 0) for (const column of ['id', 'hash']) await this.#table.createIndex(column, { config: Index.btree() });
     const vectors: Partial<Record<Modality, VectorIndexDescription>> = {};
-    for (const modality of this.#modalities) vectors[modality] = rows < parameters.flatBelow ? { kind: 'flat', file: vectorFile(modality), base: 0 } : await this.#buildLists(modality, rows, parameters);
+    for (const modality of this.#modalities)
+      vectors[modality] =
+        rows < parameters.flatBelow ? { kind: 'flat', file: vectorFile(modality), base: 0 } : await this.#buildLists(modality, rows, parameters);
     for (const modality of this.#modalities) {
       const described = vectors[modality]!;
       if (described.kind === 'flat') continue;

@@ -30,12 +30,23 @@ export interface AppSettings {
 export function createApp({ service, page, allowsHost, warn }: AppSettings): Hono {
   const app = new Hono();
   app.use((c, next) => {
-    if (!allowsHost(c.req.header('host'))) throw new HttpError(403, `This server does not answer to the name ${JSON.stringify(c.req.header('host') ?? '')}. Call it by its address, or start it with --allow-host NAME.`);
+    if (!allowsHost(c.req.header('host')))
+      throw new HttpError(
+        403,
+        `This server does not answer to the name ${JSON.stringify(c.req.header('host') ?? '')}. Call it by its address, or start it with --allow-host NAME.`,
+      );
     return next();
   });
   // As clip-retrieval's: its front end is served from elsewhere.
   app.use(cors({ origin: '*', exposeHeaders: ['X-Pairmill-Without-Effect'] }));
-  app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: () => { throw new HttpError(413, `The body is larger than ${MAX_BODY_BYTES} bytes.`); } }));
+  app.use(
+    bodyLimit({
+      maxSize: MAX_BODY_BYTES,
+      onError: () => {
+        throw new HttpError(413, `The body is larger than ${MAX_BODY_BYTES} bytes.`);
+      },
+    }),
+  );
   app.use(async (c, next) => {
     await next();
     c.header('X-Content-Type-Options', 'nosniff');

@@ -8,7 +8,14 @@ export async function startDevPage(port: number, apiPort: number): Promise<{ url
   const target = `http://127.0.0.1:${apiPort}`;
   const vite = await createServer({
     configFile: join(packageRoot(), 'web', 'vite.config.ts'),
-    server: { host: '127.0.0.1', port, strictPort: true, proxy: Object.fromEntries(['/api', '/images', '/knn-service', '/metadata', '/indices-list', '/config.json', '/metrics'].map((path) => [path, { target, changeOrigin: true }])) },
+    server: {
+      host: '127.0.0.1',
+      port,
+      strictPort: true,
+      proxy: Object.fromEntries(
+        ['/api', '/images', '/knn-service', '/metadata', '/indices-list', '/config.json', '/metrics'].map((path) => [path, { target, changeOrigin: true }]),
+      ),
+    },
   });
   await vite.listen();
   return { url: `http://localhost:${port}`, close: () => vite.close() };

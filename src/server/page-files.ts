@@ -2,7 +2,15 @@ import { readdir, readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { systemCode } from '../contracts/errors.ts';
 
-const types: Record<string, string> = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8', '.svg': 'image/svg+xml', '.png': 'image/png', '.ico': 'image/x-icon', '.json': 'application/json' };
+const types: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.png': 'image/png',
+  '.ico': 'image/x-icon',
+  '.json': 'application/json',
+};
 
 export interface PageFile {
   bytes: Uint8Array<ArrayBuffer>;
@@ -24,7 +32,10 @@ export async function readPageFiles(folder: string): Promise<ReadonlyMap<string,
   }
   for (const entry of entries.filter((each) => each.isFile())) {
     const path = join(entry.parentPath, entry.name);
-    const url = path.slice(folder.length).replaceAll('\\', '/').replace(/\/index\.html$/, '/');
+    const url = path
+      .slice(folder.length)
+      .replaceAll('\\', '/')
+      .replace(/\/index\.html$/, '/');
     files.set(url, { bytes: new Uint8Array(await readFile(path)), type: types[extname(path)] ?? 'application/octet-stream' });
   }
   return files;

@@ -68,7 +68,7 @@ async function readAt(path: string, { offset, size }: TarMember): Promise<Uint8A
   const file = await open(path, 'r');
   try {
     const bytes = new Uint8Array(size);
-    for (let filled = 0; filled < size; ) {
+    for (let filled = 0; filled < size;) {
       const { bytesRead } = await file.read(bytes, filled, size - filled, offset + filled);
       if (bytesRead === 0) throw new Error(`${path} ended within a member: it was cut`);
       filled += bytesRead;

@@ -37,6 +37,7 @@ export async function encodeText(service: Service, { encoder }: ServedIndex, tex
 
 export async function encodePicture(service: Service, { encoder }: ServedIndex, bytes: Uint8Array): Promise<Float32Array> {
   const [vector] = await service.metrics.time('image_clip_inference_time', () => encoder.encodeImages([bytes]));
-  if (!(vector instanceof Float32Array)) throw new HttpError(400, `The picture can't be decoded: it must be a whole JPEG, PNG or WebP. (${vector?.message ?? 'no result'})`);
+  if (!(vector instanceof Float32Array))
+    throw new HttpError(400, `The picture can't be decoded: it must be a whole JPEG, PNG or WebP. (${vector?.message ?? 'no result'})`);
   return vector;
 }

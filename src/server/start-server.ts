@@ -58,7 +58,8 @@ export async function startServer(options: ServeOptions, effects: ServerEffects 
 async function openServedIndex(options: ServeOptions): Promise<ServedIndex & { close(): Promise<void> }> {
   const input = resolve(options.input);
   const folder = (await exists(join(input, 'index.json'))) ? input : join(input, 'index');
-  if (!(await exists(join(folder, 'index.json')))) throw new UsageError(`${input} holds no index (index/index.json). Make one with pairmill demo or pairmill index, or name another folder with --input.`);
+  if (!(await exists(join(folder, 'index.json'))))
+    throw new UsageError(`${input} holds no index (index/index.json). Make one with pairmill demo or pairmill index, or name another folder with --input.`);
   const index = await openIndex(folder);
   let encoder: DualEncoder | undefined;
   try {
@@ -83,7 +84,10 @@ async function openServedIndex(options: ServeOptions): Promise<ServedIndex & { c
 function assertSameModel(indexed: Readonly<Record<string, string>>, loaded: Readonly<Record<string, string>>, model: string): void {
   const byName = new Map(Object.entries(loaded).map(([path, sum]) => [basename(path), sum]));
   const differing = Object.entries(indexed).find(([path, sum]) => byName.has(basename(path)) && byName.get(basename(path)) !== sum);
-  if (differing) throw new UsageError(`The index was built with another ${basename(differing[0])} than that of the model ${model}. Name the model that it was built with by --model, or make embeddings and index again.`);
+  if (differing)
+    throw new UsageError(
+      `The index was built with another ${basename(differing[0])} than that of the model ${model}. Name the model that it was built with by --model, or make embeddings and index again.`,
+    );
 }
 
 function listen(fetch: (request: Request) => Response | Promise<Response>, port: number, host: string): Promise<{ server: ServerType; port: number }> {
@@ -93,4 +97,8 @@ function listen(fetch: (request: Request) => Response | Promise<Response>, port:
   });
 }
 
-const exists = (path: string): Promise<boolean> => access(path).then(() => true, () => false);
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );

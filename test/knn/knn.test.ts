@@ -55,15 +55,31 @@ async function build(name: string, order: number[], flatBelow: number): Promise<
   for (const id of order) await writer.add(row(id));
   const built = await writer.finish({ flatBelow, lists: 0, bits: 1, nprobes: 20, refine: 5, recallQueries: 50, seed: 1 });
   for (const described of Object.values(built.vectors)) described.file = `00000/${described.file}`;
-  const description: IndexDescription = { tool: 'pairmill', version: '0', format: 1, model: { id: 'mini', sha256: {} }, dimensions: DIMENSIONS, folder: '00000', heads: ['is_flag', 'Weird'], languages: [], release: { fingerprint: '' }, ...built };
+  const description: IndexDescription = {
+    tool: 'pairmill',
+    version: '0',
+    format: 1,
+    model: { id: 'mini', sha256: {} },
+    dimensions: DIMENSIONS,
+    folder: '00000',
+    heads: ['is_flag', 'Weird'],
+    languages: [],
+    release: { fingerprint: '' },
+    ...built,
+  };
   await writeFile(join(folder, 'index.json'), JSON.stringify(description));
   return openIndex(folder);
 }
 
 /** What a search must answer, by comparing with every vector. */
 function expected(query: Float32Array, among: readonly Float32Array[], k: number, passes: (id: number) => boolean = () => true): number[] {
-  const scores = among.map((vector, id) => ({ id, score: Float16Array.from(vector).reduce((sum, value, i) => sum + value * query[i]!, 0) })).filter(({ id }) => passes(id));
-  return scores.sort((a, b) => b.score - a.score || a.id - b.id).slice(0, k).map(({ id }) => id);
+  const scores = among
+    .map((vector, id) => ({ id, score: Float16Array.from(vector).reduce((sum, value, i) => sum + value * query[i]!, 0) }))
+    .filter(({ id }) => passes(id));
+  return scores
+    .sort((a, b) => b.score - a.score || a.id - b.id)
+    .slice(0, k)
+    .map(({ id }) => id);
 }
 
 let flat: KnnIndex;
@@ -73,7 +89,11 @@ beforeAll(async () => {
   base = await mkdtemp(join(tmpdir(), 'pairmill-knn-'));
   const order = Array.from({ length: ROWS }, (_, i) => i);
   flat = await build('flat', order, Infinity);
-  shuffled = await build('shuffled', order.map((i) => (i * 1009) % ROWS), Infinity);
+  shuffled = await build(
+    'shuffled',
+    order.map((i) => (i * 1009) % ROWS),
+    Infinity,
+  );
   lists = await build('lists', order, 0);
 });
 afterAll(async () => {
@@ -83,7 +103,10 @@ afterAll(async () => {
 
 test('exact search answers as a comparison with every vector does, ties by id', async () => {
   for (const i of [0, 5, 17]) {
-    for (const [modality, among] of [['image', vectors], ['text', captions]] as const) {
+    for (const [modality, among] of [
+      ['image', vectors],
+      ['text', captions],
+    ] as const) {
       const hits = await flat.search(vectors[i]!, { k: 20, modality });
       expect(hits.map(({ id }) => id)).toEqual(expected(vectors[i]!, among, 20));
       expect(hits[0]!.score).toBeCloseTo(1, 2);
@@ -104,8 +127,14 @@ test('a filter is applied before the neighbours are chosen', async () => {
     const rare = await index.search(vectors[1]!, { k: 20, modality: 'image', filter: { languages: ['de'] } });
     expect(rare.map(({ id }) => id)).toEqual(expected(vectors[1]!, vectors, 20, (id) => id % 100 === 0));
   }
-  const hits = await flat.search(vectors[1]!, { k: 10, modality: 'image', filter: { languages: ["d'e", ''], minSimilarity: 0.5, minWidth: 1000, maxTags: { is_flag: 0.5, Weird: 0, unknown: 0 } } });
-  expect(hits.map(({ id }) => id)).toEqual(expected(vectors[1]!, vectors, 10, (id) => id % 2 === 0 && id % 100 !== 0 && id % 100 >= 50 && id >= 900 && id % 4 !== 0));
+  const hits = await flat.search(vectors[1]!, {
+    k: 10,
+    modality: 'image',
+    filter: { languages: ["d'e", ''], minSimilarity: 0.5, minWidth: 1000, maxTags: { is_flag: 0.5, Weird: 0, unknown: 0 } },
+  });
+  expect(hits.map(({ id }) => id)).toEqual(
+    expected(vectors[1]!, vectors, 10, (id) => id % 2 === 0 && id % 100 !== 0 && id % 100 >= 50 && id >= 900 && id % 4 !== 0),
+  );
 });
 
 describe('the approximate index', () => {

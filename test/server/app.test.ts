@@ -26,7 +26,8 @@ afterAll(async () => {
   await rm(base, { recursive: true, force: true });
 });
 
-const request = (path: string, init: RequestInit = {}): Promise<Response> => Promise.resolve(app.request(path, { ...init, headers: { host: 'localhost:1234', ...init.headers } }));
+const request = (path: string, init: RequestInit = {}): Promise<Response> =>
+  Promise.resolve(app.request(path, { ...init, headers: { host: 'localhost:1234', ...init.headers } }));
 interface KnnResult {
   id: number;
   similarity: number;
@@ -35,7 +36,22 @@ const read = async <T>(response: Response | Promise<Response>): Promise<T> => (a
 const knn = (body: unknown): Promise<Response> => request('/knn-service', { method: 'POST', body: JSON.stringify(body) });
 
 /** What ClipClient sends (clip_client.py), nulls and all. */
-const clientBody = { text: null, image: null, image_url: null, embedding_input: null, deduplicate: false, use_safety_model: false, use_violence_detector: false, indice_name: null, use_mclip: false, aesthetic_score: '', aesthetic_weight: '', modality: 'image', num_images: 3, num_result_ids: 5 };
+const clientBody = {
+  text: null,
+  image: null,
+  image_url: null,
+  embedding_input: null,
+  deduplicate: false,
+  use_safety_model: false,
+  use_violence_detector: false,
+  indice_name: null,
+  use_mclip: false,
+  aesthetic_score: '',
+  aesthetic_weight: '',
+  modality: 'image',
+  num_images: 3,
+  num_result_ids: 5,
+};
 
 describe('/knn-service', () => {
   test('text: metadata for num_images results, then id and similarity only', async () => {
@@ -61,14 +77,25 @@ describe('/knn-service', () => {
   });
 
   test('deduplicate keeps the first of near-duplicates', async () => {
-    const ids = async (deduplicate: boolean): Promise<number[]> => (await read<KnnResult[]>(knn({ ...clientBody, text: 'cherry fig', num_images: 4, num_result_ids: 4, deduplicate }))).map(({ id }) => id);
+    const ids = async (deduplicate: boolean): Promise<number[]> =>
+      (await read<KnnResult[]>(knn({ ...clientBody, text: 'cherry fig', num_images: 4, num_result_ids: 4, deduplicate }))).map(({ id }) => id);
     // 21 is cherry fig, 42 fig cherry: the same picture.
     expect((await ids(false)).slice(0, 2)).toEqual([21, 42]);
     expect(await ids(true)).not.toContain(42);
   });
 
   test('the safety filter is applied before the search; options without a model are named', async () => {
-    const response = await knn({ ...clientBody, text: 'apple date', num_images: 10, num_result_ids: 10, use_safety_model: true, use_violence_detector: true, use_mclip: true, aesthetic_score: '9', aesthetic_weight: 0.5 });
+    const response = await knn({
+      ...clientBody,
+      text: 'apple date',
+      num_images: 10,
+      num_result_ids: 10,
+      use_safety_model: true,
+      use_violence_detector: true,
+      use_mclip: true,
+      aesthetic_score: '9',
+      aesthetic_weight: 0.5,
+    });
     const ids = (await read<KnnResult[]>(response)).map(({ id }) => id);
     expect(ids).toHaveLength(10);
     expect(ids.filter((id) => id % 8 === 3)).toEqual([]);
@@ -97,13 +124,17 @@ test('the rest of clip-retrieval', async () => {
   expect(await (await request('/indices-list')).json()).toEqual(['small']);
   expect(await (await request('/config.json')).json()).toMatchObject({ defaultIndex: 'small', urlColumn: 'url' });
   const metadata = await (await request('/metadata', { method: 'POST', body: JSON.stringify({ ids: [5, 999, 2], indice_name: 'small' }) })).json();
-  expect(metadata).toMatchObject([{ id: 5, metadata: { url: 'http://host.test/5.jpg' } }, { id: 2, metadata: { caption: 'apple <b>cherry</b>' } }]);
+  expect(metadata).toMatchObject([
+    { id: 5, metadata: { url: 'http://host.test/5.jpg' } },
+    { id: 2, metadata: { caption: 'apple <b>cherry</b>' } },
+  ]);
   expect(await (await request('/metadata', { method: 'POST', body: '{"ids":[],"indice_name":"small"}' })).json()).toEqual([]);
   expect(await (await request('/metrics')).text()).toMatch(/full_knn_request_time_count [1-9]/);
 });
 
 describe('/api/v1', () => {
-  const search = async (query: string, init?: RequestInit): Promise<SearchResponse> => SearchResponse.parse(await (await request(`/api/v1/search?${query}`, init)).json());
+  const search = async (query: string, init?: RequestInit): Promise<SearchResponse> =>
+    SearchResponse.parse(await (await request(`/api/v1/search?${query}`, init)).json());
 
   test('by text, hash as a string', async () => {
     const { results } = await search('text=honey+banana&k=2');
@@ -129,13 +160,23 @@ describe('/api/v1', () => {
   });
 
   test('what the index is', async () => {
-    expect(IndexResponse.parse(await (await request('/api/v1/index')).json())).toMatchObject({ name: 'small', rows: 64, model: 'mini', recall: { image: 1 }, heads: ['punsafe'], pictures: true });
+    expect(IndexResponse.parse(await (await request('/api/v1/index')).json())).toMatchObject({
+      name: 'small',
+      rows: 64,
+      model: 'mini',
+      recall: { image: 1 },
+      heads: ['punsafe'],
+      pictures: true,
+    });
     expect(await (await request(`/api/v1/samples/${2n ** 53n + 16n}`)).json()).toMatchObject({ id: 15 });
   });
 
-  test.each(['', 'text=%20', 'text=a&k=0', 'text=a&k=many', 'text=a&min_similarity=high', 'like=1e9', 'text=a&max_tag=punsafe', 'text=a&modality=sound'])('refused: ?%s', async (query) => {
-    expect((await request(`/api/v1/search?${query}`)).status).toBe(400);
-  });
+  test.each(['', 'text=%20', 'text=a&k=0', 'text=a&k=many', 'text=a&min_similarity=high', 'like=1e9', 'text=a&max_tag=punsafe', 'text=a&modality=sound'])(
+    'refused: ?%s',
+    async (query) => {
+      expect((await request(`/api/v1/search?${query}`)).status).toBe(400);
+    },
+  );
 
   test('unknown samples', async () => {
     expect((await request('/api/v1/search?like=7')).status).toBe(404);
@@ -169,7 +210,15 @@ describe('safety', () => {
   });
 
   test('a fault of ours is told to the log and not to the caller', async () => {
-    const failing = createApp({ service: { ...service, indices: [{ ...service.indices[0]!, encoder: { ...service.indices[0]!.encoder, encodeTexts: () => Promise.reject(new Error('secret')) } }] }, page: new Map(), allowsHost: () => true, warn: (line) => warnings.push(line) });
+    const failing = createApp({
+      service: {
+        ...service,
+        indices: [{ ...service.indices[0]!, encoder: { ...service.indices[0]!.encoder, encodeTexts: () => Promise.reject(new Error('secret')) } }],
+      },
+      page: new Map(),
+      allowsHost: () => true,
+      warn: (line) => warnings.push(line),
+    });
     const response = await failing.request('/api/v1/search?text=a');
     expect(response.status).toBe(500);
     expect(await response.text()).not.toContain('secret');

@@ -15,7 +15,8 @@ export const words = ['apple', 'banana', 'cherry', 'date', 'elder', 'fig', 'grap
 /** A text's vector has 1 at each of the words that it names; a picture's bytes are such a text. */
 export const encoder: ServedIndex['encoder'] = {
   encodeTexts: async (texts) => texts.map(vectorOf),
-  encodeImages: async (pictures) => pictures.map((bytes) => (Buffer.from(bytes).toString().startsWith('broken') ? new Error('cut off') : vectorOf(Buffer.from(bytes).toString()))),
+  encodeImages: async (pictures) =>
+    pictures.map((bytes) => (Buffer.from(bytes).toString().startsWith('broken') ? new Error('cut off') : vectorOf(Buffer.from(bytes).toString()))),
 };
 
 function vectorOf(text: string): Float32Array {
@@ -30,7 +31,21 @@ export function rows(): IndexRow[] {
     words.map((second, j): IndexRow => {
       const id = i * 8 + j;
       const vector = vectorOf(`${first} ${second}`);
-      return { id, hash: 2n ** 53n + 1n + BigInt(id), url: `http://host.test/${id}.jpg`, caption: `${first} <b>${second}</b>`, key: String(id).padStart(9, '0'), language: j % 2 ? 'en' : 'de', licence: null, NSFW: null, similarity: 0.3 + j / 100, width: 300, height: 200, tags: { punsafe: j === 3 ? 0.9 : 0.1 }, vectors: { image: vector, text: vector } };
+      return {
+        id,
+        hash: 2n ** 53n + 1n + BigInt(id),
+        url: `http://host.test/${id}.jpg`,
+        caption: `${first} <b>${second}</b>`,
+        key: String(id).padStart(9, '0'),
+        language: j % 2 ? 'en' : 'de',
+        licence: null,
+        NSFW: null,
+        similarity: 0.3 + j / 100,
+        width: 300,
+        height: 200,
+        tags: { punsafe: j === 3 ? 0.9 : 0.1 },
+        vectors: { image: vector, text: vector },
+      };
     }),
   );
 }
@@ -42,14 +57,36 @@ export async function writeRun(runDir: string): Promise<void> {
   for (const row of rows()) await writer.add(row);
   const built = await writer.finish({ flatBelow: 1000, lists: 0, bits: 1, nprobes: 20, refine: 5, recallQueries: 10, seed: 1 });
   for (const described of Object.values(built.vectors)) described.file = `00000/${described.file}`;
-  const description: IndexDescription = { tool: 'pairmill', version: '0', format: 1, model: { id: 'mini', sha256: {} }, dimensions: DIMENSIONS, folder: '00000', heads: ['punsafe'], languages: [{ language: 'en', rows: 32 }, { language: 'de', rows: 32 }], release: { fingerprint: '' }, ...built };
+  const description: IndexDescription = {
+    tool: 'pairmill',
+    version: '0',
+    format: 1,
+    model: { id: 'mini', sha256: {} },
+    dimensions: DIMENSIONS,
+    folder: '00000',
+    heads: ['punsafe'],
+    languages: [
+      { language: 'en', rows: 32 },
+      { language: 'de', rows: 32 },
+    ],
+    release: { fingerprint: '' },
+    ...built,
+  };
   await writeFile(join(folder, 'index.json'), JSON.stringify(description));
   await mkdir(join(runDir, 'pairs'), { recursive: true });
   const tar = await SampleWriter.open(join(runDir, 'pairs', '00000.tar'));
-  for (const { key, caption } of rows().slice(0, 60)) await tar.write(key, [['jpg', Buffer.from(caption)], ['txt', Buffer.from(caption)], ['json', Buffer.from('{}')]]);
+  for (const { key, caption } of rows().slice(0, 60))
+    await tar.write(key, [
+      ['jpg', Buffer.from(caption)],
+      ['txt', Buffer.from(caption)],
+      ['json', Buffer.from('{}')],
+    ]);
   await tar.close();
 }
 
 export async function openService(runDir: string): Promise<Service> {
-  return { indices: [{ name: 'small', index: await openIndex(join(runDir, 'index')), encoder, pictures: await Pictures.open(join(runDir, 'pairs')) }], metrics: new Metrics() };
+  return {
+    indices: [{ name: 'small', index: await openIndex(join(runDir, 'index')), encoder, pictures: await Pictures.open(join(runDir, 'pairs')) }],
+    metrics: new Metrics(),
+  };
 }

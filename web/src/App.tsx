@@ -41,14 +41,32 @@ export function App(): React.JSX.Element {
   return (
     <div className={styles['page']}>
       <header className={searching ? styles['header'] : `${styles['header']} ${styles['start']}`} ref={top}>
-        <a className={styles['name']} href="./" onClick={(event) => { event.preventDefault(); search({ ...emptySearch }); }}>
+        <a
+          className={styles['name']}
+          href="./"
+          onClick={(event) => {
+            event.preventDefault();
+            search({ ...emptySearch });
+          }}
+        >
           <img src="./icon.svg" alt="" width="28" height="28" /> Pairmill
         </a>
-        <SearchBox text={state.text} like={state.like} picture={picture} onText={(text) => search({ text })} onPicture={searchPicture} onClear={() => search({})} />
+        <SearchBox
+          text={state.text}
+          like={state.like}
+          picture={picture}
+          onText={(text) => search({ text })}
+          onPicture={searchPicture}
+          onClear={() => search({})}
+        />
         {index.value && <p className={styles['about']}>{describeIndex(index.value.rows, index.value.model, index.value.recall[state.modality])}</p>}
       </header>
       <main className={styles['main']}>
-        {index.error && <p className={styles['error']} role="alert">{index.error}</p>}
+        {index.error && (
+          <p className={styles['error']} role="alert">
+            {index.error}
+          </p>
+        )}
         {index.value && searching && <Filters index={index.value} state={state} onChange={(some) => change({ ...firstPage, ...some })} />}
         <p className={styles['status']} role="status">
           {searching && (results.loading ? 'Searching …' : list && `${list.length} result${list.length === 1 ? '' : 's'} in ${results.value!.took_ms} ms`)}
@@ -56,22 +74,46 @@ export function App(): React.JSX.Element {
         {searching && results.error && (
           <div className={styles['error']} role="alert">
             <p>{results.error}</p>
-            <button type="button" className={styles['button']} onClick={() => setAttempt(attempt + 1)}>Try again</button>
+            <button type="button" className={styles['button']} onClick={() => setAttempt(attempt + 1)}>
+              Try again
+            </button>
           </div>
         )}
         {!searching && index.value && <Start index={index.value} onSearch={(text) => search({ text })} />}
-        {searching && !results.error && <ResultGrid results={list} loading={results.loading} onLike={({ hash }) => search({ like: hash })} onCaption={({ caption }) => search({ text: caption })} onOthers={({ hash }) => search({ like: hash, distinct: false })} onDetails={setShown} />}
+        {searching && !results.error && (
+          <ResultGrid
+            results={list}
+            loading={results.loading}
+            onLike={({ hash }) => search({ like: hash })}
+            onCaption={({ caption }) => search({ text: caption })}
+            onOthers={({ hash }) => search({ like: hash, distinct: false })}
+            onDetails={setShown}
+          />
+        )}
         {list?.length === 0 && !results.loading && (
           <div className={styles['empty']}>
             <p>Nothing passes these filters.</p>
-            {filtered && <button type="button" className={styles['button']} onClick={() => change({ languages: [], minSimilarity: 0 })}>Clear the filters</button>}
+            {filtered && (
+              <button type="button" className={styles['button']} onClick={() => change({ languages: [], minSimilarity: 0 })}>
+                Clear the filters
+              </button>
+            )}
           </div>
         )}
         {list && list.length >= state.k && state.k < MAX_RESULTS && (
-          <button type="button" className={`${styles['button']} ${styles['more']}`} disabled={results.loading} onClick={() => change({ k: nextPage(state.k) })}>Show more</button>
+          <button type="button" className={`${styles['button']} ${styles['more']}`} disabled={results.loading} onClick={() => change({ k: nextPage(state.k) })}>
+            Show more
+          </button>
         )}
       </main>
-      {shown && <Details result={shown} onClose={() => setShown(undefined)} onLike={({ hash }) => search({ like: hash })} onCaption={({ caption }) => search({ text: caption })} />}
+      {shown && (
+        <Details
+          result={shown}
+          onClose={() => setShown(undefined)}
+          onLike={({ hash }) => search({ like: hash })}
+          onCaption={({ caption }) => search({ text: caption })}
+        />
+      )}
     </div>
   );
 }

@@ -20,25 +20,61 @@ export function Details({ result, onClose, onLike, onCaption }: DetailsProps): R
   const tags = Object.entries(result.tags).filter((entry): entry is [string, number] => entry[1] !== null);
   return (
     // oxlint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/no-noninteractive-element-interactions -- Escape closes a dialog by itself
-    <dialog ref={dialog} className={styles['dialog']} onClose={onClose} onClick={(event) => event.target === dialog.current && dialog.current.close()} aria-label="Details">
+    <dialog
+      ref={dialog}
+      className={styles['dialog']}
+      onClose={onClose}
+      onClick={(event) => event.target === dialog.current && dialog.current.close()}
+      aria-label="Details"
+    >
       <div className={styles['content']}>
         <Picture result={result} className={styles['picture']} />
         <div className={styles['text']}>
-          <p className={styles['caption']} dir="auto" lang={result.language || undefined}>{result.caption}</p>
+          <p className={styles['caption']} dir="auto" lang={result.language || undefined}>
+            {result.caption}
+          </p>
           <dl>
-            <Fact name="Found at"><a href={result.url} target="_blank" rel="noopener noreferrer nofollow">{result.url}</a></Fact>
+            <Fact name="Found at">
+              <a href={result.url} target="_blank" rel="noopener noreferrer nofollow">
+                {result.url}
+              </a>
+            </Fact>
             <Fact name="Language">{languageName(result.language)}</Fact>
-            <Fact name="Size">{result.width} × {result.height}</Fact>
+            <Fact name="Size">
+              {result.width} × {result.height}
+            </Fact>
             <Fact name="Score">{result.score.toFixed(4)}</Fact>
             <Fact name="Picture fits caption">{result.similarity.toFixed(4)}</Fact>
-            {result.licence && <Fact name="Licence">{/^https?:/.test(result.licence) ? <a href={result.licence} target="_blank" rel="noopener noreferrer nofollow">{result.licence}</a> : result.licence}</Fact>}
-            {tags.map(([head, value]) => <Fact key={head} name={head}>{value.toFixed(3)}</Fact>)}
-            <Fact name="Hash"><code>{result.hash}</code></Fact>
+            {result.licence && (
+              <Fact name="Licence">
+                {/^https?:/.test(result.licence) ? (
+                  <a href={result.licence} target="_blank" rel="noopener noreferrer nofollow">
+                    {result.licence}
+                  </a>
+                ) : (
+                  result.licence
+                )}
+              </Fact>
+            )}
+            {tags.map(([head, value]) => (
+              <Fact key={head} name={head}>
+                {value.toFixed(3)}
+              </Fact>
+            ))}
+            <Fact name="Hash">
+              <code>{result.hash}</code>
+            </Fact>
           </dl>
           <div className={styles['actions']}>
-            <button type="button" onClick={() => onLike(result)}>Pictures like this</button>
-            <button type="button" onClick={() => onCaption(result)}>Search by the caption</button>
-            <button type="button" onClick={() => dialog.current?.close()}>Close</button>
+            <button type="button" onClick={() => onLike(result)}>
+              Pictures like this
+            </button>
+            <button type="button" onClick={() => onCaption(result)}>
+              Search by the caption
+            </button>
+            <button type="button" onClick={() => dialog.current?.close()}>
+              Close
+            </button>
           </div>
         </div>
       </div>

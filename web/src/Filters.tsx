@@ -12,14 +12,20 @@ interface FiltersProps {
 
 export function Filters({ index, state, onChange }: FiltersProps): React.JSX.Element {
   const { languages, minSimilarity, modality, distinct } = state;
-  const toggle = (language: string): void => onChange({ languages: languages.includes(language) ? languages.filter((each) => each !== language) : [...languages, language] });
+  const toggle = (language: string): void =>
+    onChange({ languages: languages.includes(language) ? languages.filter((each) => each !== language) : [...languages, language] });
   const chosen = languages.length === 0 ? 'All languages' : languages.length <= 2 ? languages.map(languageName).join(', ') : `${languages.length} languages`;
   return (
     <div className={styles['filters']} role="group" aria-label="Filters">
       {index.modalities.length > 1 && (
         <fieldset className={styles['choice']}>
           <legend>Compare with</legend>
-          {([['image', 'pictures'], ['text', 'captions']] as const).map(([value, label]) => (
+          {(
+            [
+              ['image', 'pictures'],
+              ['text', 'captions'],
+            ] as const
+          ).map(([value, label]) => (
             <label key={value} className={modality === value ? styles['chosen'] : ''}>
               <input type="radio" name="modality" checked={modality === value} onChange={() => onChange({ modality: value })} />
               {label}
@@ -29,7 +35,11 @@ export function Filters({ index, state, onChange }: FiltersProps): React.JSX.Ele
       )}
       <Popover label={chosen} active={languages.length > 0}>
         <div className={styles['languages']}>
-          {languages.length > 0 && <button type="button" onClick={() => onChange({ languages: [] })}>All languages</button>}
+          {languages.length > 0 && (
+            <button type="button" onClick={() => onChange({ languages: [] })}>
+              All languages
+            </button>
+          )}
           {index.languages.map(({ language, rows }) => (
             <label key={language}>
               <input type="checkbox" checked={languages.includes(language)} onChange={() => toggle(language)} />
@@ -41,8 +51,18 @@ export function Filters({ index, state, onChange }: FiltersProps): React.JSX.Ele
       </Popover>
       <label className={styles['similarity']}>
         <span>Picture fits caption at least</span>
-        <input type="range" min="0" max="0.9" step="0.05" value={minSimilarity} onChange={(event) => onChange({ minSimilarity: Number(event.target.value) })} aria-valuetext={minSimilarity === 0 ? 'any' : minSimilarity.toFixed(2)} />
-        <span aria-hidden="true" className={styles['value']}>{minSimilarity === 0 ? 'any' : minSimilarity.toFixed(2)}</span>
+        <input
+          type="range"
+          min="0"
+          max="0.9"
+          step="0.05"
+          value={minSimilarity}
+          onChange={(event) => onChange({ minSimilarity: Number(event.target.value) })}
+          aria-valuetext={minSimilarity === 0 ? 'any' : minSimilarity.toFixed(2)}
+        />
+        <span aria-hidden="true" className={styles['value']}>
+          {minSimilarity === 0 ? 'any' : minSimilarity.toFixed(2)}
+        </span>
       </label>
       <label className={styles['check']}>
         <input type="checkbox" checked={distinct} onChange={() => onChange({ distinct: !distinct })} />
@@ -69,7 +89,9 @@ function Popover({ label, active, children }: { label: string; active: boolean; 
   }, []);
   return (
     <details className={styles['popover']} ref={details}>
-      <summary className={active ? styles['chosen'] : ''}>{label} <span aria-hidden="true">▾</span></summary>
+      <summary className={active ? styles['chosen'] : ''}>
+        {label} <span aria-hidden="true">▾</span>
+      </summary>
       {children}
     </details>
   );

@@ -6,5 +6,17 @@ import styles from './ResultGrid.module.css';
 export function Picture({ result, className }: { result: SearchResult; className?: string | undefined }): React.JSX.Element {
   const [broken, setBroken] = useState(false);
   if (broken) return <span className={`${className ?? ''} ${styles['broken']}`}>The picture is gone</span>;
-  return <img className={className} src={result.image ?? result.url} alt={result.caption} width={result.width} height={result.height} loading="lazy" decoding="async" referrerPolicy="no-referrer" onError={() => setBroken(true)} />;
+  return (
+    <img
+      className={className}
+      src={result.image ?? result.url}
+      alt={result.caption}
+      width={result.width}
+      height={result.height}
+      loading="lazy"
+      decoding="async"
+      referrerPolicy="no-referrer"
+      onError={() => setBroken(true)}
+    />
+  );
 }

@@ -17,10 +17,17 @@ interface ResultGridProps {
 const PLACES = Array.from({ length: 12 }, (_, i) => i);
 
 export function ResultGrid({ results, loading, ...actions }: ResultGridProps): React.JSX.Element {
-  if (!results) return <div className={styles['grid']} aria-hidden="true">{loading && PLACES.map((i) => <div key={i} className={styles['place']} />)}</div>;
+  if (!results)
+    return (
+      <div className={styles['grid']} aria-hidden="true">
+        {loading && PLACES.map((i) => <div key={i} className={styles['place']} />)}
+      </div>
+    );
   return (
     <ol className={loading ? `${styles['grid']} ${styles['stale']}` : styles['grid']} aria-label="Results">
-      {results.map((result) => <Card key={result.hash} result={result} {...actions} />)}
+      {results.map((result) => (
+        <Card key={result.hash} result={result} {...actions} />
+      ))}
     </ol>
   );
 }
@@ -30,20 +37,31 @@ function Card({ result, onLike, onCaption, onOthers, onDetails }: Omit<ResultGri
     <li className={styles['card']}>
       <button type="button" className={styles['frame']} onClick={() => onLike(result)} aria-label={`Pictures like: ${result.caption}`}>
         <Picture result={result} />
-        <span className={styles['hint']} aria-hidden="true">Pictures like this</span>
+        <span className={styles['hint']} aria-hidden="true">
+          Pictures like this
+        </span>
       </button>
       {result.others > 0 && (
         <button type="button" className={styles['others']} onClick={() => onOthers(result)}>
           {result.others} more caption{result.others === 1 ? '' : 's'}
         </button>
       )}
-      <button type="button" className={styles['caption']} onClick={() => onCaption(result)} dir="auto" lang={result.language || undefined} title="Search by this caption">
+      <button
+        type="button"
+        className={styles['caption']}
+        onClick={() => onCaption(result)}
+        dir="auto"
+        lang={result.language || undefined}
+        title="Search by this caption"
+      >
         {result.caption}
       </button>
       <div className={styles['facts']}>
         <span>{languageName(result.language)}</span>
         <span title="Cosine of the query and this result">{result.score.toFixed(3)}</span>
-        <button type="button" onClick={() => onDetails(result)} aria-label={`Details of: ${result.caption}`}>Details</button>
+        <button type="button" onClick={() => onDetails(result)} aria-label={`Details of: ${result.caption}`}>
+          Details
+        </button>
       </div>
     </li>
   );

@@ -71,7 +71,9 @@ export function SearchBox({ text, like, picture, onText, onPicture, onClear }: S
         <span className={styles['picture']}>
           <img src={byPicture} alt="" />
           <span>{picture ? 'Your picture' : 'Pictures like this'}</span>
-          <button type="button" onClick={onClear} aria-label="Stop searching by this picture">×</button>
+          <button type="button" onClick={onClear} aria-label="Stop searching by this picture">
+            ×
+          </button>
         </span>
       )}
       <input
@@ -87,7 +89,13 @@ export function SearchBox({ text, like, picture, onText, onPicture, onClear }: S
         maxLength={1000}
         onChange={(event) => setDraft(event.target.value)}
       />
-      <button type="button" className={styles['tool']} aria-label="Search by a picture of yours" title="Search by a picture of yours" onClick={() => file.current?.click()}>
+      <button
+        type="button"
+        className={styles['tool']}
+        aria-label="Search by a picture of yours"
+        title="Search by a picture of yours"
+        onClick={() => file.current?.click()}
+      >
         <svg viewBox="0 0 24 24" width="22" height="22" fill="none" stroke="currentColor" strokeWidth="1.8" strokeLinejoin="round" aria-hidden="true">
           <path d="M4 8h3.5L9 5.5h6L16.5 8H20v11H4z" />
           <circle cx="12" cy="13" r="3.4" />
@@ -105,7 +113,9 @@ export function SearchBox({ text, like, picture, onText, onPicture, onClear }: S
           event.target.value = '';
         }}
       />
-      <button type="submit" className={styles['submit']}>Search</button>
+      <button type="submit" className={styles['submit']}>
+        Search
+      </button>
     </form>
   );
 }

@@ -12,11 +12,16 @@ export function Start({ index, onSearch }: { index: IndexResponse; onSearch(text
       <ul>
         {(index.model === 'mini' ? emojiExamples : examples).map((text) => (
           <li key={text}>
-            <button type="button" dir="auto" onClick={() => onSearch(text)}>{text}</button>
+            <button type="button" dir="auto" onClick={() => onSearch(text)}>
+              {text}
+            </button>
           </li>
         ))}
       </ul>
-      <p>Press <kbd>/</kbd> to search, drop or paste a picture to search by it. A click on a result’s picture finds its like; a click on its caption searches by that.</p>
+      <p>
+        Press <kbd>/</kbd> to search, drop or paste a picture to search by it. A click on a result’s picture finds its like; a click on its caption searches by
+        that.
+      </p>
     </section>
   );
 }

@@ -19,7 +19,11 @@ export function fetchIndex(signal: AbortSignal): Promise<IndexResponse> {
 }
 
 /** Searches by the picture where there is one, else by what the state says. */
-export function fetchResults({ text, like, modality, languages, minSimilarity, distinct, k }: SearchState, picture: Blob | undefined, signal: AbortSignal): Promise<SearchResponse> {
+export function fetchResults(
+  { text, like, modality, languages, minSimilarity, distinct, k }: SearchState,
+  picture: Blob | undefined,
+  signal: AbortSignal,
+): Promise<SearchResponse> {
   const parameters = new URLSearchParams({ modality, k: String(k), distinct: String(distinct) });
   if (!picture && like) parameters.set('like', like);
   else if (!picture) parameters.set('text', text);

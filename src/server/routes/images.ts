@@ -8,7 +8,14 @@ export function imagesRoute(service: Service): Hono {
     const picture = await service.metrics.time('picture_read_time', () => indexByName(service, name).pictures?.read(key));
     if (!picture) throw new HttpError(404, `This server has no picture ${key}.`);
     // Crawled bytes: they are shown as the type they were packed as, or not at all, and run nothing.
-    return new Response(picture.bytes, { headers: { 'Content-Type': picture.type, 'X-Content-Type-Options': 'nosniff', 'Content-Security-Policy': "default-src 'none'; sandbox", 'Cache-Control': 'private, max-age=3600' } });
+    return new Response(picture.bytes, {
+      headers: {
+        'Content-Type': picture.type,
+        'X-Content-Type-Options': 'nosniff',
+        'Content-Security-Policy': "default-src 'none'; sandbox",
+        'Cache-Control': 'private, max-age=3600',
+      },
+    });
   };
   return new Hono()
     .get('/images/hash/:hash{-?\\d{1,19}}', async (c) => {

@@ -71,10 +71,15 @@ export function legacyMetadata({ url, caption, key, NSFW, hash, language, licenc
 async function queryVector(service: Service, served: ServedIndex, { text, image, image_url, embedding_input }: KnnRequest): Promise<Float32Array> {
   if (text) return encodeText(service, served, text);
   if (image) return encodePicture(service, served, Buffer.from(image.replace(/^data:[^,]*,/, ''), 'base64'));
-  if (image_url) throw new HttpError(400, 'This server does not fetch image_url: it could be led to addresses that only it can reach. Send the picture itself as image (base64).');
+  if (image_url)
+    throw new HttpError(
+      400,
+      'This server does not fetch image_url: it could be led to addresses that only it can reach. Send the picture itself as image (base64).',
+    );
   if (embedding_input) {
     const { dimensions, model } = served.index.description;
-    if (embedding_input.length !== dimensions) throw new HttpError(400, `embedding_input has ${embedding_input.length} values, but the vectors of this index (model ${model.id}) have ${dimensions}.`);
+    if (embedding_input.length !== dimensions)
+      throw new HttpError(400, `embedding_input has ${embedding_input.length} values, but the vectors of this index (model ${model.id}) have ${dimensions}.`);
     return Float32Array.from(embedding_input);
   }
   throw new HttpError(400, 'One of text, image or embedding_input is needed.');

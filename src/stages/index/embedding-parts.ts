@@ -17,13 +17,20 @@ export interface EmbeddingPart {
 }
 
 /** The complete parts of an embeddings folder and which vectors they have. */
-export async function embeddingParts(folder: string, shards: readonly PublishedShard[]): Promise<{ parts: EmbeddingPart[]; modalities: Modality[]; dimensions: number }> {
+export async function embeddingParts(
+  folder: string,
+  shards: readonly PublishedShard[],
+): Promise<{ parts: EmbeddingPart[]; modalities: Modality[]; dimensions: number }> {
   const file = (kind: string, name: string, suffix: string): string => join(folder, kind, `${kind}_${name}${suffix}`);
   const kinds = { image: 'img_emb', text: 'text_emb' };
   const present = new Set(await readdir(folder));
   const found = modalities.filter((modality) => present.has(kinds[modality]));
   if (found.length === 0) throw new UsageError(`${folder} holds neither img_emb/ nor text_emb/. Run embed first, or name its output with --input.`);
-  const parts = shards.map(({ name }) => ({ name, metadata: file('metadata', name, '.parquet'), vectors: Object.fromEntries(found.map((modality) => [modality, file(kinds[modality], name, '.npy')])) }));
+  const parts = shards.map(({ name }) => ({
+    name,
+    metadata: file('metadata', name, '.parquet'),
+    vectors: Object.fromEntries(found.map((modality) => [modality, file(kinds[modality], name, '.npy')])),
+  }));
   const { dimensions } = await npyShape(parts[0]!.vectors[found[0]!]!);
   return { parts, modalities: found, dimensions };
 }
@@ -32,7 +39,10 @@ export async function embeddingParts(folder: string, shards: readonly PublishedS
 export async function embeddingModel(folder: string, given: string | undefined): Promise<{ id: string; sha256: Record<string, string> }> {
   const markers = await publishedShards(folder);
   const models = new Map(markers.map(({ made_by }) => [String(made_by.options['model'] ?? ''), made_by.models]));
-  if (models.size > 1) throw new ShardError(`The embeddings in ${folder} are of several models (${[...models.keys()].join(', ')}): an index can't compare them. Make them again with one.`);
+  if (models.size > 1)
+    throw new ShardError(
+      `The embeddings in ${folder} are of several models (${[...models.keys()].join(', ')}): an index can't compare them. Make them again with one.`,
+    );
   const [[id, sha256] = ['', {}]] = models;
   const name = given ?? id;
   if (!name) throw new UsageError(`The embeddings in ${folder} do not say which model made them. Name it with --model.`);
@@ -45,10 +55,13 @@ type Joined = Omit<IndexedSample, 'id' | 'tags'> & { row: bigint; id: bigint } &
 export async function* indexRows(database: WorkDatabase, part: EmbeddingPart, heads: readonly string[], dimensions: number): AsyncGenerator<IndexRow> {
   await assertPart(part, dimensions);
   const columns = new Set(await parquetColumns(part.metadata));
-  if (!columns.has('hash')) throw new ShardError(`${part.metadata} has no column hash, by which it is joined with the release. Make the embeddings with embed.`);
+  if (!columns.has('hash'))
+    throw new ShardError(`${part.metadata} has no column hash, by which it is joined with the release. Make the embeddings with embed.`);
   const key = columns.has('key') ? 'm."key"' : columns.has('image_path') ? 'm.image_path' : "''";
   const source = sqlParquet([part.metadata]).replace(/\)$/, ', file_row_number = true)');
-  const joined = database.stream<Joined>(`SELECT m.file_row_number AS row, ${key} AS "key", released.* FROM ${source} m JOIN released ON released.hash = m.hash ORDER BY row`);
+  const joined = database.stream<Joined>(
+    `SELECT m.file_row_number AS row, ${key} AS "key", released.* FROM ${source} m JOIN released ON released.hash = m.hash ORDER BY row`,
+  );
   const vectors = Object.entries(part.vectors).map(([modality, path]) => ({ modality: modality as Modality, reader: rowReader(path) }));
   try {
     for await (const { row, id, hash, url, caption, key: name, language, licence, NSFW, similarity, width, height, ...rest } of joined) {
@@ -85,7 +98,8 @@ async function assertPart({ metadata, vectors }: EmbeddingPart, dimensions: numb
   });
   for (const path of Object.values(vectors)) {
     const shape = await npyShape(path);
-    if (shape.dimensions !== dimensions) throw new ShardError(`${path} has vectors of ${shape.dimensions} values, other parts of ${dimensions}. Make the embeddings again with one model.`);
+    if (shape.dimensions !== dimensions)
+      throw new ShardError(`${path} has vectors of ${shape.dimensions} values, other parts of ${dimensions}. Make the embeddings again with one model.`);
   }
 }
 

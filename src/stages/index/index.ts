@@ -33,7 +33,8 @@ export const index: Stage<'index', typeof indexOptions> = {
     const release = releaseFolder(context);
     const vectors = await publishedInputs(embeddings, '.npy');
     const parts = (await releaseParts(release)).map(({ path }) => path.slice(release.length + 1));
-    if (parts.length === 0) throw new UsageError(`${release} holds no release (SET/part-NNNNN-….parquet). Run release first, or name its folder with --release.`);
+    if (parts.length === 0)
+      throw new UsageError(`${release} holds no release (SET/part-NNNNN-….parquet). Run release first, or name its folder with --release.`);
     return [
       {
         name: SHARD,
@@ -72,7 +73,19 @@ export const index: Stage<'index', typeof indexOptions> = {
         const built = await writer.finish(options);
         const vectors: IndexDescription['vectors'] = {};
         for (const [modality, described] of Object.entries(built.vectors)) vectors[modality as Modality] = { ...described, file: `${SHARD}/${described.file}` };
-        const description: IndexDescription = { tool: 'pairmill', version: packageVersion(), format: 1, model, dimensions, rows: built.rows, folder: SHARD, vectors, heads, languages: await releasedLanguages(database), release: { fingerprint: await releaseFingerprint(releaseFrom) } };
+        const description: IndexDescription = {
+          tool: 'pairmill',
+          version: packageVersion(),
+          format: 1,
+          model,
+          dimensions,
+          rows: built.rows,
+          folder: SHARD,
+          vectors,
+          heads,
+          languages: await releasedLanguages(database),
+          release: { fingerprint: await releaseFingerprint(releaseFrom) },
+        };
         await writeFile(await publication.file(join(folders.output, 'index.json')), `${JSON.stringify(description, null, 2)}\n`, { flush: true });
         return built;
       });

@@ -44,14 +44,18 @@ export async function loadReleased(database: WorkDatabase, folder: string): Prom
   if (parts.length === 0) throw new ShardError(`${folder} holds no release (SET/part-NNNNN-….parquet). Run release first, or name its folder with --release.`);
   const own = new Set(Object.keys(Release.shape).filter((name) => name !== 'pwatermark' && name !== 'punsafe'));
   const heads = [...new Set((await Promise.all(parts.map(({ path }) => parquetColumns(path)))).flat())].filter((name) => !own.has(name)).sort();
-  await database.run(`CREATE TABLE released (id BIGINT, hash BIGINT, url VARCHAR, caption VARCHAR, language VARCHAR, licence VARCHAR, NSFW VARCHAR, similarity DOUBLE, width INTEGER, height INTEGER${heads.map((head) => `, ${sqlName(head)} FLOAT`).join('')})`);
+  await database.run(
+    `CREATE TABLE released (id BIGINT, hash BIGINT, url VARCHAR, caption VARCHAR, language VARCHAR, licence VARCHAR, NSFW VARCHAR, similarity DOUBLE, width INTEGER, height INTEGER${heads.map((head) => `, ${sqlName(head)} FLOAT`).join('')})`,
+  );
   let rows = 0;
   for (const { set, path } of parts) {
     const columns = new Set(await parquetColumns(path));
     const language = set === 'en' ? "'en'" : columns.has('LANGUAGE') ? 'LANGUAGE' : "''";
     const tags = heads.map((head) => `, ${columns.has(head) ? sqlName(head) : 'NULL'}`).join('');
     const optional = (name: string): string => (columns.has(name) ? sqlName(name) : 'NULL');
-    await database.run(`INSERT INTO released SELECT ${rows} + file_row_number, hash, URL, TEXT, ${language}, ${optional('LICENSE')}, ${optional('NSFW')}, similarity, WIDTH, HEIGHT${tags} FROM ${sqlParquet([path]).replace(/\)$/, ', file_row_number = true)')}`);
+    await database.run(
+      `INSERT INTO released SELECT ${rows} + file_row_number, hash, URL, TEXT, ${language}, ${optional('LICENSE')}, ${optional('NSFW')}, similarity, WIDTH, HEIGHT${tags} FROM ${sqlParquet([path]).replace(/\)$/, ', file_row_number = true)')}`,
+    );
     const [count] = await database.all<{ n: bigint }>(`SELECT count(*) AS n FROM ${sqlParquet([path])}`);
     rows += Number(count!.n);
   }

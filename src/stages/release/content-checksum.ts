@@ -9,6 +9,7 @@ export async function contentChecksum(database: WorkDatabase, table: string): Pr
   const columns = await database.all<{ column_name: string }>(`DESCRIBE SELECT * FROM ${table}`);
   const values = columns.map(({ column_name }) => `coalesce(${sqlName(column_name)}::VARCHAR, chr(1))`).join(', ');
   const sha256 = createHash('sha256');
-  for await (const { digest } of database.stream<{ digest: string }>(`SELECT md5(concat_ws(chr(31), ${values})) AS digest FROM ${table} ORDER BY digest`)) sha256.update(digest);
+  for await (const { digest } of database.stream<{ digest: string }>(`SELECT md5(concat_ws(chr(31), ${values})) AS digest FROM ${table} ORDER BY digest`))
+    sha256.update(digest);
   return sha256.digest('hex');
 }

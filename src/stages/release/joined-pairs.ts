@@ -27,12 +27,17 @@ export interface JoinedInputs {
  * Fills the table `joined`: every pair with its tags, its set, its `place` in the seeded shuffle and `copy`, which is 1
  * for the row that stays of those with one hash. That row is chosen by content, never by key, shard or file order.
  */
-export async function joinPairs(database: WorkDatabase, { pairs, tags, seed }: { pairs: readonly string[]; tags: readonly string[]; seed: number }): Promise<JoinedInputs> {
+export async function joinPairs(
+  database: WorkDatabase,
+  { pairs, tags, seed }: { pairs: readonly string[]; tags: readonly string[]; seed: number },
+): Promise<JoinedInputs> {
   await database.run(`CREATE VIEW pairs AS SELECT ${await selectPairs(database, pairs)} FROM ${sqlParquet(pairs)}`);
   const heads = tags.length > 0 ? await headsOf(database, tags) : [];
   // max: should a hash be tagged twice, the choice does not depend on the order of the files.
   const scores = heads.map((head) => `max(${sqlName(head)})::FLOAT AS ${sqlName(head)}`);
-  await database.run(`CREATE VIEW tags AS ${tags.length > 0 ? `SELECT ${['hash', ...scores].join(', ')} FROM ${sqlParquet(tags)} GROUP BY hash` : 'SELECT NULL::BIGINT AS hash WHERE false'}`);
+  await database.run(
+    `CREATE VIEW tags AS ${tags.length > 0 ? `SELECT ${['hash', ...scores].join(', ')} FROM ${sqlParquet(tags)} GROUP BY hash` : 'SELECT NULL::BIGINT AS hash WHERE false'}`,
+  );
   const content = [...Object.keys(pairColumns).filter((name) => name !== 'hash'), ...heads].map(sqlName);
   await database.run(`
     CREATE TABLE joined AS
@@ -58,7 +63,9 @@ async function selectPairs(database: WorkDatabase, paths: readonly string[]): Pr
   const present = await columnsOf(database, paths);
   const missing = Object.entries(pairColumns).filter(([name, { absent }]) => absent === undefined && !present.has(name));
   if (missing.length > 0) {
-    throw new ShardError(`The pairs (${paths[0]} …) have no column ${missing.map(([name]) => name).join(', ')}. A release is made of what filter writes: run it first, or name its output with --input.`);
+    throw new ShardError(
+      `The pairs (${paths[0]} …) have no column ${missing.map(([name]) => name).join(', ')}. A release is made of what filter writes: run it first, or name its output with --input.`,
+    );
   }
   return Object.entries(pairColumns)
     .map(([name, { type, absent }]) => {
@@ -70,6 +77,10 @@ async function selectPairs(database: WorkDatabase, paths: readonly string[]): Pr
 
 async function headsOf(database: WorkDatabase, paths: readonly string[]): Promise<string[]> {
   const columns = await columnsOf(database, paths);
-  if (!columns.has('hash')) throw new ShardError(`The tags (${paths[0]} …) have no column hash, by which they are joined. Make them with tag, or name another folder with --tags.`);
-  return [...columns].filter(([, type]) => type === 'FLOAT' || type === 'DOUBLE').map(([name]) => name).sort();
+  if (!columns.has('hash'))
+    throw new ShardError(`The tags (${paths[0]} …) have no column hash, by which they are joined. Make them with tag, or name another folder with --tags.`);
+  return [...columns]
+    .filter(([, type]) => type === 'FLOAT' || type === 'DOUBLE')
+    .map(([name]) => name)
+    .sort();
 }

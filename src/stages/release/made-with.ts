@@ -24,5 +24,9 @@ function withoutPaths(value: unknown): unknown {
   if (typeof value === 'string') return isAbsolute(value) ? basename(value) : value;
   if (Array.isArray(value)) return value.map(withoutPaths);
   if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, inner]) => [withoutPaths(key), withoutPaths(inner)]));
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, inner]) => [withoutPaths(key), withoutPaths(inner)]),
+  );
 }

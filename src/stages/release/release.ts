@@ -57,16 +57,23 @@ export const release: Stage<'release', typeof releaseOptions> = {
         format: FORMAT,
         options: { seed: options.seed, rowsPerPart: options.rowsPerPart },
         made_with: { filter: await madeWith(folders.input), ...(tagFolder !== undefined && { tag: await madeWith(tagFolder) }) },
-        inputs: { pairs: { rows: inputs.pairs.rows, sha256: await contentChecksum(database, 'pairs') }, tags: { rows: inputs.tags.rows, sha256: await contentChecksum(database, 'tags') } },
+        inputs: {
+          pairs: { rows: inputs.pairs.rows, sha256: await contentChecksum(database, 'pairs') },
+          tags: { rows: inputs.tags.rows, sha256: await contentChecksum(database, 'tags') },
+        },
       };
-      const fingerprint = createHash('sha256').update(stableJson({ ...manifest, version: undefined })).digest('hex');
+      const fingerprint = createHash('sha256')
+        .update(stableJson({ ...manifest, version: undefined }))
+        .digest('hex');
       const statistics = await releaseStatistics(database, inputs.heads);
       const parts = await publish(effects, async (publication) => {
         const sets = {} as Record<SetName, { uuid: string; rows: number; files: ReleasePart[] }>;
         for (const set of setNames) {
           const uuid = nameUuid(`${set} ${fingerprint}`);
           const folder = await publication.file(join(folders.output, set));
-          const files = await writeParts(database, folder, { set, heads: inputs.heads, uuid, rowsPerPart: options.rowsPerPart }, (out) => effects.progress({ out }));
+          const files = await writeParts(database, folder, { set, heads: inputs.heads, uuid, rowsPerPart: options.rowsPerPart }, (out) =>
+            effects.progress({ out }),
+          );
           sets[set] = { uuid, rows: files.reduce((sum, { rows }) => sum + rows, 0), files };
         }
         await writeFile(await publication.file(join(folders.output, 'statistics.json')), json(statistics), { flush: true });
@@ -80,9 +87,13 @@ export const release: Stage<'release', typeof releaseOptions> = {
   },
 };
 
-async function dropDuplicates(database: WorkDatabase, drop: (reason: 'duplicate', item: { hash: bigint; url: string; text: string; value: string; threshold: null }) => void): Promise<void> {
+async function dropDuplicates(
+  database: WorkDatabase,
+  drop: (reason: 'duplicate', item: { hash: bigint; url: string; text: string; value: string; threshold: null }) => void,
+): Promise<void> {
   const sql = 'SELECT hash, url, caption, copy FROM joined WHERE copy > 1 ORDER BY hash, copy';
-  for await (const { hash, url, caption, copy } of database.stream<{ hash: bigint; url: string; caption: string; copy: bigint }>(sql)) drop('duplicate', { hash, url, text: caption, value: `copy ${copy}`, threshold: null });
+  for await (const { hash, url, caption, copy } of database.stream<{ hash: bigint; url: string; caption: string; copy: bigint }>(sql))
+    drop('duplicate', { hash, url, text: caption, value: `copy ${copy}`, threshold: null });
 }
 
 function tagsFolder({ folders, options }: StageContext<ReleaseOptions>): string | undefined {

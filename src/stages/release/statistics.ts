@@ -22,16 +22,21 @@ export interface Histogram {
 /** `statistics.json`: per set and over all, over the rows that stay. Nothing in it depends on the order of rows. */
 export async function releaseStatistics(database: WorkDatabase, heads: readonly string[]): Promise<Record<SetName | 'all', SetStatistics>> {
   const sets = {} as Record<SetName | 'all', SetStatistics>;
-  for (const set of ['all', ...setNames] as const) sets[set] = await setStatistics(database, set === 'all' ? 'copy = 1' : `copy = 1 AND set_name = '${set}'`, heads);
+  for (const set of ['all', ...setNames] as const)
+    sets[set] = await setStatistics(database, set === 'all' ? 'copy = 1' : `copy = 1 AND set_name = '${set}'`, heads);
   return sets;
 }
 
 async function setStatistics(database: WorkDatabase, where: string, heads: readonly string[]): Promise<SetStatistics> {
   const larger = (side: number): string => `count(*) FILTER (least(width, height) > ${side}) AS larger_${side}`;
   const without = heads.map((head, i) => `, count(*) - count(${sqlName(head)}) AS without_${i}`);
-  const [counts] = await database.all<Record<string, bigint>>(`SELECT count(*) AS n, ${larger(256)}, ${larger(512)}, ${larger(1024)}, count(licence) AS with_licence${without.join('')} FROM joined WHERE ${where}`);
+  const [counts] = await database.all<Record<string, bigint>>(
+    `SELECT count(*) AS n, ${larger(256)}, ${larger(512)}, ${larger(1024)}, count(licence) AS with_licence${without.join('')} FROM joined WHERE ${where}`,
+  );
   const count = (name: string): number => Number(counts![name]);
-  const languages = await database.all<{ language: string; n: bigint }>(`SELECT language, count(*) AS n FROM joined WHERE ${where} GROUP BY language ORDER BY n DESC, language`);
+  const languages = await database.all<{ language: string; n: bigint }>(
+    `SELECT language, count(*) AS n FROM joined WHERE ${where} GROUP BY language ORDER BY n DESC, language`,
+  );
   const tags: SetStatistics['tags'] = {};
   for (const [i, head] of heads.entries()) tags[head] = { without: count(`without_${i}`), ...(await histogram(database, where, head, 10)) };
   return {
@@ -47,6 +52,8 @@ async function setStatistics(database: WorkDatabase, where: string, heads: reado
 /** `perUnit` bins for each 1 of the value. */
 async function histogram(database: WorkDatabase, where: string, column: string, perUnit: number): Promise<Histogram> {
   const name = sqlName(column);
-  const rows = await database.all<{ bin: number; n: bigint }>(`SELECT floor(${name}::DOUBLE * ${perUnit})::INTEGER AS bin, count(*) AS n FROM joined WHERE ${where} AND ${name} IS NOT NULL AND isfinite(${name}) GROUP BY bin ORDER BY bin`);
+  const rows = await database.all<{ bin: number; n: bigint }>(
+    `SELECT floor(${name}::DOUBLE * ${perUnit})::INTEGER AS bin, count(*) AS n FROM joined WHERE ${where} AND ${name} IS NOT NULL AND isfinite(${name}) GROUP BY bin ORDER BY bin`,
+  );
   return { width: 1 / perUnit, bins: rows.map(({ bin, n }) => ({ from: bin / perUnit, rows: Number(n) })) };
 }

@@ -25,7 +25,19 @@ export function releaseSchema(set: SetName, heads: readonly string[]): z.ZodObje
 
 /** Expression over `joined` of each column; tags are named alike on both sides. */
 function select(schema: z.ZodObject, heads: readonly string[]): string {
-  const columns: Record<string, string> = { SAMPLE_ID: 'hash', URL: 'url', TEXT: 'caption', WIDTH: 'width', HEIGHT: 'height', LICENSE: 'licence', LANGUAGE: 'language', NSFW: sqlName('NSFW'), similarity: 'similarity::DOUBLE', hash: 'hash', page_url: 'page_url' };
+  const columns: Record<string, string> = {
+    SAMPLE_ID: 'hash',
+    URL: 'url',
+    TEXT: 'caption',
+    WIDTH: 'width',
+    HEIGHT: 'height',
+    LICENSE: 'licence',
+    LANGUAGE: 'language',
+    NSFW: sqlName('NSFW'),
+    similarity: 'similarity::DOUBLE',
+    hash: 'hash',
+    page_url: 'page_url',
+  };
   return Object.keys(schema.shape)
     .map((name) => `${columns[name] ?? (heads.includes(name) ? sqlName(name) : 'NULL')} AS ${sqlName(name)}`)
     .join(', ');
@@ -35,7 +47,12 @@ function select(schema: z.ZodObject, heads: readonly string[]): string {
  * Writes the files of one set into `folder` (made here), in the order of the seeded shuffle. A set without rows has one
  * empty file, so that readers find its columns.
  */
-export async function writeParts(database: WorkDatabase, folder: string, { set, heads, uuid, rowsPerPart }: { set: SetName; heads: readonly string[]; uuid: string; rowsPerPart: number }, onRows: (rows: number) => void): Promise<ReleasePart[]> {
+export async function writeParts(
+  database: WorkDatabase,
+  folder: string,
+  { set, heads, uuid, rowsPerPart }: { set: SetName; heads: readonly string[]; uuid: string; rowsPerPart: number },
+  onRows: (rows: number) => void,
+): Promise<ReleasePart[]> {
   await mkdir(folder, { recursive: true });
   const schema = releaseSchema(set, heads);
   const names: string[] = [];
@@ -58,7 +75,9 @@ export async function writeParts(database: WorkDatabase, folder: string, { set, 
     throw error;
   }
   await writer.close();
-  return Promise.all(names.map(async (name) => ({ path: `${set}/${name}`, rows: await countParquetRows(join(folder, name)), ...(await checksum(join(folder, name))) })));
+  return Promise.all(
+    names.map(async (name) => ({ path: `${set}/${name}`, rows: await countParquetRows(join(folder, name)), ...(await checksum(join(folder, name))) })),
+  );
 }
 
 async function checksum(path: string): Promise<{ bytes: number; sha256: string }> {

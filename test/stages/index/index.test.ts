@@ -32,13 +32,34 @@ async function writeEmbeddings(runDir: string, rows: readonly Pair[]): Promise<v
   for (const kind of ['img_emb', 'text_emb', 'metadata']) await mkdir(join(folder, kind), { recursive: true });
   for (const part of new Set(rows.map(({ key }) => key.slice(0, 5)))) {
     const own = rows.filter(({ key }) => key.startsWith(part));
-    for (const [kind, salt] of [['img_emb', 0], ['text_emb', 1]] as const) {
+    for (const [kind, salt] of [
+      ['img_emb', 0],
+      ['text_emb', 1],
+    ] as const) {
       const writer = await NpyWriter.open(join(folder, kind, `${kind}_${part}.npy`), DIMENSIONS, '<f2');
       for (const { hash } of own) await writer.writeRow(vectorOf(hash, salt));
       await writer.close();
     }
-    await writeParquet(join(folder, 'metadata', `metadata_${part}.parquet`), EmbeddingMetadata, own.map((row) => ({ image_path: row.key, ...row })));
-    await writeFile(join(folder, `${part}_stats.json`), JSON.stringify({ stage: 'embed', shard: part, in: own.length, out: own.length, dropped: {}, duration: 1, start_time: 1, end_time: 2, fingerprint: `e${part}`, made_by: { format: 1, options: { model: 'mini' }, models: { 'mini/text_model.onnx': 'abc' }, inputs: {} } }));
+    await writeParquet(
+      join(folder, 'metadata', `metadata_${part}.parquet`),
+      EmbeddingMetadata,
+      own.map((row) => ({ image_path: row.key, ...row })),
+    );
+    await writeFile(
+      join(folder, `${part}_stats.json`),
+      JSON.stringify({
+        stage: 'embed',
+        shard: part,
+        in: own.length,
+        out: own.length,
+        dropped: {},
+        duration: 1,
+        start_time: 1,
+        end_time: 2,
+        fingerprint: `e${part}`,
+        made_by: { format: 1, options: { model: 'mini' }, models: { 'mini/text_model.onnx': 'abc' }, inputs: {} },
+      }),
+    );
   }
 }
 
@@ -69,7 +90,17 @@ test('the index holds exactly the rows of the release, in its order, under the k
       for await (const row of readParquet<Release & { is_flag: number }>(join(runDir, 'release', path))) {
         const [sample] = await opened.samples([id]);
         const pair = rows.find(({ hash }) => hash === row.hash)!;
-        expect(sample).toMatchObject({ id, hash: row.hash, url: row.URL, caption: row.TEXT, language: pair.language, width: row.WIDTH, height: row.HEIGHT, similarity: row.similarity, tags: { is_flag: row.is_flag, punsafe: null } });
+        expect(sample).toMatchObject({
+          id,
+          hash: row.hash,
+          url: row.URL,
+          caption: row.TEXT,
+          language: pair.language,
+          width: row.WIDTH,
+          height: row.HEIGHT,
+          similarity: row.similarity,
+          tags: { is_flag: row.is_flag, punsafe: null },
+        });
         expect([pair.key, twin.key]).toContain(sample!.key);
         expect([...opened.vector(id, 'text')]).toEqual([...Float16Array.from(vectorOf(row.hash, 1))]);
         id++;
@@ -79,8 +110,17 @@ test('the index holds exactly the rows of the release, in its order, under the k
   expect(id).toBe(120);
   const [best] = await opened.search(vectorOf(rows[7]!.hash, 0), { k: 1, modality: 'image' });
   expect((await opened.samples([best!.id]))[0]!.hash).toBe(rows[7]!.hash);
-  expect(opened.description).toMatchObject({ model: { id: 'mini', sha256: { 'mini/text_model.onnx': 'abc' } }, dimensions: DIMENSIONS, rows: 120, heads: ['is_flag', 'punsafe', 'pwatermark'], vectors: { image: { kind: 'flat' }, text: { kind: 'flat' } } });
-  expect(opened.description.languages.slice(0, 2)).toEqual([{ language: 'en', rows: 48 }, { language: '', rows: 24 }]);
+  expect(opened.description).toMatchObject({
+    model: { id: 'mini', sha256: { 'mini/text_model.onnx': 'abc' } },
+    dimensions: DIMENSIONS,
+    rows: 120,
+    heads: ['is_flag', 'punsafe', 'pwatermark'],
+    vectors: { image: { kind: 'flat' }, text: { kind: 'flat' } },
+  });
+  expect(opened.description.languages.slice(0, 2)).toEqual([
+    { language: 'en', rows: 48 },
+    { language: '', rows: 24 },
+  ]);
   await opened.close();
 });
 

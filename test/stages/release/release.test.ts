@@ -19,17 +19,30 @@ async function run(runDir: string, options: Record<string, unknown> = {}): Promi
   const stages = [release];
   const folders = { ...stageFolders(stages, runDir, release), stages: { tag: join(runDir, 'tags') } };
   const events = { progress: () => undefined, finished: () => undefined, failed: () => undefined, reached: () => undefined };
-  return runStage(release, { options: release.options.parse(options), folders }, new InlineExecutor(stages), { redo: true, acceptChanged: false, rejects: 'all' }, events);
+  return runStage(
+    release,
+    { options: release.options.parse(options), folders },
+    new InlineExecutor(stages),
+    { redo: true, acceptChanged: false, rejects: 'all' },
+    events,
+  );
 }
 
 async function files(runDir: string): Promise<Record<string, Buffer>> {
-  const names = (await readdir(join(runDir, 'release'), { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile() && !entry.name.endsWith('_stats.json'));
-  return Object.fromEntries(await Promise.all(names.map(async (entry) => [join(entry.parentPath, entry.name).slice(runDir.length), await readFile(join(entry.parentPath, entry.name))])));
+  const names = (await readdir(join(runDir, 'release'), { recursive: true, withFileTypes: true })).filter(
+    (entry) => entry.isFile() && !entry.name.endsWith('_stats.json'),
+  );
+  return Object.fromEntries(
+    await Promise.all(
+      names.map(async (entry) => [join(entry.parentPath, entry.name).slice(runDir.length), await readFile(join(entry.parentPath, entry.name))]),
+    ),
+  );
 }
 
 async function rowsOf(runDir: string, set: string): Promise<Release[]> {
   const rows: Release[] = [];
-  for (const name of (await readdir(join(runDir, 'release', set))).sort()) for await (const row of readParquet<Release>(join(runDir, 'release', set, name))) rows.push(row);
+  for (const name of (await readdir(join(runDir, 'release', set))).sort())
+    for await (const row of readParquet<Release>(join(runDir, 'release', set, name))) rows.push(row);
   return rows;
 }
 
@@ -37,8 +50,14 @@ const key = (shard: number, i: number): string => String(shard * 10_000 + i).pad
 
 test('the same samples in other shards under other keys give the same bytes', async () => {
   const [one, two] = [join(base, 'one'), join(base, 'two')];
-  await writePairsAndTags(one, pairRows(500, (i) => key(0, i)));
-  await writePairsAndTags(two, pairRows(500, (i) => key((i * 7) % 3, (i * 13) % 500)));
+  await writePairsAndTags(
+    one,
+    pairRows(500, (i) => key(0, i)),
+  );
+  await writePairsAndTags(
+    two,
+    pairRows(500, (i) => key((i * 7) % 3, (i * 13) % 500)),
+  );
   const outcome = await run(one, { rowsPerPart: 100 });
   await run(two, { rowsPerPart: 100, memory: 200 });
   expect(outcome.failed).toEqual([]);
@@ -53,7 +72,8 @@ test('the same samples in other shards under other keys give the same bytes', as
 test('the sets have the columns of LAION, and the tags', async () => {
   const runDir = join(base, 'one');
   const columns: Record<string, string[]> = {};
-  for (const set of ['en', 'multi', 'nolang']) columns[set] = await parquetColumns(join(runDir, 'release', set, (await readdir(join(runDir, 'release', set)))[0]!));
+  for (const set of ['en', 'multi', 'nolang'])
+    columns[set] = await parquetColumns(join(runDir, 'release', set, (await readdir(join(runDir, 'release', set)))[0]!));
   const after = ['NSFW', 'similarity', 'hash', 'pwatermark', 'punsafe', 'page_url', 'is_flag'];
   expect(columns['en']).toEqual(['SAMPLE_ID', 'URL', 'TEXT', 'WIDTH', 'HEIGHT', 'LICENSE', ...after]);
   expect(columns['multi']).toEqual(['SAMPLE_ID', 'URL', 'TEXT', 'WIDTH', 'HEIGHT', 'LICENSE', 'LANGUAGE', ...after]);
@@ -80,22 +100,36 @@ test('statistics and manifest', async () => {
   const read = async (name: string) => JSON.parse(await readFile(join(base, 'one', 'release', name), 'utf8'));
   const statistics = await read('statistics.json');
   expect(statistics.all).toMatchObject({ rows: 500, larger_than: { '256': 0 }, with_licence: 167 });
-  expect(statistics.multi.languages).toEqual([{ language: 'de', rows: 100 }, { language: 'zh', rows: 100 }]);
+  expect(statistics.multi.languages).toEqual([
+    { language: 'de', rows: 100 },
+    { language: 'zh', rows: 100 },
+  ]);
   expect(statistics.all.similarity.bins.reduce((sum: number, { rows }: { rows: number }) => sum + rows, 0)).toBe(500);
   expect(statistics.all.tags.punsafe).toMatchObject({ without: 500, bins: [] });
   const manifest = await read('manifest.json');
-  expect(manifest).toMatchObject({ tool: 'pairmill', options: { seed: 1, rowsPerPart: 100 }, made_with: { filter: [{ options: { model: 'mini' }, models: { 'text_model.onnx': 'abc' } }] }, inputs: { pairs: { rows: 500 }, tags: { rows: 500 } } });
+  expect(manifest).toMatchObject({
+    tool: 'pairmill',
+    options: { seed: 1, rowsPerPart: 100 },
+    made_with: { filter: [{ options: { model: 'mini' }, models: { 'text_model.onnx': 'abc' } }] },
+    inputs: { pairs: { rows: 500 }, tags: { rows: 500 } },
+  });
   expect(manifest.sets.en.files).toHaveLength(2);
   expect(JSON.stringify(manifest)).not.toContain(base);
 });
 
 test('one row of those with one hash stays, whichever comes first; the others are dropped as duplicate', async () => {
   const results: Release[][] = [];
-  for (const [name, swapped] of [['ab', false], ['ba', true]] as const) {
+  for (const [name, swapped] of [
+    ['ab', false],
+    ['ba', true],
+  ] as const) {
     const runDir = join(base, name);
     const rows = pairRows(10, (i) => key(0, swapped ? 9 - i : i));
     const twin: Pair = { ...rows[3]!, key: key(1, 0), similarity: Math.fround(0.9) };
-    await writePairsAndTags(runDir, swapped ? [...rows.slice(0, 3), ...rows.slice(4), { ...twin, key: rows[3]!.key }, { ...rows[3]!, key: key(1, 0) }] : [...rows, twin]);
+    await writePairsAndTags(
+      runDir,
+      swapped ? [...rows.slice(0, 3), ...rows.slice(4), { ...twin, key: rows[3]!.key }, { ...rows[3]!, key: key(1, 0) }] : [...rows, twin],
+    );
     const outcome = await run(runDir);
     expect(outcome.summary).toMatchObject({ in: 11, out: 10, dropped: { duplicate: 1 } });
     const rejects: Reject[] = [];
@@ -109,7 +143,10 @@ test('one row of those with one hash stays, whichever comes first; the others ar
 
 test('pairs that lack a column are refused by name', async () => {
   const runDir = join(base, 'lacking');
-  await writePairsAndTags(runDir, pairRows(3, (i) => key(0, i)));
+  await writePairsAndTags(
+    runDir,
+    pairRows(3, (i) => key(0, i)),
+  );
   await writeParquet(join(runDir, 'pairs', '00000.parquet'), Reject, []);
   await writeFile(join(runDir, 'pairs', '00000_stats.json'), '{}');
   expect((await run(runDir)).failed[0]!.message).toMatch(/no column caption, width, height, similarity/);
