@@ -35,7 +35,7 @@ export interface StageOutcome {
 export async function runStage(stage: Stage, context: StageContext<z.output<z.ZodObject>>, executor: Executor, settings: StageRunOptions, events: StageEvents): Promise<StageOutcome> {
   const started = performance.now();
   const options = decidingOptions(stage, context.options);
-  const models = (await stage.models?.(context.options)) ?? {};
+  let models: Record<string, string> = {};
   const finished: ShardStats[] = [];
   const failed: { shard: string; message: string }[] = [];
   const running = new Set<Promise<void>>();
@@ -62,6 +62,8 @@ export async function runStage(stage: Stage, context: StageContext<z.output<z.Zo
   const limit = stage.ordered ? 1 : executor.workers;
   const planned = await stage.plan(context, { reached: (point) => events.reached(`${stage.name}.${point}`) });
   if (Array.isArray(planned)) await refuseLeftovers(stage, planned, context.folders.output);
+  // After the plan: a missing input is said before a model is downloaded for it.
+  models = (await stage.models?.(context.options)) ?? {};
   for await (const shard of planned) {
     const task = runOne(shard)
       .catch((error: unknown) => {
