@@ -19,7 +19,7 @@ export interface ServedRun {
 
 export const test = base.extend<object, { run: ServedRun }>({
   run: [
-    // Playwright reads the names of the fixtures that are needed out of this pattern: none.
+    // oxlint-disable-next-line no-empty-pattern -- Playwright reads the names of the fixtures that are needed out of this pattern: none
     async ({}, use) => {
       const runDir = await demoRun();
       const emojiByUrl = new Map((await collect(readManifestLinks(join(runDir, 'crawl')))).map(({ url, emoji }) => [url, emoji]));
