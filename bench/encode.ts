@@ -1,0 +1,88 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { decodePicture } from '../src/models/image-preprocessing.ts';
+import { findModel } from '../src/models/find-model.ts';
+import { loadModel } from '../src/models/load-model.ts';
+import { packagedModelFolder } from '../src/models/registry.ts';
+import type { BenchResult } from './main.ts';
+
+/** CPU time of a picture from its JPEG to its vector with `mini`, against PIL and onnxruntime in Python on the same files. */
+export async function run([count = '400']: string[]): Promise<BenchResult> {
+  const folder = await mkdtemp(join(tmpdir(), 'bench-encode-'));
+  try {
+    const pictures = await noisyPictures(Number(count));
+    await Promise.all(pictures.map((picture, i) => writeFile(join(folder, `${String(i).padStart(6, '0')}.jpg`), picture)));
+    const { preprocessing } = (await findModel('mini')).image;
+    const model = await loadModel('mini', { cacheFolder: folder, hubUrl: '', threads: 1 });
+    // Warm: libraries and model loaded. These are not among the measured.
+    await model.encodeImages(await noisyPictures(4, 1e6));
+    const decode = await cpuMs(pictures.length, async () => {
+      for (const picture of pictures) await decodePicture(picture, preprocessing);
+    });
+    const encode = await cpuMs(pictures.length, () => model.encodeImages(pictures));
+    const again = await cpuMs(pictures.length, () => model.encodeImages(pictures.slice(0, 100)));
+    const texts = await cpuMs(pictures.length, () => model.encodeTexts(pictures.map((_, i) => `a dog and ${i} cats on a table`)));
+    await model.close();
+    const rows: BenchResult['rows'] = [
+      { what: 'decode and resize', 'CPU ms': decode },
+      { what: 'JPEG to vector', 'CPU ms': encode },
+      { what: 'the same of a picture seen before', 'CPU ms': (again * pictures.length) / 100 },
+      { what: 'text to vector', 'CPU ms': texts },
+    ];
+    const theirs = python(folder);
+    if (theirs === undefined) return { title: 'encode (no Python with PIL and onnxruntime to compare with: set PAIRMILL_PYTHON)', rows, ratios: {} };
+    rows.push({ what: 'JPEG to vector: Python, PIL and onnxruntime, one thread', 'CPU ms': theirs });
+    return { title: `encode: ${pictures.length} JPEGs of 256 px, mini`, rows, ratios: { 'pictures per CPU-second': theirs / encode } };
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** Different pictures with some detail: a coarse random grid, enlarged. */
+async function noisyPictures(count: number, seed = 1): Promise<Uint8Array[]> {
+  let state = seed;
+  const random = (): number => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0) >>> 24;
+  return Promise.all(
+    Array.from({ length: count }, () => {
+      const grid = Uint8Array.from({ length: 16 * 16 * 3 }, random);
+      return sharp(grid, { raw: { width: 16, height: 16, channels: 3 } }).resize(256, 256, { kernel: 'cubic' }).jpeg({ quality: 95 }).toBuffer();
+    }),
+  );
+}
+
+/** CPU milliseconds an item, over all threads of this process. */
+async function cpuMs(items: number, work: () => Promise<unknown>): Promise<number> {
+  const before = process.cpuUsage();
+  await work();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000 / items;
+}
+
+function python(folder: string): number | undefined {
+  const script = `
+import glob, sys, time
+import numpy as np, onnxruntime as ort
+from PIL import Image
+options = ort.SessionOptions(); options.intra_op_num_threads = 1; options.inter_op_num_threads = 1
+session = ort.InferenceSession(sys.argv[2] + "/vision_model.onnx", options, providers=["CPUExecutionProvider"])
+names = sorted(glob.glob(sys.argv[1] + "/*.jpg"))
+def batch(part):
+    x = np.stack([np.asarray(Image.open(n).convert("RGB").resize((64, 64), Image.BICUBIC), dtype=np.float32) for n in part])
+    return session.run(None, {"pixel_values": np.ascontiguousarray(((x / 255 - 0.5) / 0.25).transpose(0, 3, 1, 2))})[0]
+batch(names[:4])
+start = time.process_time()
+for i in range(0, len(names), 16): batch(names[i:i + 16])
+print((time.process_time() - start) * 1000 / len(names))`;
+  for (const command of [process.env.PAIRMILL_PYTHON, '/tmp/pairmill-peers/image/bin/python', 'python3']) {
+    if (!command) continue;
+    try {
+      return Number(execFileSync(command, ['-c', script, folder, packagedModelFolder('mini')!], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
+    } catch {
+      // The next one.
+    }
+  }
+  return undefined;
+}
