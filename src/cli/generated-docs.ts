@@ -28,9 +28,10 @@ function commandSection(command: Command): string {
 
 function optionTable(schema: z.ZodObject, name: (field: ReturnType<typeof optionFields>[number]) => string): string {
   const rows = optionFields(schema).map((field) => {
-    const fallback = field.required ? 'required' : field.kind === 'boolean' ? String(field.default ?? false) : defaultText(field);
+    const fallback = field.required ? '' : field.kind === 'boolean' ? String(field.default ?? false) : defaultText(field);
     const also = field.aliases?.length ? ` Also \`--${field.aliases.join('`, `--')}\`.` : '';
-    return `| ${name(field).replaceAll('|', '\\|')} | ${fallback === '' ? '' : `\`${fallback}\``} | ${field.unit ?? ''} | ${field.description.replaceAll('|', '\\|')}${also}${field.note ? ` (${field.note})` : ''} |`;
+    const description = field.description.replaceAll('|', '\\|').replace(/[^.]$/, '$&.');
+    return `| ${name(field).replaceAll('|', '\\|')} | ${fallback === '' ? '' : `\`${fallback}\``} | ${field.unit ?? ''} | ${field.required ? 'Required. ' : ''}${description}${also}${field.note ? ` (${field.note})` : ''} |`;
   });
   return rows.length === 0 ? 'No options.\n' : `| option | default | unit | meaning |\n| --- | --- | --- | --- |\n${rows.join('\n')}\n`;
 }
@@ -42,7 +43,7 @@ function configPage(): string {
     'YAML, read by `pairmill run CONFIG`. Keys at the top are options of the run; each stage has a section of its own.',
     'A flag wins over an environment variable (`PAIRMILL_` and the name in capitals), that over the file, that over the default.\n',
     '```yaml\nrun-dir: my-run\ninput: crawl/*.warc.wat.gz\nworkers: 2\nextract:\n  min-text-length: 5\nfilter:\n  model: clip-vit-b-32\n```\n',
-    `## The run\n\n${optionTable(configOptions, key)}\n${optionTable(runOptions, key).split('\n').slice(2).join('\n')}`,
+    `## The run\n\n${optionTable(configOptions, key)}${optionTable(runOptions, key).split('\n').slice(2).join('\n')}`,
     ...stages,
   ].join('\n');
 }

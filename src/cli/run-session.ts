@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { extname, join } from 'node:path';
 import type { StageName } from '../contracts/drop-reason.ts';
 import { RunError } from '../contracts/errors.ts';
@@ -11,6 +12,7 @@ import type { RunOptions } from '../runtime/run-options.ts';
 import { type PipelineOutcome, runPipeline, stageFolders } from '../runtime/run-pipeline.ts';
 import { ThreadExecutor } from '../runtime/thread-executor.ts';
 import type { CommandIo } from './command.ts';
+import { renderDryRun } from './dry-run.ts';
 import { createProgress, formatRate, formatSeconds } from './progress.ts';
 import { renderSummary } from './table.ts';
 
@@ -33,19 +35,24 @@ export interface Session {
  */
 export async function runSession(session: Session, io: CommandIo): Promise<0 | 1> {
   const { stages, run } = session;
+  const folders = (stage: Stage): StageFolders => ({ ...stageFolders(pipeline, session.runDir, stage), ...session.elsewhere?.[stage.name] });
+  if (run.dryRun) {
+    io.out(`${await renderDryRun(stages, (stage) => session.options[stage.name] ?? {}, folders)}\n`);
+    return 0;
+  }
   const killAt = io.environment['PAIRMILL_KILL_AT'];
   const reached = faultPoint(killAt);
   const progress = createProgress(io, run.quiet);
   const unlock = await lockRunFolder(session.runDir);
   const wantsDatabase = stages.some(({ name, usesDatabase }) => usesDatabase === 'always' || (usesDatabase && session.elsewhere?.[name]?.input === undefined));
   const database = wantsDatabase ? await openDatabase(run.db === 'embedded' ? undefined : run.db, session.runDir) : undefined;
-  const executor = new ThreadExecutor(run.workers, { pipelineUrl: new URL(`../pipeline${extname(import.meta.filename)}`, import.meta.url).href, killAt });
+  const executor = new ThreadExecutor(run.workers ?? availableParallelism(), { pipelineUrl: new URL(`../pipeline${extname(import.meta.filename)}`, import.meta.url).href, killAt });
   try {
     const work = runPipeline(
       {
         stages,
         options: session.options,
-        folders: (stage) => ({ ...stageFolders(pipeline, session.runDir, stage), ...session.elsewhere?.[stage.name], database: database?.url }),
+        folders: (stage) => ({ ...folders(stage), database: database?.url }),
         summaryPath: session.summary ? join(session.runDir, 'summary.json') : undefined,
         rejects: run.rejects,
         redo: run.redo,
