@@ -21,7 +21,7 @@ const before = process.cpuUsage();
 if (mode === 'inflate') {
   for await (const { records } of readWarc(openSource(path, signal), { maxRecordBytes: options.maxRecordBytes, damage })) rows += records.length;
 } else {
-  const counts: ReadCounts = { records: 0, damage };
+  const counts: ReadCounts = { records: 0, damage, responses: 0 };
   const rules = new LinkRules(options, 'x', detector, () => undefined);
   for await (const pages of readPages(openSource(path, signal), 'image', options.maxRecordBytes, counts)) {
     for (const page of pages) {

@@ -34,7 +34,7 @@ export const extract: Stage<'extract', typeof extractOptions> = {
   async run(shard, { options, folders }, effects) {
     const { path } = shard.inputs[0]!;
     const output = join(folders.output, `${shard.name}.parquet`);
-    const counts: ReadCounts = { records: 0, damage: new DamageCount() };
+    const counts: ReadCounts = { records: 0, damage: new DamageCount(), responses: 0 };
     const rules = new LinkRules(options, crawlFileName(path), await detectorOf(options), effects.drop);
     const out = await publish(effects, async (publication) => {
       const temporary = await publication.file(output);
@@ -53,7 +53,7 @@ export const extract: Stage<'extract', typeof extractOptions> = {
       return countParquetRows(temporary);
     });
     const damaged = counts.damage.counts;
-    return { in: rules.links, out, warnings: damageWarnings(path, damaged), extra: { records: { read: counts.records, damaged }, cut: rules.cut } };
+    return { in: rules.links, out, warnings: [...damageWarnings(path, damaged), ...warcWarnings(path, counts)], extra: { records: { read: counts.records, damaged }, cut: rules.cut } };
   },
   async close() {
     (await detector)?.close();
@@ -70,4 +70,9 @@ function damageWarnings(path: string, damaged: DamageCount['counts']): string[] 
   if (reasons.length === 0) return [];
   const total = reasons.reduce((sum, [, count]) => sum + count, 0);
   return [`${path}: ${total} damaged record${total === 1 ? '' : 's'} left out (${reasons.map(([reason, count]) => `${reason}: ${count}`).join(', ')}); the rest was read.`];
+}
+
+function warcWarnings(path: string, { responses }: ReadCounts): string[] {
+  if (responses === 0) return [];
+  return [`${path} is a WARC file: it holds pages, and this version reads links from their metadata only. Give its WAT file (Common Crawl has one for each).`];
 }
