@@ -7,7 +7,11 @@ import { renderTable } from './table.ts';
  * What a run would do, as a table of its stages: shards planned, those that have their marker, what is read and written.
  * Does nothing; a stage whose input is not there yet is planned when it is.
  */
-export async function renderDryRun(stages: readonly Stage[], optionsOf: (stage: Stage) => Record<string, unknown>, foldersOf: (stage: Stage) => StageFolders): Promise<string> {
+export async function renderDryRun(
+  stages: readonly Stage[],
+  optionsOf: (stage: Stage) => Record<string, unknown>,
+  foldersOf: (stage: Stage) => StageFolders,
+): Promise<string> {
   const rows: string[][] = [];
   for (const stage of stages) {
     const folders = foldersOf(stage);

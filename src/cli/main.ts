@@ -50,7 +50,10 @@ async function main([name, ...rest]: string[]): Promise<number> {
   }
   const command: Command | undefined = commands.find((candidate) => candidate.name === name);
   if (!command) {
-    const near = nearest(name, commands.map((each) => each.name));
+    const near = nearest(
+      name,
+      commands.map((each) => each.name),
+    );
     io.err(`pairmill: unknown command ${JSON.stringify(name)}.${near ? ` Did you mean ${near}?` : ''} See pairmill --help.\n`);
     return 2;
   }

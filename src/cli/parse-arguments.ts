@@ -20,9 +20,13 @@ export function parseArguments(command: Command, argv: readonly string[]): Argum
     const unknown = /Unknown option '(--?[^']*)'/.exec(error instanceof Error ? error.message : '')?.[1];
     if (unknown) {
       const near = nearest(unknown.replace(/^-+(no-)?/, ''), known);
-      throw new UsageError(`pairmill ${command.name}: unknown option ${unknown}.${near ? ` Did you mean --${near}?` : ''} See pairmill ${command.name} --help.`);
+      throw new UsageError(
+        `pairmill ${command.name}: unknown option ${unknown}.${near ? ` Did you mean --${near}?` : ''} See pairmill ${command.name} --help.`,
+      );
     }
-    throw new UsageError(`pairmill ${command.name}: ${error instanceof Error ? error.message.split('\n')[0] : String(error)} See pairmill ${command.name} --help.`);
+    throw new UsageError(
+      `pairmill ${command.name}: ${error instanceof Error ? error.message.split('\n')[0] : String(error)} See pairmill ${command.name} --help.`,
+    );
   }
   if (parsed.positionals.length > 0 && !command.positionals && !parsed.values['help']) {
     throw new UsageError(`pairmill ${command.name}: unexpected argument ${JSON.stringify(parsed.positionals[0])}. See pairmill ${command.name} --help.`);
@@ -43,7 +47,11 @@ function spellings(flag: string): string[] {
 
 /** `--flag=true|false`, and Python fire's `--flag True` joined by the shell with `=`, for switches. */
 function booleanWithValue(command: Command): (argument: string) => string {
-  const booleans = new Set(optionFields(command.options).filter(({ kind }) => kind === 'boolean').flatMap(({ flag, aliases }) => [flag, ...(aliases ?? [])].flatMap(spellings)));
+  const booleans = new Set(
+    optionFields(command.options)
+      .filter(({ kind }) => kind === 'boolean')
+      .flatMap(({ flag, aliases }) => [flag, ...(aliases ?? [])].flatMap(spellings)),
+  );
   return (argument) => {
     const match = /^--([^=]+)=(true|false)$/i.exec(argument);
     if (!match || !booleans.has(match[1]!)) return argument;

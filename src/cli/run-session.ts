@@ -46,7 +46,10 @@ export async function runSession(session: Session, io: CommandIo): Promise<0 | 1
   const unlock = await lockRunFolder(session.runDir);
   const wantsDatabase = stages.some(({ name, usesDatabase }) => usesDatabase === 'always' || (usesDatabase && session.elsewhere?.[name]?.input === undefined));
   const database = wantsDatabase ? await openDatabase(run.db === 'embedded' ? undefined : run.db, session.runDir) : undefined;
-  const executor = new ThreadExecutor(run.workers ?? availableParallelism(), { pipelineUrl: new URL(`../pipeline${extname(import.meta.filename)}`, import.meta.url).href, killAt });
+  const executor = new ThreadExecutor(run.workers ?? availableParallelism(), {
+    pipelineUrl: new URL(`../pipeline${extname(import.meta.filename)}`, import.meta.url).href,
+    killAt,
+  });
   try {
     const work = runPipeline(
       {
@@ -71,7 +74,8 @@ export async function runSession(session: Session, io: CommandIo): Promise<0 | 1
           failed: (_shard, message) => progress.note(`failed: ${message}`),
           reached,
         },
-        ended: (stage, { in: came, out, seconds }) => progress.stop(`${stage.name}: ${came} ${stage.unit} in, ${out} out, ${formatSeconds(seconds)}, ${formatRate(came / seconds)}/s`),
+        ended: (stage, { in: came, out, seconds }) =>
+          progress.stop(`${stage.name}: ${came} ${stage.unit} in, ${out} out, ${formatSeconds(seconds)}, ${formatRate(came / seconds)}/s`),
       },
     );
     const outcome = await Promise.race([work, aborted(io.signal)]);

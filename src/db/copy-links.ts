@@ -85,7 +85,9 @@ async function ingestedShard(sql: Database, shard: string, fingerprint: string):
     SELECT fingerprint, rows, array_to_string(duplicates, ',') AS duplicates FROM pairmill.ingested WHERE shard = ${shard}`;
   if (!row) return undefined;
   if (row.fingerprint !== fingerprint) {
-    throw new ShardError(`links ${shard} are in the database from another input (fingerprint ${row.fingerprint.slice(0, 12)}…, now ${fingerprint.slice(0, 12)}…). Use another database or run folder.`);
+    throw new ShardError(
+      `links ${shard} are in the database from another input (fingerprint ${row.fingerprint.slice(0, 12)}…, now ${fingerprint.slice(0, 12)}…). Use another database or run folder.`,
+    );
   }
   return { rows: Number(row.rows), duplicates: numbers(row.duplicates), already: true };
 }

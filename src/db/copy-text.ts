@@ -22,7 +22,8 @@ function field(value: StagedLink[keyof StagedLink] | undefined, column: string, 
   if (value === null || value === undefined) return '\\N';
   if (typeof value === 'bigint') return value.toString();
   const text = typeof value === 'string' ? value : restToJson(value);
-  if (text.includes('\0')) throw new Error(`row ${position}: the ${column} holds U+0000, which PostgreSQL can't store; run extract again, or remove the character`);
+  if (text.includes('\0'))
+    throw new Error(`row ${position}: the ${column} holds U+0000, which PostgreSQL can't store; run extract again, or remove the character`);
   return /[\\\t\n\r]/.test(text) ? text.replaceAll(/[\\\t\n\r]/g, (character) => ESCAPES[character]!) : text;
 }
 

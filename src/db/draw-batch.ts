@@ -24,7 +24,10 @@ const OVERSAMPLE = 1.25;
  * Measured (2 busy cores, 2 M rows of 256 bytes): 7-9 batches of 10,000 a second with one caller, 10 with four;
  * LAION-5B's ten days of download took 0.7 a second.
  */
-export async function drawBatch(sql: Database, { size, reached }: { size: number; reached?: ((point: string) => void) | undefined }): Promise<DrawnBatch | undefined> {
+export async function drawBatch(
+  sql: Database,
+  { size, reached }: { size: number; reached?: ((point: string) => void) | undefined },
+): Promise<DrawnBatch | undefined> {
   const columns = linkColumns.join(', ');
   const [live] = await sql<{ live: bigint }[]>`SELECT live FROM pairmill.staging`;
   if (live!.live === 0n) return undefined;

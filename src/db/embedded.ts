@@ -130,7 +130,9 @@ async function untilReady(server: ChildProcess, data: string, log: string): Prom
     if (Number(lines[0]) === server.pid && lines[7]?.trim() === 'ready') return;
     const over = server.exitCode !== null || server.signalCode !== null;
     if (over || Date.now() > end) {
-      throw new RunError(`PostgreSQL ${over ? 'ended while it started' : `was not ready after ${START_TIMEOUT_MS / 1000} s`}: ${await lastWords(log)} (all of it in ${log})`);
+      throw new RunError(
+        `PostgreSQL ${over ? 'ended while it started' : `was not ready after ${START_TIMEOUT_MS / 1000} s`}: ${await lastWords(log)} (all of it in ${log})`,
+      );
     }
     await sleep(10);
   }
@@ -138,5 +140,10 @@ async function untilReady(server: ChildProcess, data: string, log: string): Prom
 
 async function lastWords(log: string): Promise<string> {
   const lines = (await readFile(log, 'utf8').catch(() => '')).trim().split('\n');
-  return lines.slice(-3).join(' ').replaceAll(/\d{4}-\d\d-\d\d [\d:.]+ UTC \[\d+\] /g, '') || 'it said nothing';
+  return (
+    lines
+      .slice(-3)
+      .join(' ')
+      .replaceAll(/\d{4}-\d\d-\d\d [\d:.]+ UTC \[\d+\] /g, '') || 'it said nothing'
+  );
 }

@@ -18,6 +18,12 @@ export function openConnection(sql: Database): LosableConnection {
   });
   lost.catch(() => undefined);
   const onclose = (): void => controller.abort(new Error('the connection to the database was lost'));
-  const own = postgres({ ...(sql.options as unknown as postgres.Options<{ bigint: postgres.PostgresType<bigint> }>), max: 1, idle_timeout: null as unknown as number, max_lifetime: null, onclose });
+  const own = postgres({
+    ...(sql.options as unknown as postgres.Options<{ bigint: postgres.PostgresType<bigint> }>),
+    max: 1,
+    idle_timeout: null as unknown as number,
+    max_lifetime: null,
+    onclose,
+  });
   return { sql: own, signal: controller.signal, lost };
 }

@@ -19,9 +19,12 @@ export async function migrate(sql: Database): Promise<void> {
     await connection`SELECT pg_advisory_lock(${LOCK})`;
     await connection`CREATE SCHEMA IF NOT EXISTS pairmill`;
     await connection`CREATE TABLE IF NOT EXISTS pairmill.migrations (name text PRIMARY KEY, sha256 text NOT NULL, at timestamptz NOT NULL DEFAULT now())`;
-    const applied = new Map((await connection<{ name: string; sha256: string }[]>`SELECT name, sha256 FROM pairmill.migrations`).map((row) => [row.name, row.sha256]));
+    const applied = new Map(
+      (await connection<{ name: string; sha256: string }[]>`SELECT name, sha256 FROM pairmill.migrations`).map((row) => [row.name, row.sha256]),
+    );
     for (const name of applied.keys()) {
-      if (!files.some((file) => file.name === name)) throw new UsageError(`The database was made by a newer version of pairmill (${name}). Update pairmill, or use another database.`);
+      if (!files.some((file) => file.name === name))
+        throw new UsageError(`The database was made by a newer version of pairmill (${name}). Update pairmill, or use another database.`);
     }
     for (const { name, text, sha256 } of files) {
       const before = applied.get(name);

@@ -53,7 +53,9 @@ export async function socketFolder(account: ServerAccount): Promise<string> {
   const parent = (await exists('/tmp')) ? '/tmp' : tmpdir();
   const folder = await realpath(await mkdtemp(join(parent, 'pairmill-')));
   if (Buffer.byteLength(folder) > MAX_SOCKET_FOLDER_BYTES) {
-    throw new RunError(`The path of the temporary folder ${folder} is too long for a Unix socket (${MAX_SOCKET_FOLDER_BYTES} bytes). Set TMPDIR to a shorter one.`);
+    throw new RunError(
+      `The path of the temporary folder ${folder} is too long for a Unix socket (${MAX_SOCKET_FOLDER_BYTES} bytes). Set TMPDIR to a shorter one.`,
+    );
   }
   await give(folder, account);
   return folder;

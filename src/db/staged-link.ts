@@ -15,7 +15,19 @@ export interface StagedLink {
 }
 
 /** The columns of pairmill.links, in its order: COPY and SELECT name them all, so that the order in the table is free. */
-export const linkColumns = ['hash', 'record_offset', 'url', 'text', 'language', 'set_name', 'licence', 'uid', 'page_url', 'crawl_file', 'rest'] as const satisfies readonly (keyof StagedLink)[];
+export const linkColumns = [
+  'hash',
+  'record_offset',
+  'url',
+  'text',
+  'language',
+  'set_name',
+  'licence',
+  'uid',
+  'page_url',
+  'crawl_file',
+  'rest',
+] as const satisfies readonly (keyof StagedLink)[];
 
 /** `rest` as JSON text; int64 as a JSON number. */
 export function restToJson(rest: Record<string, unknown>): string {
@@ -25,7 +37,9 @@ export function restToJson(rest: Record<string, unknown>): string {
 /** The inverse: an integer that a JavaScript number can't hold exactly becomes a BigInt. */
 export function restFromJson(text: string): Record<string, unknown> {
   const revive = (_key: string, value: unknown, context?: { source?: string }): unknown =>
-    typeof value === 'number' && !Number.isSafeInteger(value) && context?.source !== undefined && /^-?\d+$/.test(context.source) ? BigInt(context.source) : value;
+    typeof value === 'number' && !Number.isSafeInteger(value) && context?.source !== undefined && /^-?\d+$/.test(context.source)
+      ? BigInt(context.source)
+      : value;
   return JSON.parse(text, revive) as Record<string, unknown>;
 }
 

@@ -40,7 +40,9 @@ export class ParquetFileWriter<Row extends Record<string, unknown>> {
       codec: options.codec ?? 'ZSTD',
       compressors: { ZSTD: (input) => zstdCompressSync(input) },
       createdBy: 'pairmill',
-      kvMetadata: Object.entries(options.metadata ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, value]) => ({ key, value })),
+      kvMetadata: Object.entries(options.metadata ?? {})
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([key, value]) => ({ key, value })),
     });
     this.#columns = Object.entries(schema.shape).map(([name, type]) => ({ name, values: [], type: basicType(name, type as z.ZodType).type }));
     this.#rowGroupRows = options.rowGroupRows ?? ROW_GROUP_ROWS;
@@ -145,7 +147,10 @@ export async function* readParquetBatches<Row = Record<string, unknown>>(path: s
 }
 
 /** Rows `start` (included) to `end` (excluded) in file order, a row group at a time; groups outside are not read. */
-export async function* readParquetRange<Row = Record<string, unknown>>(path: string, { start, end, columns }: { start: number; end: number; columns?: readonly (keyof Row & string)[] }): AsyncGenerator<Row> {
+export async function* readParquetRange<Row = Record<string, unknown>>(
+  path: string,
+  { start, end, columns }: { start: number; end: number; columns?: readonly (keyof Row & string)[] },
+): AsyncGenerator<Row> {
   const source = await openBuffer(path);
   try {
     const metadata = await readMetadata(source.buffer, path);
@@ -155,7 +160,14 @@ export async function* readParquetRange<Row = Record<string, unknown>>(path: str
       const [rowStart, rowEnd] = [Math.max(start, groupStart), Math.min(end, groupEnd)];
       groupStart = groupEnd;
       if (rowStart >= rowEnd) continue;
-      yield* (await parquetReadObjects({ file: source.buffer, metadata, compressors, rowStart, rowEnd, ...(columns ? { columns: [...columns] } : {}) })) as Row[];
+      yield* (await parquetReadObjects({
+        file: source.buffer,
+        metadata,
+        compressors,
+        rowStart,
+        rowEnd,
+        ...(columns ? { columns: [...columns] } : {}),
+      })) as Row[];
     }
   } finally {
     await source.close();

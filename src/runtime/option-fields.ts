@@ -46,7 +46,16 @@ function optionField(key: string, type: z.ZodType): OptionField {
   const def = definition(inner);
   // Underscores are read for any flag: no alias of its own.
   const aliases = meta.aliases?.filter((alias) => alias.replaceAll('_', '-') !== flag);
-  const common = { ...meta, aliases, key, flag, environment: `PAIRMILL_${flag.replaceAll('-', '_').toUpperCase()}`, default: fallback, required, description: meta.description ?? '' };
+  const common = {
+    ...meta,
+    aliases,
+    key,
+    flag,
+    environment: `PAIRMILL_${flag.replaceAll('-', '_').toUpperCase()}`,
+    default: fallback,
+    required,
+    description: meta.description ?? '',
+  };
   if (def.type === 'array') return { ...common, kind: 'list', items: definition(def.element!).type === 'number' ? 'number' : 'string' };
   if (def.type === 'enum') return { ...common, kind: 'string', choices: Object.values(def.entries!) };
   if (def.type === 'boolean' || def.type === 'number' || def.type === 'string') return { ...common, kind: def.type };

@@ -69,7 +69,8 @@ function coerce(field: OptionField, value: unknown, label: string): unknown {
     if (['false', '0', 'no', 'False'].includes(String(single))) return false;
     throw new UsageError(`${label}: expected true or false (given: ${JSON.stringify(single)})`);
   }
-  if (field.choices && !field.choices.includes(String(single))) throw new UsageError(`${label}: expected one of ${field.choices.join(', ')} (given: ${JSON.stringify(single)})`);
+  if (field.choices && !field.choices.includes(String(single)))
+    throw new UsageError(`${label}: expected one of ${field.choices.join(', ')} (given: ${JSON.stringify(single)})`);
   return String(single);
 }
 
@@ -83,5 +84,6 @@ function toNumber(value: unknown, label: string): number {
 function refuseUnknown(fields: OptionField[], { config, configName }: OptionSources): void {
   const known = new Set(fields.flatMap(configKeys));
   const unknown = Object.keys(config ?? {}).filter((key) => !known.has(key));
-  if (unknown.length > 0) throw new UsageError(`${configName ?? 'configuration'}: unknown keys ${unknown.join(', ')}. Known: ${fields.map(({ flag }) => flag).join(', ')}.`);
+  if (unknown.length > 0)
+    throw new UsageError(`${configName ?? 'configuration'}: unknown keys ${unknown.join(', ')}. Known: ${fields.map(({ flag }) => flag).join(', ')}.`);
 }

@@ -3,11 +3,21 @@ import { option } from '../contracts/option.ts';
 
 /** Options of every command that runs stages. */
 export const runOptions = z.object({
-  workers: option(z.int().min(1).optional(), 'Worker threads: shards that are worked on at a time; as many as there are cores where none is given', { aliases: ['processes-count'], decidesResult: false }),
-  rejects: option(z.enum(['sample', 'all']).default('sample'), 'What was dropped, in rejects/: a seeded sample of 100 per reason and shard, or all', { decidesResult: false }),
+  workers: option(z.int().min(1).optional(), 'Worker threads: shards that are worked on at a time; as many as there are cores where none is given', {
+    aliases: ['processes-count'],
+    decidesResult: false,
+  }),
+  rejects: option(z.enum(['sample', 'all']).default('sample'), 'What was dropped, in rejects/: a seeded sample of 100 per reason and shard, or all', {
+    decidesResult: false,
+  }),
   redo: option(z.array(z.string()).default([]), 'Stages whose finished shards are made again', { value: 'STAGE,…', decidesResult: false }),
-  acceptChanged: option(z.boolean().default(false), 'Keep finished shards that other options made, and write that into their markers', { decidesResult: false }),
-  db: option(z.string().default('embedded'), 'PostgreSQL for the links: `embedded` starts one in the run folder, else postgres://…', { value: 'URL', decidesResult: false }),
+  acceptChanged: option(z.boolean().default(false), 'Keep finished shards that other options made, and write that into their markers', {
+    decidesResult: false,
+  }),
+  db: option(z.string().default('embedded'), 'PostgreSQL for the links: `embedded` starts one in the run folder, else postgres://…', {
+    value: 'URL',
+    decidesResult: false,
+  }),
   dryRun: option(z.boolean().default(false), 'Print what would be done, and do nothing', { decidesResult: false }),
   quiet: option(z.boolean().default(false), 'No progress', { decidesResult: false }),
   json: option(z.boolean().default(false), 'Print the summary as JSON on stdout', { decidesResult: false }),

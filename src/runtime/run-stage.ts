@@ -32,7 +32,13 @@ export interface StageOutcome {
  * Runs all shards of one stage that have no marker, as many at a time as the executor has workers (one at a time and
  * in order where the stage is ordered). A shard that fails costs itself; a RunError ends the stage.
  */
-export async function runStage(stage: Stage, context: StageContext<z.output<z.ZodObject>>, executor: Executor, settings: StageRunOptions, events: StageEvents): Promise<StageOutcome> {
+export async function runStage(
+  stage: Stage,
+  context: StageContext<z.output<z.ZodObject>>,
+  executor: Executor,
+  settings: StageRunOptions,
+  events: StageEvents,
+): Promise<StageOutcome> {
   const started = performance.now();
   const options = decidingOptions(stage, context.options);
   let models: Record<string, string> = {};
@@ -83,7 +89,10 @@ export async function runStage(stage: Stage, context: StageContext<z.output<z.Zo
   await Promise.all(running);
   if (fatal) throw fatal;
   finished.sort((a, b) => (a.shard < b.shard ? -1 : 1));
-  return { summary: summarise(stage.name, finished, (performance.now() - started) / 1000 + before / limit), failed: failed.sort((a, b) => (a.shard < b.shard ? -1 : 1)) };
+  return {
+    summary: summarise(stage.name, finished, (performance.now() - started) / 1000 + before / limit),
+    failed: failed.sort((a, b) => (a.shard < b.shard ? -1 : 1)),
+  };
 }
 
 /** Sums markers into the line of `summary.json`. */
@@ -91,13 +100,25 @@ export function summarise(name: string, shards: readonly ShardStats[], seconds: 
   const dropped: Dropped = {};
   for (const shard of shards) for (const [reason, n] of Object.entries(shard.dropped)) dropped[reason] = (dropped[reason] ?? 0) + n;
   const sum = (key: 'in' | 'out'): number => shards.reduce((total, shard) => total + shard[key], 0);
-  const summary: StageSummary = { name, in: sum('in'), out: sum('out'), dropped: Object.fromEntries(Object.entries(dropped).sort(([, a], [, b]) => b - a)), seconds: Math.round(seconds * 1000) / 1000 };
+  const summary: StageSummary = {
+    name,
+    in: sum('in'),
+    out: sum('out'),
+    dropped: Object.fromEntries(Object.entries(dropped).sort(([, a], [, b]) => b - a)),
+    seconds: Math.round(seconds * 1000) / 1000,
+  };
   if (summary.in !== summary.out + totalDropped(dropped)) throw new RunError(`${name}: counts do not reconcile over its shards: ${JSON.stringify(summary)}`);
   return summary;
 }
 
 /** The marker of a shard made the same way; undefined where there is none. Refuses a marker of another making. */
-async function acceptedMarker(stage: Stage, shard: Shard, context: StageContext<unknown>, madeBy: MadeBy, settings: StageRunOptions): Promise<ShardStats | undefined> {
+async function acceptedMarker(
+  stage: Stage,
+  shard: Shard,
+  context: StageContext<unknown>,
+  madeBy: MadeBy,
+  settings: StageRunOptions,
+): Promise<ShardStats | undefined> {
   const marker = await readMarker(context.folders.output, shard.name);
   if (!marker || marker.fingerprint === fingerprintOf(madeBy)) return marker;
   if (settings.acceptChanged) {
@@ -116,7 +137,9 @@ async function refuseLeftovers(stage: Stage, planned: readonly Shard[], output: 
   const names = new Set(planned.map(({ name }) => name));
   const left = (await publishedShards(output)).filter(({ shard }) => !names.has(shard));
   if (left.length === 0) return;
-  throw new UsageError(`${output} holds ${left.length} shards of ${stage.name} that this command would not make (first: ${left[0]!.shard}): its input was larger then. Give another output folder, or remove them.`);
+  throw new UsageError(
+    `${output} holds ${left.length} shards of ${stage.name} that this command would not make (first: ${left[0]!.shard}): its input was larger then. Give another output folder, or remove them.`,
+  );
 }
 
 /** Options that can change the result: all but those declared with `decidesResult: false`. */

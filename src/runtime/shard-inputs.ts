@@ -20,14 +20,19 @@ export async function publishedInputs(folder: string, suffix: string): Promise<P
   try {
     names = (await readdir(folder)).sort();
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') throw new UsageError(`The input folder ${folder} does not exist. Run the stage before it, or name another with --input.`);
-    if (systemCode(error) === 'ENOTDIR') throw new UsageError(`The input ${folder} is a file, but this stage reads a folder of shards. Name its folder with --input.`);
+    if (systemCode(error) === 'ENOENT')
+      throw new UsageError(`The input folder ${folder} does not exist. Run the stage before it, or name another with --input.`);
+    if (systemCode(error) === 'ENOTDIR')
+      throw new UsageError(`The input ${folder} is a file, but this stage reads a folder of shards. Name its folder with --input.`);
     throw error;
   }
   const marked = names.filter((name) => /^\d+_stats\.json$/.test(name)).map((name) => name.slice(0, -'_stats.json'.length));
   const bare = names.filter((name) => name.endsWith(suffix) && /^\d+$/.test(name.slice(0, -suffix.length))).map((name) => name.slice(0, -suffix.length));
   const shards = await Promise.all((marked.length > 0 ? marked : bare).map(async (name) => ({ name, identity: await identify(folder, name, suffix) })));
-  if (shards.length === 0) throw new UsageError(`The input folder ${folder} holds no finished shard (NNNNN${suffix} with NNNNN_stats.json). Run the stage before it, or name another with --input.`);
+  if (shards.length === 0)
+    throw new UsageError(
+      `The input folder ${folder} holds no finished shard (NNNNN${suffix} with NNNNN_stats.json). Run the stage before it, or name another with --input.`,
+    );
   return shards;
 }
 

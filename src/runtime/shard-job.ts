@@ -79,7 +79,9 @@ function assertReconciled(stage: Stage, shard: Shard, came: number, out: number,
 function asStageError(error: unknown, stage: Stage, shard: Shard, output: string): Error {
   const code = systemCode(error);
   if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new RunError(`${stage.name} ${shard.name}: the disk of ${output} is full. Free space and start the same command again: finished shards stay.`, { cause: error });
+    return new RunError(`${stage.name} ${shard.name}: the disk of ${output} is full. Free space and start the same command again: finished shards stay.`, {
+      cause: error,
+    });
   }
   if (error instanceof RunError || error instanceof ShardError) return error;
   return new ShardError(`${stage.name} ${shard.name}: ${messageOf(error)}`, { cause: error });

@@ -47,10 +47,12 @@ export class ThreadExecutor implements Executor {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#all].map(async ({ worker }) => {
-      worker.postMessage({ stop: true } satisfies ToWorker);
-      await new Promise<void>((resolve) => worker.once('exit', () => resolve()));
-    }));
+    await Promise.all(
+      [...this.#all].map(async ({ worker }) => {
+        worker.postMessage({ stop: true } satisfies ToWorker);
+        await new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+      }),
+    );
   }
 
   #start(): Slot {
@@ -60,7 +62,11 @@ export class ThreadExecutor implements Executor {
     this.#all.add(slot);
     worker.on('message', (message: FromWorker) => this.#receive(slot, message));
     // A crash (out of memory, a native fault that Node survives) costs the shard that ran, not the run.
-    worker.on('error', (error: Error) => slot.running?.reject(new ShardError(`${slot.running.job.stage} ${slot.running.job.shard.name}: its worker thread ended: ${error.message}`, { cause: error })));
+    worker.on('error', (error: Error) =>
+      slot.running?.reject(
+        new ShardError(`${slot.running.job.stage} ${slot.running.job.shard.name}: its worker thread ended: ${error.message}`, { cause: error }),
+      ),
+    );
     worker.on('exit', () => {
       this.#all.delete(slot);
       slot.running?.reject(new ShardError(`${slot.running.job.stage} ${slot.running.job.shard.name}: its worker thread ended`));

@@ -45,7 +45,9 @@ port.on('message', (message: ToWorker) => {
     },
     (error: unknown) => {
       flush();
-      send({ failed: { kind: error instanceof RunError ? 'run' : 'shard', message: messageOf(error), stack: error instanceof Error ? error.stack : undefined } });
+      send({
+        failed: { kind: error instanceof RunError ? 'run' : 'shard', message: messageOf(error), stack: error instanceof Error ? error.stack : undefined },
+      });
     },
   );
 });

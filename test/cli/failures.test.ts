@@ -76,7 +76,11 @@ test('a corrupted model file', async () => {
   await writeFile(file, bytes);
   await mkdir(join(base, 'model-run', 'samples'), { recursive: true });
   await writeFile(join(base, 'model-run', 'samples', '00000.tar'), new Uint8Array(1024));
-  expectFailure(await pairmill(['filter', '--run-dir', join(base, 'model-run'), '--model', model, '--multilingual-model', model]), 1, 'vision_model.onnx is damaged');
+  expectFailure(
+    await pairmill(['filter', '--run-dir', join(base, 'model-run'), '--model', model, '--multilingual-model', model]),
+    1,
+    'vision_model.onnx is damaged',
+  );
 });
 
 test('a full disk', async (context) => {

@@ -57,10 +57,12 @@ describe('after kill -9', () => {
     await database.close();
   });
 
-  test.each(['ingest.leased', 'ingest.committing'])('of everything at %s, the shard is in whole or not at all, and the next ingest ends the same', async (point) => {
-    const folder = await temporaryFolder();
-    const module = (name: string): string => JSON.stringify(new URL(name, import.meta.url).href);
-    const script = `
+  test.each(['ingest.leased', 'ingest.committing'])(
+    'of everything at %s, the shard is in whole or not at all, and the next ingest ends the same',
+    async (point) => {
+      const folder = await temporaryFolder();
+      const module = (name: string): string => JSON.stringify(new URL(name, import.meta.url).href);
+      const script = `
       import { openDatabase } from ${module('../../src/db/open-database.ts')};
       import { connect } from ${module('../../src/db/client.ts')};
       import { copyLinks } from ${module('../../src/db/copy-links.ts')};
@@ -70,26 +72,34 @@ describe('after kill -9', () => {
       await copyLinks(sql, { shard: '0', fingerprint: 'f', rows: [...links, links[7]], reached: (point) => {
         if (point === ${JSON.stringify(point)}) { process.kill(0, 'SIGKILL'); for (;;); }
       } });`;
-    const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], { detached: true, stdio: ['ignore', 'ignore', 'inherit'] });
-    expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
-    const database = await openDatabase(undefined, folder);
-    const sql = await connect(database.url);
-    const size = await stagingSize(sql);
-    expect(point === 'ingest.leased' ? [0] : [0, 2_000]).toContain(size);
-    expect((await sql`SELECT count(*) AS n FROM pairmill.links`)[0]!['n']).toBe(BigInt(size));
-    const links = makeLinks(2_000);
-    expect(await copyLinks(sql, { shard: '0', fingerprint: 'f', rows: [...links, links[7]!] })).toEqual({ rows: 2_001, duplicates: [2_000], already: size > 0 });
-    expect(await stagingSize(sql)).toBe(2_000);
-    await sql.end();
-    await database.close();
-  });
+      const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], { detached: true, stdio: ['ignore', 'ignore', 'inherit'] });
+      expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
+      const database = await openDatabase(undefined, folder);
+      const sql = await connect(database.url);
+      const size = await stagingSize(sql);
+      expect(point === 'ingest.leased' ? [0] : [0, 2_000]).toContain(size);
+      expect((await sql`SELECT count(*) AS n FROM pairmill.links`)[0]!['n']).toBe(BigInt(size));
+      const links = makeLinks(2_000);
+      expect(await copyLinks(sql, { shard: '0', fingerprint: 'f', rows: [...links, links[7]!] })).toEqual({
+        rows: 2_001,
+        duplicates: [2_000],
+        already: size > 0,
+      });
+      expect(await stagingSize(sql)).toBe(2_000);
+      await sql.end();
+      await database.close();
+    },
+  );
 
   test('of the postmaster alone, its backends are found and the server starts again', async () => {
     const folder = await temporaryFolder();
     const first = await startEmbedded({ folder });
     const sql = await connect(first.url);
     // A backend that is busy sees the death of its postmaster late.
-    const busy = sql`SELECT pg_sleep(30)`.then(() => 'ended', () => 'failed');
+    const busy = sql`SELECT pg_sleep(30)`.then(
+      () => 'ended',
+      () => 'failed',
+    );
     await sleep(200);
     process.kill(first.pid, 'SIGKILL');
     const second = await startEmbedded({ folder });
@@ -124,13 +134,15 @@ describe('after kill -9', () => {
     await database.close();
   });
 
-  test('a lock file that names another program\'s process does not stand in the way, nor is that program harmed', async () => {
+  test("a lock file that names another program's process does not stand in the way, nor is that program harmed", async () => {
     const folder = await temporaryFolder();
     const server = await startEmbedded({ folder });
     await server.stop();
     const stranger = spawn('sleep', ['60']);
     onTestFinished(() => void stranger.kill('SIGKILL'));
-    await writeFile(join(folder, 'postgres', 'data', 'postmaster.pid'), `${stranger.pid}\n${folder}/postgres/data\n1\n5432\n/tmp\n\n 1 1\nready\n`, { mode: 0o600 });
+    await writeFile(join(folder, 'postgres', 'data', 'postmaster.pid'), `${stranger.pid}\n${folder}/postgres/data\n1\n5432\n/tmp\n\n 1 1\nready\n`, {
+      mode: 0o600,
+    });
     const again = await startEmbedded({ folder });
     expect(stranger.exitCode).toBeNull();
     await again.stop();
@@ -219,7 +231,10 @@ describe('as root', () => {
       const database = await openDatabase(undefined, ${JSON.stringify(join(folder, 'run'))});
       await database.close();
       console.log('fine');`;
-    const output = execFileSync('runuser', ['-u', 'nobody', '--', process.execPath, '--input-type=module-typescript', '-e', script], { encoding: 'utf8', cwd: '/' });
+    const output = execFileSync('runuser', ['-u', 'nobody', '--', process.execPath, '--input-type=module-typescript', '-e', script], {
+      encoding: 'utf8',
+      cwd: '/',
+    });
     expect(output).toBe('fine\n');
   });
 });
@@ -233,9 +248,14 @@ describe('linkLibraries', () => {
     await cp(join(dirname(installed), 'package.json'), join(folder, 'package.json'));
     await mkdir(native);
     for (const part of ['bin', 'share']) await symlink(join(installed, part), join(native, part));
-    await cp(join(installed, 'lib'), join(native, 'lib'), { recursive: true, verbatimSymlinks: true, filter: (path) => !path.includes('postgresql') && !path.endsWith('.a') });
+    await cp(join(installed, 'lib'), join(native, 'lib'), {
+      recursive: true,
+      verbatimSymlinks: true,
+      filter: (path) => !path.includes('postgresql') && !path.endsWith('.a'),
+    });
     await cp(join(installed, 'pg-symlinks.json'), join(native, 'pg-symlinks.json'));
-    for (const { target } of JSON.parse(await readFile(join(native, 'pg-symlinks.json'), 'utf8')) as { target: string }[]) await unlink(join(folder, target)).catch(() => undefined);
+    for (const { target } of JSON.parse(await readFile(join(native, 'pg-symlinks.json'), 'utf8')) as { target: string }[])
+      await unlink(join(folder, target)).catch(() => undefined);
     return native;
   }
 
@@ -254,7 +274,10 @@ describe('linkLibraries', () => {
     const elsewhere = join(await temporaryFolder(), 'lib');
     expect(await linkLibraries(native, elsewhere)).toEqual({ root: native, libraryPath: `${elsewhere}:${join(native, 'lib')}` });
     expect((await stat(join(elsewhere, 'libpq.so.5'))).isFile()).toBe(true);
-    const output = execFileSync(join(installedPostgres(), 'bin', 'initdb'), ['--version'], { encoding: 'utf8', env: { LD_LIBRARY_PATH: `${elsewhere}:${join(native, 'lib')}` } });
+    const output = execFileSync(join(installedPostgres(), 'bin', 'initdb'), ['--version'], {
+      encoding: 'utf8',
+      env: { LD_LIBRARY_PATH: `${elsewhere}:${join(native, 'lib')}` },
+    });
     expect(output).toMatch(/PostgreSQL\) 18/);
   });
 });

@@ -28,7 +28,19 @@ describe('copyLinks', () => {
       licence: '',
       rest: { 'a"b': 'tab\there', big: 2n ** 62n + 1n, float: 0.1, none: null, list: [1, 'x'] },
     };
-    const bare: StagedLink = { ...odd, hash: 2n ** 63n - 1n, text: null, language: null, set_name: null, licence: null, uid: null, page_url: null, crawl_file: null, record_offset: null, rest: null };
+    const bare: StagedLink = {
+      ...odd,
+      hash: 2n ** 63n - 1n,
+      text: null,
+      language: null,
+      set_name: null,
+      licence: null,
+      uid: null,
+      page_url: null,
+      crawl_file: null,
+      record_offset: null,
+      rest: null,
+    };
     await copyLinks(sql, { shard: 'en/00000', fingerprint: 'f', rows: [bare, odd] });
     await drawBatch(sql, { size: 10 });
     expect(await readBatch(sql, 0)).toEqual([odd, bare]);
@@ -37,7 +49,11 @@ describe('copyLinks', () => {
   test('drops the second row of a hash, within a shard and across shards, also after the first was drawn and finished', async () => {
     const sql = await databases.fresh();
     const [a, b, c] = makeLinks(3) as [StagedLink, StagedLink, StagedLink];
-    expect(await copyLinks(sql, { shard: '0', fingerprint: 'f', rows: [a, b, { ...a, page_url: 'later' }] })).toEqual({ rows: 3, duplicates: [2], already: false });
+    expect(await copyLinks(sql, { shard: '0', fingerprint: 'f', rows: [a, b, { ...a, page_url: 'later' }] })).toEqual({
+      rows: 3,
+      duplicates: [2],
+      already: false,
+    });
     await drawBatch(sql, { size: 10 });
     expect((await readBatch(sql, 0)).find(({ hash }) => hash === a.hash)!.page_url).toBeNull();
     await finishBatch(sql, 0);
@@ -65,7 +81,9 @@ describe('copyLinks', () => {
       yield* makeLinks(5_000);
       throw new Error('the file is cut off');
     }
-    await expect(copyLinks(sql, { shard: '7', fingerprint: 'f', rows: broken() })).rejects.toThrow('links 7 can\'t be brought into the database: the file is cut off');
+    await expect(copyLinks(sql, { shard: '7', fingerprint: 'f', rows: broken() })).rejects.toThrow(
+      "links 7 can't be brought into the database: the file is cut off",
+    );
     const nul = copyLinks(sql, { shard: '7', fingerprint: 'f', rows: [{ ...makeLinks(1)[0]!, text: 'a\0b' }] });
     await expect(nul).rejects.toThrow(ShardError);
     await expect(nul).rejects.toThrow(/row 0: the text holds U\+0000/);
@@ -117,11 +135,15 @@ describe('drawBatch', () => {
   test('four callers at a time take each link once and leave none', async () => {
     const sql = await databases.fresh();
     await copyLinks(sql, { shard: '0', fingerprint: 'f', rows: makeLinks(20_000) });
-    const drawn = (await Promise.all(Array.from({ length: 4 }, async () => {
-      const batches = [];
-      for (let batch; (batch = await drawBatch(sql, { size: 700 })); ) batches.push(batch);
-      return batches;
-    }))).flat();
+    const drawn = (
+      await Promise.all(
+        Array.from({ length: 4 }, async () => {
+          const batches = [];
+          for (let batch; (batch = await drawBatch(sql, { size: 700 }));) batches.push(batch);
+          return batches;
+        }),
+      )
+    ).flat();
     expect(drawn.reduce((sum, { rows }) => sum + rows, 0)).toBe(20_000);
     expect(drawn.map(({ shard }) => shard).sort((a, b) => a - b)).toEqual(drawn.map((_, index) => index));
     expect(await openBatches(sql)).toHaveLength(drawn.length);
@@ -129,7 +151,7 @@ describe('drawBatch', () => {
   });
 });
 
-test('finishBatch lets go of the lease, twice without harm; a finished batch can\'t be read', async () => {
+test("finishBatch lets go of the lease, twice without harm; a finished batch can't be read", async () => {
   const sql = await databases.fresh();
   await copyLinks(sql, { shard: '0', fingerprint: 'f', rows: makeLinks(100) });
   await drawBatch(sql, { size: 40 });
@@ -153,7 +175,9 @@ test('connect says what is wrong with a URL, without its password', async () => 
   await expect(connect('not a url')).rejects.toThrow(/is not a URL of the form/);
   await expect(connect(databases.url('no_such_database'))).rejects.toThrow(/"no_such_database" does not exist/);
   const port = await closedPort();
-  await expect(connect(`postgres://me:secret@127.0.0.1:${port}/x`)).rejects.toThrow(new RegExp(`postgres://me:…@127.0.0.1:${port}/x can't be used: .*ECONNREFUSED`));
+  await expect(connect(`postgres://me:secret@127.0.0.1:${port}/x`)).rejects.toThrow(
+    new RegExp(`postgres://me:…@127.0.0.1:${port}/x can't be used: .*ECONNREFUSED`),
+  );
 });
 
 /** A port of loopback that nobody listens on. */

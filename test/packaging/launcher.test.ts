@@ -9,7 +9,17 @@ import { describe, expect, onTestFinished, test, type TestContext } from 'vitest
 const repository = join(import.meta.dirname, '..', '..');
 
 /** A package of ours in a folder of its own: the launcher, and what is given as sources and as dist/. */
-async function makePackage({ source, built, installed = false, dependencies = true }: { source?: string; built?: string; installed?: boolean; dependencies?: boolean }): Promise<string> {
+async function makePackage({
+  source,
+  built,
+  installed = false,
+  dependencies = true,
+}: {
+  source?: string;
+  built?: string;
+  installed?: boolean;
+  dependencies?: boolean;
+}): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'pairmill-launcher-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const root = installed ? join(folder, 'node_modules', 'pairmill') : folder;
@@ -17,7 +27,10 @@ async function makePackage({ source, built, installed = false, dependencies = tr
   await writeFile(join(root, 'package.json'), '{"name": "pairmill", "type": "module"}');
   await cp(join(repository, 'bin', 'pairmill.js'), join(root, 'bin', 'pairmill.js'));
   if (dependencies) await symlink(join(repository, 'node_modules'), join(root, 'node_modules'));
-  for (const [path, text] of [['src/cli/main.ts', source], ['dist/src/cli/main.js', built]] as const) {
+  for (const [path, text] of [
+    ['src/cli/main.ts', source],
+    ['dist/src/cli/main.js', built],
+  ] as const) {
     if (text === undefined) continue;
     await mkdir(join(root, path, '..'), { recursive: true });
     await writeFile(join(root, path), text);
@@ -75,7 +88,9 @@ describe('under an older Node', () => {
   });
 
   test.for(['SIGTERM', 'SIGINT'] as const)('passes %s on and waits for the clean-up', async (signal, context) => {
-    const launcher = await makePackage({ source: `process.on('${signal}', () => setTimeout(() => { console.log('cleaned'); process.exit(7); }, 200)); console.log('up'); setInterval(() => undefined, 1000);` });
+    const launcher = await makePackage({
+      source: `process.on('${signal}', () => setTimeout(() => { console.log('cleaned'); process.exit(7); }, 200)); console.log('up'); setInterval(() => undefined, 1000);`,
+    });
     const child = spawn(oldNode(context), [launcher], { stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     child.stdout.on('data', (data: Buffer) => (output += data.toString()));

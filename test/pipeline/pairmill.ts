@@ -11,7 +11,10 @@ export interface Finished {
 }
 
 /** Runs the real command in a process group of its own, with no environment but what a bare machine has. */
-export function startPairmill(args: string[], environment: Record<string, string> = {}): { child: ChildProcess; finished: Promise<Finished>; err: () => string } {
+export function startPairmill(
+  args: string[],
+  environment: Record<string, string> = {},
+): { child: ChildProcess; finished: Promise<Finished>; err: () => string } {
   const child = spawn(process.execPath, [join(root, 'bin', 'pairmill.js'), ...args], {
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -17,7 +17,12 @@ export interface RunContent {
 }
 
 export async function contentOf(runDir: string): Promise<RunContent> {
-  return { release: await files(join(runDir, 'release')), samples: await tars(join(runDir, 'samples')), pairs: await tars(join(runDir, 'pairs')), vectors: await vectors(runDir) };
+  return {
+    release: await files(join(runDir, 'release')),
+    samples: await tars(join(runDir, 'samples')),
+    pairs: await tars(join(runDir, 'pairs')),
+    vectors: await vectors(runDir),
+  };
 }
 
 /** sha256 of every file below a folder but the markers, which hold times. */
@@ -53,7 +58,8 @@ async function vectors(runDir: string): Promise<Record<string, string>> {
     for await (const { hash, vector } of index.rows('image')) found[String(hash)] = sha256(new Uint8Array(Float32Array.from(vector).buffer));
     const released = new Set<string>();
     for await (const { hash } of rowsBelow<Release>(join(runDir, 'release'), ['hash'])) released.add(String(hash));
-    if (released.size !== Object.keys(found).length || Object.keys(found).some((hash) => !released.has(hash))) throw new Error('the index does not hold exactly the rows of the release');
+    if (released.size !== Object.keys(found).length || Object.keys(found).some((hash) => !released.has(hash)))
+      throw new Error('the index does not hold exactly the rows of the release');
     return Object.fromEntries(Object.entries(found).sort());
   } finally {
     await index.close();

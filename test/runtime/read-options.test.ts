@@ -26,7 +26,10 @@ test('flag wins over environment over configuration', () => {
 
 test('lists and switches from text', () => {
   expect(readOptions(schema, { flags: { hosts: ['a', 'b'], verify: true }, config: input })).toMatchObject({ hosts: ['a', 'b'], verify: true });
-  expect(readOptions(schema, { environment: { PAIRMILL_HOSTS: 'a,b', PAIRMILL_VERIFY: 'true' }, config: input })).toMatchObject({ hosts: ['a', 'b'], verify: true });
+  expect(readOptions(schema, { environment: { PAIRMILL_HOSTS: 'a,b', PAIRMILL_VERIFY: 'true' }, config: input })).toMatchObject({
+    hosts: ['a', 'b'],
+    verify: true,
+  });
 });
 
 test.each([

@@ -22,7 +22,12 @@ export const toyStage: Stage<'extract', typeof options> = {
   options,
   async plan({ folders }) {
     const names = (await readdir(folders.input)).filter((name) => name.endsWith('.txt')).sort();
-    return Promise.all(names.map(async (name) => ({ name: name.slice(0, -4), inputs: [{ path: join(folders.input, name), identity: await readFile(join(folders.input, name), 'utf8') }] })));
+    return Promise.all(
+      names.map(async (name) => ({
+        name: name.slice(0, -4),
+        inputs: [{ path: join(folders.input, name), identity: await readFile(join(folders.input, name), 'utf8') }],
+      })),
+    );
   },
   async run(shard, { options: { modulo }, folders }, effects) {
     const words = (await readFile(shard.inputs[0]!.path, 'utf8')).split(' ');

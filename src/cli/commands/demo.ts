@@ -27,7 +27,8 @@ function demoStageOptions(connectTo: string[], candidates: number): Record<strin
   const config: Record<string, Record<string, unknown>> = {
     download: { 'connect-to': connectTo, timeout: 3, 'max-bytes': 20_000_000, 'number-sample-per-shard': Math.max(100, Math.ceil(candidates / 8)) },
     filter: { model: 'mini', 'multilingual-model': 'mini' },
-    embed: { model: 'mini' },
+    // Several parts, so that all workers have one.
+    embed: { model: 'mini', 'shards-per-part': 2 },
     tag: { model: 'mini' },
   };
   return Object.fromEntries(pipeline.map((stage) => [stage.name, readOptions(stage.options, { config: config[stage.name], configName: 'demo' })]));
@@ -64,7 +65,10 @@ export const demoCommand: Command = {
     let code: 0 | 1;
     try {
       const options = demoStageOptions(origin.connectTo, candidates);
-      code = await runSession({ stages: pipeline, options, runDir, elsewhere: { extract: { input: join(crawl, 'wat', '*.warc.wat.gz') } }, summary: true, run }, io);
+      code = await runSession(
+        { stages: pipeline, options, runDir, elsewhere: { extract: { input: join(crawl, 'wat', '*.warc.wat.gz') } }, summary: true, run },
+        io,
+      );
     } finally {
       await origin.close();
     }

@@ -13,19 +13,27 @@ import { runSession } from '../run-session.ts';
 /** Top-level keys of a configuration file beside the stages' sections and the options of every run. */
 export const configOptions = z.object({
   runDir: option(z.string().default('pairmill-run'), 'Run folder; relative to the configuration file', { value: 'DIR', decidesResult: false }),
-  input: option(z.string(), 'WAT or WARC files: paths, globs or URLs, separated by commas; relative to the configuration file', { value: 'PATH', decidesResult: false }),
-  until: option(z.enum(pipeline.map(({ name }) => name) as [string, ...string[]]).default('index'), 'Last stage to run', { value: 'STAGE', decidesResult: false }),
+  input: option(z.string(), 'WAT or WARC files: paths, globs or URLs, separated by commas; relative to the configuration file', {
+    value: 'PATH',
+    decidesResult: false,
+  }),
+  until: option(z.enum(pipeline.map(({ name }) => name) as [string, ...string[]]).default('index'), 'Last stage to run', {
+    value: 'STAGE',
+    decidesResult: false,
+  }),
 });
 
 export const runCommand: Command = {
   name: 'run',
   summary: 'Runs all stages as a configuration file says: from crawl files to an index.',
-  details: 'Runs all stages as a configuration file says: from crawl files to an index. Killed anywhere and started again, it goes on. docs/config.md lists the keys; flags given here win over the file.',
+  details:
+    'Runs all stages as a configuration file says: from crawl files to an index. Killed anywhere and started again, it goes on. docs/config.md lists the keys; flags given here win over the file.',
   positionals: 'CONFIG',
   options: z.object({ ...configOptions.partial().shape, ...runOptions.shape }),
   async run(args, io) {
     const [path, ...others] = args.positionals;
-    if (path === undefined || others.length > 0) throw new UsageError('pairmill run takes one configuration file: pairmill run CONFIG. docs/config.md shows one.');
+    if (path === undefined || others.length > 0)
+      throw new UsageError('pairmill run takes one configuration file: pairmill run CONFIG. docs/config.md shows one.');
     const config = await readConfig(path);
     const { top, sections } = splitSections(config, path);
     const sources = { flags: args.flags, environment: io.environment };
@@ -34,10 +42,14 @@ export const runCommand: Command = {
     const run = readOptions(runOptions, { ...sources, config: base[1], configName: path });
     const options: Record<string, Record<string, unknown>> = {};
     // Stage options come from their section alone: a flag of `run` could mean several stages.
-    for (const stage of pipeline) options[stage.name] = readOptions(stage.options, { environment: io.environment, config: sections[stage.name], configName: `${path}: ${stage.name}` });
+    for (const stage of pipeline)
+      options[stage.name] = readOptions(stage.options, { environment: io.environment, config: sections[stage.name], configName: `${path}: ${stage.name}` });
     const folder = dirname(resolve(path));
     const stages = pipeline.slice(0, pipeline.findIndex(({ name }) => name === until) + 1);
-    const inputs = input.split(',').map((item) => (/^[a-z0-9]+:\/\//i.test(item) ? item : resolve(folder, item))).join(',');
+    const inputs = input
+      .split(',')
+      .map((item) => (/^[a-z0-9]+:\/\//i.test(item) ? item : resolve(folder, item)))
+      .join(',');
     return runSession({ stages, options, runDir: resolve(folder, runDir), elsewhere: { extract: { input: inputs } }, summary: true, run }, io);
   },
 };
@@ -74,5 +86,8 @@ function splitSections(config: Record<string, unknown>, path: string): { top: Re
 function pick(top: Record<string, unknown>, first: z.ZodObject, second: z.ZodObject): [Record<string, unknown>, Record<string, unknown>] {
   const belongs = (key: string, schema: z.ZodObject): boolean => key.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase()) in schema.shape;
   const entries = Object.entries(top);
-  return [Object.fromEntries(entries.filter(([key]) => belongs(key, first) || !belongs(key, second))), Object.fromEntries(entries.filter(([key]) => !belongs(key, first) && belongs(key, second)))];
+  return [
+    Object.fromEntries(entries.filter(([key]) => belongs(key, first) || !belongs(key, second))),
+    Object.fromEntries(entries.filter(([key]) => !belongs(key, first) && belongs(key, second))),
+  ];
 }

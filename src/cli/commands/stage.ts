@@ -10,9 +10,21 @@ import { runSession } from '../run-session.ts';
 /** The command of one stage: `pairmill extract --input … --output …`, on the same folders as within a run. */
 export function stageCommand(stage: Stage): Command {
   const folders = z.object({
-    runDir: option(z.string().default('pairmill-run'), `Run folder: ${stage.reads}/ is read and ${stage.writes}/ written where --input and --output are not given`, { value: 'DIR', decidesResult: false }),
-    input: option(z.string().optional(), `What to read instead of the run folder's ${stage.reads}/`, { value: 'PATH', aliases: inputAliases[stage.name] ?? [], decidesResult: false }),
-    output: option(z.string().optional(), `Where to write instead of the run folder's ${stage.writes}/`, { value: 'DIR', aliases: ['output-folder'], decidesResult: false }),
+    runDir: option(
+      z.string().default('pairmill-run'),
+      `Run folder: ${stage.reads}/ is read and ${stage.writes}/ written where --input and --output are not given`,
+      { value: 'DIR', decidesResult: false },
+    ),
+    input: option(z.string().optional(), `What to read instead of the run folder's ${stage.reads}/`, {
+      value: 'PATH',
+      aliases: inputAliases[stage.name] ?? [],
+      decidesResult: false,
+    }),
+    output: option(z.string().optional(), `Where to write instead of the run folder's ${stage.writes}/`, {
+      value: 'DIR',
+      aliases: ['output-folder'],
+      decidesResult: false,
+    }),
   });
   return {
     name: stage.name,

@@ -64,7 +64,13 @@ async function setFiles(folder: string, shard: string): Promise<{ set: SetName; 
   const files = [];
   for (const set of setNames) {
     const path = join(folder, set, `${shard}.parquet`);
-    if (await access(path).then(() => true, () => false)) files.push({ set, path });
+    if (
+      await access(path).then(
+        () => true,
+        () => false,
+      )
+    )
+      files.push({ set, path });
   }
   if (files.length === 0) throw new UsageError(`${folder} has a marker of shard ${shard} but no links of it (${setNames.join('|')}/${shard}.parquet).`);
   return files;
