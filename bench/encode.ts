@@ -48,7 +48,10 @@ async function noisyPictures(count: number, seed = 1): Promise<Uint8Array[]> {
   return Promise.all(
     Array.from({ length: count }, () => {
       const grid = Uint8Array.from({ length: 16 * 16 * 3 }, random);
-      return sharp(grid, { raw: { width: 16, height: 16, channels: 3 } }).resize(256, 256, { kernel: 'cubic' }).jpeg({ quality: 95 }).toBuffer();
+      return sharp(grid, { raw: { width: 16, height: 16, channels: 3 } })
+        .resize(256, 256, { kernel: 'cubic' })
+        .jpeg({ quality: 95 })
+        .toBuffer();
     }),
   );
 }

@@ -42,11 +42,19 @@ export async function readSafetensors(path: string): Promise<Safetensors> {
   }
   const { __metadata__: metadata = {}, ...entries } = header as unknown as { __metadata__?: Record<string, string> } & typeof header;
   const tensors = new Map<string, Tensor>();
-  for (const [name, { dtype, shape, data_offsets: [from, to] }] of Object.entries(entries)) {
+  for (const [
+    name,
+    {
+      dtype,
+      shape,
+      data_offsets: [from, to],
+    },
+  ] of Object.entries(entries)) {
     const decoder = decoders[dtype];
     if (!decoder) throw broken(`tensor ${name} is of type ${dtype}; ${Object.keys(decoders).join(', ')} are read`);
     const count = shape.reduce((product, side) => product * side, 1);
-    if (from < 0 || to - from !== count * decoder.bytes || start + to > bytes.length) throw broken(`tensor ${name} of shape ${JSON.stringify(shape)} does not fit bytes ${from} to ${to}`);
+    if (from < 0 || to - from !== count * decoder.bytes || start + to > bytes.length)
+      throw broken(`tensor ${name} of shape ${JSON.stringify(shape)} does not fit bytes ${from} to ${to}`);
     const view = new DataView(bytes.buffer, bytes.byteOffset + start + from, to - from);
     tensors.set(name, { shape, data: Float32Array.from({ length: count }, (_, i) => decoder.decode(view, i * decoder.bytes)) });
   }

@@ -33,11 +33,15 @@ export async function* readSampleShard(folder: string, name: string): AsyncGener
     const raw = rows ? rows.get(key) : jsonRow(members.get('json'));
     if (!raw) throw new ShardError(`${path} holds the sample ${key}, which ${name}.parquet does not list as a success. Make the shard again.`);
     const pictureSuffix = pictureSuffixes.find((suffix) => members.has(suffix));
-    if (!pictureSuffix) throw new ShardError(`${path}: the sample ${key} has no picture (${pictureSuffixes.join(', ')}), only ${[...members.keys()].join(', ')}. Make the shard again.`);
+    if (!pictureSuffix)
+      throw new ShardError(
+        `${path}: the sample ${key} has no picture (${pictureSuffixes.join(', ')}), only ${[...members.keys()].join(', ')}. Make the shard again.`,
+      );
     read++;
     yield { key, row: sampleRow(key, raw, members), raw, pictureSuffix, picture: members.get(pictureSuffix)!, members };
   }
-  if (rows && read !== rows.size) throw new ShardError(`${path} holds ${read} samples where ${name}.parquet lists ${rows.size} successes. Make the shard again.`);
+  if (rows && read !== rows.size)
+    throw new ShardError(`${path} holds ${read} samples where ${name}.parquet lists ${rows.size} successes. Make the shard again.`);
 }
 
 /** The samples of a tar; whatever is wrong with it is said with its name. */
@@ -83,7 +87,11 @@ function sampleRow(key: string, raw: Record<string, unknown>, members: Map<strin
     language: text('language', 'LANGUAGE') ?? '',
     licence: text('licence', 'LICENSE') ?? null,
     hash: big('hash') ?? sampleHash(url, caption),
-    uid: text('uid') ?? createHash('md5').update(caption + url).digest('hex'),
+    uid:
+      text('uid') ??
+      createHash('md5')
+        .update(caption + url)
+        .digest('hex'),
     page_url: text('page_url') ?? '',
     crawl_file: text('crawl_file') ?? '',
     record_offset: big('record_offset') ?? 0n,

@@ -3,7 +3,13 @@ import { crc32, deflateRawSync, gzipSync } from 'node:zlib';
 /** One WARC record as bytes; `length` overrides the declared Content-Length. */
 export function record(content: string | Buffer, fields: Record<string, string> = {}, length?: number | string): Buffer {
   const block = Buffer.from(content);
-  const header = { 'WARC-Type': 'metadata', 'WARC-Target-URI': 'http://page.test/dir/index.html', 'Content-Type': 'application/json', ...fields, 'Content-Length': String(length ?? block.length) };
+  const header = {
+    'WARC-Type': 'metadata',
+    'WARC-Target-URI': 'http://page.test/dir/index.html',
+    'Content-Type': 'application/json',
+    ...fields,
+    'Content-Length': String(length ?? block.length),
+  };
   const lines = Object.entries(header).map(([name, value]) => `${name}: ${value}\r\n`);
   return Buffer.concat([Buffer.from(`WARC/1.0\r\n${lines.join('')}\r\n`), block, Buffer.from('\r\n\r\n')]);
 }
@@ -16,7 +22,11 @@ export interface WatParts {
 }
 
 /** The JSON of a page's WAT record. */
-export function watJson({ links = [], head = { Metas: [{ name: 'viewport', content: 'width=device-width' }], Title: 'a title' }, headLast = false }: WatParts): string {
+export function watJson({
+  links = [],
+  head = { Metas: [{ name: 'viewport', content: 'width=device-width' }], Title: 'a title' },
+  headLast = false,
+}: WatParts): string {
   const html = headLast ? { Links: links, Head: head } : { Head: head, Links: links };
   return JSON.stringify({
     Container: { Filename: 'x.warc.gz' },

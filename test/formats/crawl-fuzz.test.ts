@@ -18,7 +18,11 @@ const FIRST_SEED = Number(process.env['PAIRMILL_FUZZ_SEED'] ?? 1);
 
 type Random = ReturnType<typeof randomSource>;
 
-async function readUrls(bytes: Buffer, piece: number, maxRecordBytes = 300_000): Promise<{ urls: Set<string>; damage: DamageCount['counts']; records: number }> {
+async function readUrls(
+  bytes: Buffer,
+  piece: number,
+  maxRecordBytes = 300_000,
+): Promise<{ urls: Set<string>; damage: DamageCount['counts']; records: number }> {
   const damage = new DamageCount();
   const urls = new Set<string>();
   let records = 0;
@@ -72,25 +76,32 @@ it(`reads what was not damaged, for ${BUDGET_MS / 1000} s of random damage`, { t
       }
     }
     const { urls } = await readUrls(Buffer.concat(members), 1 + random.below(20_000));
-    expect(intact.filter((url) => !urls.has(url)), `PAIRMILL_FUZZ_SEED=${seed}`).toEqual([]);
+    expect(
+      intact.filter((url) => !urls.has(url)),
+      `PAIRMILL_FUZZ_SEED=${seed}`,
+    ).toEqual([]);
   }
 });
 
 const folder = '/work/shared/data/warc';
-it.skipIf(!existsSync(folder))(`survives the real files, whole and damaged${existsSync(folder) ? '' : ` (skipped: ${folder} is not here)`}`, { timeout: 120_000 }, async () => {
-  const records: Record<string, number> = {};
-  for (const path of globSync(`${folder}/*.{gz,wat}`).sort()) {
-    const bytes = readFileSync(path);
-    const whole = await readUrls(bytes, 65_536, 32_000_000);
-    records[basename(path)] = whole.records;
-    if (!path.includes('.arc.')) expect(whole.damage, path).toEqual({});
-    const random = randomSource(5);
-    for (let i = 0; i < 3; i++) {
-      const damaged = Buffer.from(bytes);
-      for (let j = 0; j < 3; j++) damaged[random.below(damaged.length)]! ^= 0x55;
-      const after = await readUrls(damaged, 65_536, 32_000_000);
-      expect(after.records, path).toBeLessThanOrEqual(whole.records + 3);
+it.skipIf(!existsSync(folder))(
+  `survives the real files, whole and damaged${existsSync(folder) ? '' : ` (skipped: ${folder} is not here)`}`,
+  { timeout: 120_000 },
+  async () => {
+    const records: Record<string, number> = {};
+    for (const path of globSync(`${folder}/*.{gz,wat}`).sort()) {
+      const bytes = readFileSync(path);
+      const whole = await readUrls(bytes, 65_536, 32_000_000);
+      records[basename(path)] = whole.records;
+      if (!path.includes('.arc.')) expect(whole.damage, path).toEqual({});
+      const random = randomSource(5);
+      for (let i = 0; i < 3; i++) {
+        const damaged = Buffer.from(bytes);
+        for (let j = 0; j < 3; j++) damaged[random.below(damaged.length)]! ^= 0x55;
+        const after = await readUrls(damaged, 65_536, 32_000_000);
+        expect(after.records, path).toBeLessThanOrEqual(whole.records + 3);
+      }
     }
-  }
-  expect(records).toMatchObject({ 'whirlwind.warc.wat.gz': 2, 'whirlwind.warc.gz': 4, 'jwarc_cc.warc.gz': 1, 'resiliparse_warcfile.warc.gz': 50 });
-});
+    expect(records).toMatchObject({ 'whirlwind.warc.wat.gz': 2, 'whirlwind.warc.gz': 4, 'jwarc_cc.warc.gz': 1, 'resiliparse_warcfile.warc.gz': 50 });
+  },
+);

@@ -43,7 +43,11 @@ describe('npy', () => {
       expect(Array.from({ length: 7 }, (_, i) => [...array.row(i)].map((x) => x + 0))).toEqual(rows.map((row) => row.map((x) => x + 0)));
       const batches = [];
       for await (const { start, rows: batch } of readNpyBatches(path, 3)) batches.push([start, batch.length]);
-      expect(batches).toEqual([[0, 3], [3, 3], [6, 1]]);
+      expect(batches).toEqual([
+        [0, 3],
+        [3, 3],
+        [6, 1],
+      ]);
       expect(await npyShape(path)).toEqual({ rows: 7, dimensions: 3, type });
     }
   });
@@ -59,7 +63,14 @@ describe('npy', () => {
   });
 
   test('a cut file, another kind of file and a wrong row are refused', async () => {
-    const path = await write('cut.npy', [[1, 2], [3, 4]], '<f4');
+    const path = await write(
+      'cut.npy',
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      '<f4',
+    );
     await writeFile(path, (await readFile(path)).subarray(0, -3));
     await expect(readNpy(path)).rejects.toThrow(/141 bytes where its header asks for 144/);
     const other = join(folder, 'other.npy');
@@ -73,10 +84,17 @@ describe('npy', () => {
   test('the same array saved by numpy has the same bytes', async (context) => {
     const python = requirePython(context, 'numpy');
     const rows = Array.from({ length: 11 }, (_, i) => Array.from({ length: 5 }, (_, j) => Math.sin(i * 5 + j) * 10 ** (i - 6)));
-    for (const [type, name] of [['<f2', 'float16'], ['<f4', 'float32']] as const) {
+    for (const [type, name] of [
+      ['<f2', 'float16'],
+      ['<f4', 'float32'],
+    ] as const) {
       const ours = await write(`ours${name}.npy`, rows, type);
       const theirs = join(folder, `theirs${name}.npy`);
-      python(`import numpy, sys, json; numpy.save(sys.argv[1], numpy.array(json.loads(sys.argv[2]), dtype=numpy.float32).astype(sys.argv[3]))`, [theirs, JSON.stringify(rows), name]);
+      python(`import numpy, sys, json; numpy.save(sys.argv[1], numpy.array(json.loads(sys.argv[2]), dtype=numpy.float32).astype(sys.argv[3]))`, [
+        theirs,
+        JSON.stringify(rows),
+        name,
+      ]);
       expect((await readFile(ours)).equals(await readFile(theirs))).toBe(true);
     }
   });

@@ -37,9 +37,19 @@ describe('a shard of samples', () => {
   test('a tar of pictures and texts only', async () => {
     await rm(join(folder, '00000.parquet'));
     const tar = await SampleWriter.open(join(folder, '00000.tar'));
-    await tar.write('a/b', [['png', Uint8Array.of(1)], ['txt', Buffer.from('eine Katze')]]);
+    await tar.write('a/b', [
+      ['png', Uint8Array.of(1)],
+      ['txt', Buffer.from('eine Katze')],
+    ]);
     await tar.close();
-    expect((await read())[0]!.row).toMatchObject({ key: 'a/b', url: 'a/b', caption: 'eine Katze', language: '', hash: sampleHash('a/b', 'eine Katze'), width: null });
+    expect((await read())[0]!.row).toMatchObject({
+      key: 'a/b',
+      url: 'a/b',
+      caption: 'eine Katze',
+      language: '',
+      hash: sampleHash('a/b', 'eine Katze'),
+      width: null,
+    });
   });
 
   test('a tar and a Parquet file that do not belong together', async () => {

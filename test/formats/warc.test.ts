@@ -28,7 +28,11 @@ const records = names.map((name) => record(name));
 const noise = (length: number, seed = 1): Buffer => Buffer.from(Array.from({ length }, (_, i) => ((i + 7) * 2654435761 * seed) >>> 24));
 
 describe('readWarc', () => {
-  it.each([['gzip', gzipped(records)], ['plain', Buffer.concat(records)], ['one member for all', gzipSync(Buffer.concat(records))]])('reads all records of %s, whatever the pieces', async (_, bytes) => {
+  it.each([
+    ['gzip', gzipped(records)],
+    ['plain', Buffer.concat(records)],
+    ['one member for all', gzipSync(Buffer.concat(records))],
+  ])('reads all records of %s, whatever the pieces', async (_, bytes) => {
     for (const piece of [1, 7, 1000, 1_000_000]) {
       if (piece === 1 && bytes.length > 60_000) continue;
       const { contents, damage } = await read(bytes, { piece });
@@ -45,7 +49,9 @@ describe('readWarc', () => {
   });
 
   it('reads headers with optional fields, and an empty file', async () => {
-    expect((await read(Buffer.concat([memberWithAllFields(records[0]!), gzipSync(records[1]!), memberWithAllFields(records[2]!)]))).contents).toEqual(names.slice(0, 3));
+    expect((await read(Buffer.concat([memberWithAllFields(records[0]!), gzipSync(records[1]!), memberWithAllFields(records[2]!)]))).contents).toEqual(
+      names.slice(0, 3),
+    );
     expect(await read(Buffer.alloc(0))).toEqual({ contents: [], offsets: [], damage: {} });
   });
 

@@ -9,7 +9,10 @@ import { randomSource } from './random-source.ts';
 
 async function scan(contents: readonly (string | Buffer)[]): Promise<WatPage[]> {
   const pages: WatPage[] = [];
-  for await (const { bytes, records } of readWarc(pieces(gzipped(contents.map((content) => record(content)))), { maxRecordBytes: 50_000_000, damage: new DamageCount() })) {
+  for await (const { bytes, records } of readWarc(pieces(gzipped(contents.map((content) => record(content)))), {
+    maxRecordBytes: 50_000_000,
+    damage: new DamageCount(),
+  })) {
     const scanner = new WatScanner(bytes, 'image');
     for (const each of records) pages.push(scanner.read(each));
   }
@@ -23,8 +26,21 @@ const reference = (text: string): CrawlPage | undefined => {
 
 describe('WatScanner', () => {
   it('reads links, base, refusals and licence without parsing the record', async () => {
-    const head = { Base: '/pictures/', Metas: [{ name: 'Robots', content: 'NoIndex, follow' }, { name: 'robots', content: 'all' }, { name: 'googlebot', content: 'noindex' }], Link: [{ path: 'LINK@/href', url: 'https://example.test/' }] };
-    const links = [{ path: 'A@/href', url: 'https://creativecommons.org/licenses/by/4.0/', text: 'CC BY' }, image('a.png', 'an "apple" \\ {pear}'), image('b.png'), { alt: 'früher', path: 'IMG@/src', title: 'x', url: 'ü.png' }];
+    const head = {
+      Base: '/pictures/',
+      Metas: [
+        { name: 'Robots', content: 'NoIndex, follow' },
+        { name: 'robots', content: 'all' },
+        { name: 'googlebot', content: 'noindex' },
+      ],
+      Link: [{ path: 'LINK@/href', url: 'https://example.test/' }],
+    };
+    const links = [
+      { path: 'A@/href', url: 'https://creativecommons.org/licenses/by/4.0/', text: 'CC BY' },
+      image('a.png', 'an "apple" \\ {pear}'),
+      image('b.png'),
+      { alt: 'früher', path: 'IMG@/src', title: 'x', url: 'ü.png' },
+    ];
     for (const headLast of [false, true]) {
       const [page] = await scan([watJson({ links, head, headLast })]);
       expect(page).toEqual({
@@ -32,24 +48,60 @@ describe('WatScanner', () => {
         base: '/pictures/',
         refusals: ['NoIndex, follow'],
         licence: 'https://creativecommons.org/licenses/by/4.0/',
-        links: [{ url: 'a.png', text: 'an "apple" \\ {pear}' }, { url: 'b.png', text: undefined }, { url: 'ü.png', text: 'früher' }],
+        links: [
+          { url: 'a.png', text: 'an "apple" \\ {pear}' },
+          { url: 'b.png', text: undefined },
+          { url: 'ü.png', text: 'früher' },
+        ],
       });
     }
   });
 
   it('equals parsing the record, on random records', async () => {
     const random = randomSource(7);
-    const texts = ['', 'plain words', 'with "quotes" and \\ backslashes', '{"path":"IMG@/src"}', '"IMG@/src"', 'IMG@/src"', '日本語 😀', 'tab\tline\nend', '[]{},:', '\\"', 'https://creativecommons.org/licenses/by/2.0/', '\ud800 lone', '"Head":{', '"Base":"/x/"', 'é'];
-    const value = (): unknown => random.pick<unknown>([random.pick(texts), random.pick(texts), random.pick(texts), random.pick(texts), 5, null, { path: 'IMG@/src' }, ['IMG@/src']]);
+    const texts = [
+      '',
+      'plain words',
+      'with "quotes" and \\ backslashes',
+      '{"path":"IMG@/src"}',
+      '"IMG@/src"',
+      'IMG@/src"',
+      '日本語 😀',
+      'tab\tline\nend',
+      '[]{},:',
+      '\\"',
+      'https://creativecommons.org/licenses/by/2.0/',
+      '\ud800 lone',
+      '"Head":{',
+      '"Base":"/x/"',
+      'é',
+    ];
+    const value = (): unknown =>
+      random.pick<unknown>([random.pick(texts), random.pick(texts), random.pick(texts), random.pick(texts), 5, null, { path: 'IMG@/src' }, ['IMG@/src']]);
     const object = (): Record<string, unknown> => {
-      const entries: [string, unknown][] = [['path', random.pick(['IMG@/src', 'IMG@/src', 'A@/href', 'IMG@/longdesc', value()])], ['url', random.next() < 0.9 ? random.pick(texts) : value()], ['alt', random.next() < 0.9 ? random.pick(texts) : value()], [random.pick(['title', 'te"xt', 'rel']), value()]];
+      const entries: [string, unknown][] = [
+        ['path', random.pick(['IMG@/src', 'IMG@/src', 'A@/href', 'IMG@/longdesc', value()])],
+        ['url', random.next() < 0.9 ? random.pick(texts) : value()],
+        ['alt', random.next() < 0.9 ? random.pick(texts) : value()],
+        [random.pick(['title', 'te"xt', 'rel']), value()],
+      ];
       const kept = entries.filter(([key]) => random.next() < (key === 'path' || key === 'url' ? 0.95 : 0.6));
       return Object.fromEntries(kept.sort(() => random.next() - 0.5));
     };
-    const meta = (): Record<string, unknown> => ({ name: random.pick<unknown>(['robots', 'ROBOTS', 'pairmill', 'viewport', 'description', 3]), content: random.pick<unknown>(['noai', 'index', 'NOIMAGEINDEX', 'none', 'nonesuch', 'unavailable: noarchive', null, '"robots" noai']) });
+    const meta = (): Record<string, unknown> => ({
+      name: random.pick<unknown>(['robots', 'ROBOTS', 'pairmill', 'viewport', 'description', 3]),
+      content: random.pick<unknown>(['noai', 'index', 'NOIMAGEINDEX', 'none', 'nonesuch', 'unavailable: noarchive', null, '"robots" noai']),
+    });
     const contents = Array.from({ length: 3000 }, () => {
       const spaced = random.next() < 0.1;
-      const head = random.next() < 0.1 ? undefined : { ...(random.next() < 0.3 ? { Base: value() } : {}), Metas: Array.from({ length: random.below(4) }, meta), Link: Array.from({ length: random.below(3) }, () => ({ ...object(), path: 'LINK@/href' })) };
+      const head =
+        random.next() < 0.1
+          ? undefined
+          : {
+              ...(random.next() < 0.3 ? { Base: value() } : {}),
+              Metas: Array.from({ length: random.below(4) }, meta),
+              Link: Array.from({ length: random.below(3) }, () => ({ ...object(), path: 'LINK@/href' })),
+            };
       const text = watJson({ links: Array.from({ length: random.below(6) }, object), head: head!, headLast: random.next() < 0.5 });
       return spaced ? JSON.stringify(JSON.parse(text), null, 1) : text;
     });
@@ -65,7 +117,13 @@ describe('WatScanner', () => {
 
   it('counts broken JSON around its links as a damaged record, and reads the next', async () => {
     const good = watJson({ links: [image('a.png', 'an apple')] });
-    const broken = ['{"Links":[{"path":"IMG@/src"', '{"path":"IMG@/src",}', '{"a":"IMG@/src"', good.slice(0, -4).replace('"alt"', 'alt'), `{"x":${'['.repeat(200_000)}"IMG@/src"`];
+    const broken = [
+      '{"Links":[{"path":"IMG@/src"',
+      '{"path":"IMG@/src",}',
+      '{"a":"IMG@/src"',
+      good.slice(0, -4).replace('"alt"', 'alt'),
+      `{"x":${'['.repeat(200_000)}"IMG@/src"`,
+    ];
     const pages = await scan([good, ...broken, good]);
     expect(pages.map((page) => (page ? Object.keys(page)[0] : page))).toEqual(['pageUrl', ...broken.map(() => 'damaged'), 'pageUrl']);
   });

@@ -64,7 +64,8 @@ export const embed: Stage<'embed', typeof embedOptions> = {
       await output.texts.close();
       await output.rows.close();
       const counts = [(await npyShape(imagePath)).rows, (await npyShape(textPath)).rows, await countParquetRows(rowsPath)];
-      if (new Set(counts).size !== 1) throw new ShardError(`embed ${part.name}: images, texts and metadata have ${counts.join(', ')} rows. Please report this.`);
+      if (new Set(counts).size !== 1)
+        throw new ShardError(`embed ${part.name}: images, texts and metadata have ${counts.join(', ')} rows. Please report this.`);
       return { in: came, out: counts[0]! };
     });
   },
@@ -83,7 +84,12 @@ async function encodeBatch(batch: readonly ShardSample[], model: DualEncoder, { 
   const textVectors = await model.encodeTexts(batch.map(({ row }) => row.caption));
   for (const [i, { key, row, raw }] of batch.entries()) {
     const [image, text] = [imageVectors[i]!, textVectors[i]!];
-    const failed = image instanceof Error ? ({ reason: 'decode-failed', error: image } as const) : text instanceof Error ? ({ reason: 'text-failed', error: text } as const) : undefined;
+    const failed =
+      image instanceof Error
+        ? ({ reason: 'decode-failed', error: image } as const)
+        : text instanceof Error
+          ? ({ reason: 'text-failed', error: text } as const)
+          : undefined;
     if (failed || image instanceof Error || text instanceof Error) {
       effects.drop(failed!.reason, { hash: row.hash, url: row.url, text: row.caption, value: failed!.error.message, threshold: null });
       continue;

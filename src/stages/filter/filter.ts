@@ -76,7 +76,10 @@ async function score(batch: readonly ShardSample[], bySet: Record<SetName, Judge
   // By model and not by set: with one model for all, the batch stays whole.
   const groups = Map.groupBy(batch.keys(), (i) => bySet[setOfLanguage(batch[i]!.row.language)].model);
   for (const [model, indexes] of groups) {
-    const found = await similarities(model, indexes.map((i) => ({ picture: batch[i]!.picture, text: batch[i]!.row.caption })));
+    const found = await similarities(
+      model,
+      indexes.map((i) => ({ picture: batch[i]!.picture, text: batch[i]!.row.caption })),
+    );
     for (const [at, i] of indexes.entries()) scores[i] = found[at]!;
   }
   return scores;
@@ -87,7 +90,13 @@ interface Output {
   rows: ParquetFileWriter<Pair>;
 }
 
-async function keepOrDrop({ key, row, members }: ShardSample, score: Similarity, bySet: Record<SetName, Judge>, { tar, rows }: Output, effects: Effects<'filter'>): Promise<void> {
+async function keepOrDrop(
+  { key, row, members }: ShardSample,
+  score: Similarity,
+  bySet: Record<SetName, Judge>,
+  { tar, rows }: Output,
+  effects: Effects<'filter'>,
+): Promise<void> {
   const item = { hash: row.hash, url: row.url, text: row.caption };
   if ('reason' in score) {
     effects.drop(score.reason, { ...item, value: score.value, threshold: null });
@@ -99,7 +108,10 @@ async function keepOrDrop({ key, row, members }: ShardSample, score: Similarity,
     effects.drop('similarity', { ...item, value: String(similarity), threshold: String(threshold) });
     return;
   }
-  await tar.write(key, [...members].map(([suffix, bytes]) => [suffix, suffix === 'json' ? json(key, bytes, similarity) : bytes] as const));
+  await tar.write(
+    key,
+    [...members].map(([suffix, bytes]) => [suffix, suffix === 'json' ? json(key, bytes, similarity) : bytes] as const),
+  );
   await rows.write({ ...row, similarity, NSFW: null });
   effects.progress({ out: 1 });
 }

@@ -4,7 +4,9 @@
  */
 export function scoredJson(json: Uint8Array, similarity: number): Buffer {
   const text = Buffer.from(json).toString('utf8');
-  const sample = JSON.parse(text, (_key, value: unknown, context?: { source?: string }) => (typeof value === 'number' && context?.source !== undefined ? rawJson(context.source) : value)) as Record<string, unknown>;
+  const sample = JSON.parse(text, (_key, value: unknown, context?: { source?: string }) =>
+    typeof value === 'number' && context?.source !== undefined ? rawJson(context.source) : value,
+  ) as Record<string, unknown>;
   const indent = /^\{\r?\n( +)/.exec(text)?.[1];
   const scored = JSON.stringify({ ...sample, similarity, NSFW: null }, null, indent);
   // eslint-disable-next-line no-control-regex

@@ -12,7 +12,10 @@ export function partFiles(folder: string, part: string): { images: string; metad
 export async function planEmbeddingParts(folder: string): Promise<Shard[]> {
   const markers = matches(await list(folder), /^(\d+)_stats\.json$/);
   const names = markers.length > 0 ? markers : matches(await list(join(folder, 'metadata')), /^metadata_(\d+)\.parquet$/);
-  if (names.length === 0) throw new UsageError(`The input folder ${folder} holds no finished part of embeddings (img_emb/, metadata/, NNNNN_stats.json). Run pairmill embed first, or name another with --input.`);
+  if (names.length === 0)
+    throw new UsageError(
+      `The input folder ${folder} holds no finished part of embeddings (img_emb/, metadata/, NNNNN_stats.json). Run pairmill embed first, or name another with --input.`,
+    );
   return Promise.all(names.map(async (name) => ({ name, inputs: [{ path: partFiles(folder, name).images, identity: await identify(folder, name) }] })));
 }
 

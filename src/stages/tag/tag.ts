@@ -28,7 +28,10 @@ export const tag: Stage<'tag', typeof tagOptions> = {
     const parts = await planEmbeddingParts(folders.input);
     for (const { name } of parts) {
       const made = await modelOfPart(folders.input, name);
-      if (made !== undefined && made !== options.model) throw new UsageError(`The embeddings ${name} in ${folders.input} were made by ${made}, but --model is ${options.model}. Heads fit one model only: give --model ${made}.`);
+      if (made !== undefined && made !== options.model)
+        throw new UsageError(
+          `The embeddings ${name} in ${folders.input} were made by ${made}, but --model is ${options.model}. Heads fit one model only: give --model ${made}.`,
+        );
     }
     return parts;
   },

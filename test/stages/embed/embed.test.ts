@@ -22,7 +22,8 @@ beforeEach(async () => {
 afterEach(() => rm(run, { recursive: true, force: true }));
 afterAll(() => embed.close!());
 
-const metadata = (part: string): Promise<EmbeddingMetadata[]> => Array.fromAsync(readParquet<EmbeddingMetadata>(join(run, `embeddings/metadata/metadata_${part}.parquet`)));
+const metadata = (part: string): Promise<EmbeddingMetadata[]> =>
+  Array.fromAsync(readParquet<EmbeddingMetadata>(join(run, `embeddings/metadata/metadata_${part}.parquet`)));
 
 describe('embed', () => {
   test('three files whose rows belong together, L2-normalised, in the order of the pairs', async () => {
@@ -51,13 +52,29 @@ describe('embed', () => {
 
   test('parts are runs of consecutive shards, by shards or by samples', async () => {
     const parts = async (options: object): Promise<string[][]> => {
-      const planned = await embed.plan({ options: embed.options.parse({ model: 'mini', ...options }), folders: { input: join(run, 'pairs'), output: join(run, 'embeddings'), rejects: '', stages: {} } }, { reached: () => undefined });
+      const planned = await embed.plan(
+        {
+          options: embed.options.parse({ model: 'mini', ...options }),
+          folders: { input: join(run, 'pairs'), output: join(run, 'embeddings'), rejects: '', stages: {} },
+        },
+        { reached: () => undefined },
+      );
       return (planned as Shard[]).map(({ name, inputs }) => [name, ...inputs.map(({ path }) => path.slice(-9, -4))]);
     };
     expect(await parts({})).toEqual([['00000', '00000', '00001', '00003']]);
-    expect(await parts({ shardsPerPart: 2 })).toEqual([['00000', '00000', '00001'], ['00001', '00003']]);
-    expect(await parts({ writeBatchSize: 4 })).toEqual([['00000', '00000'], ['00001', '00001'], ['00002', '00003']]);
-    expect(await parts({ writeBatchSize: 5 })).toEqual([['00000', '00000', '00001'], ['00001', '00003']]);
+    expect(await parts({ shardsPerPart: 2 })).toEqual([
+      ['00000', '00000', '00001'],
+      ['00001', '00003'],
+    ]);
+    expect(await parts({ writeBatchSize: 4 })).toEqual([
+      ['00000', '00000'],
+      ['00001', '00001'],
+      ['00002', '00003'],
+    ]);
+    expect(await parts({ writeBatchSize: 5 })).toEqual([
+      ['00000', '00000', '00001'],
+      ['00001', '00003'],
+    ]);
   });
 
   test('the same pairs give the same bytes, whatever the batches', async () => {
@@ -81,7 +98,9 @@ for e, m in r(batch_size=5):
     keys += list(m["image_path"]); norms += [float((v * v).sum()) for v in e]
 print(json.dumps({"count": int(r.count), "dimension": int(r.dimension), "keys": keys, "norms": norms}))`,
         [join(run, 'embeddings')],
-      ).split('\n').findLast((line) => line.startsWith('{'))!,
+      )
+        .split('\n')
+        .findLast((line) => line.startsWith('{'))!,
     ) as { count: number; dimension: number; keys: string[]; norms: number[] };
     expect([read.count, read.dimension, read.keys.length]).toEqual([12, 256, 12]);
     expect(read.keys).toEqual([...read.keys].sort());

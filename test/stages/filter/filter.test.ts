@@ -82,7 +82,9 @@ describe('filter', () => {
     const { summary, shards } = await runOneStage(filter, run, { model: 'mini', multilingualModel: second });
     expect(summary.dropped).toEqual({ similarity: 4, 'decode-failed': 1 });
     expect((await rowsOf<Pair>(join(run, 'pairs/00007.parquet'))).map(({ caption }) => caption)).toEqual(['dog face', 'apple', 'red heart']);
-    expect(Object.keys(shards[0]!.made_by.models)).toEqual(['mini', 'second'].flatMap((id) => ['vision_model.onnx', 'text_model.onnx', 'tokenizer.json'].map((file) => `${id}/${file}`)));
+    expect(Object.keys(shards[0]!.made_by.models)).toEqual(
+      ['mini', 'second'].flatMap((id) => ['vision_model.onnx', 'text_model.onnx', 'tokenizer.json'].map((file) => `${id}/${file}`)),
+    );
   });
 
   test("a shard of img2dataset's, with no columns of ours", async (context) => {

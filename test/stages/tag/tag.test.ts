@@ -46,7 +46,13 @@ describe('tag', () => {
 
   test('chosen heads, by name and by path; a change of heads is refused without --redo', async () => {
     const own = join(run, 'own.safetensors');
-    await writeFile(own, safetensorsBytes({ weight: { shape: [1, 256], data: Array<number>(256).fill(0) }, bias: { shape: [1], data: [0.5] } }, { output: 'half', input_model: 'mini' }));
+    await writeFile(
+      own,
+      safetensorsBytes(
+        { weight: { shape: [1, 256], data: Array<number>(256).fill(0) }, bias: { shape: [1], data: [0.5] } },
+        { output: 'half', input_model: 'mini' },
+      ),
+    );
     await runOneStage(tag, run, { model: 'mini', heads: ['is_flag', own] }, { redo: true });
     expect(await parquetColumns(join(run, 'tags/00000.parquet'))).toEqual(['hash', 'pflag', 'half']);
     expect((await tags()).map(({ half }) => half)).toEqual([0.5, 0.5, 0.5]);
@@ -55,9 +61,16 @@ describe('tag', () => {
 
   test('a head or embeddings of another model are refused', async () => {
     const foreign = join(run, 'foreign.safetensors');
-    await writeFile(foreign, safetensorsBytes({ weight: { shape: [1, 768], data: Array<number>(768).fill(0) } }, { output: 'punsafe', input_model: 'ViT-L/14' }));
-    await expect(runOneStage(tag, run, { model: 'mini', heads: [foreign] }, { redo: true })).rejects.toThrow(/reads embeddings of ViT-L\/14 \(768 numbers\), not of mini/);
+    await writeFile(
+      foreign,
+      safetensorsBytes({ weight: { shape: [1, 768], data: Array<number>(768).fill(0) } }, { output: 'punsafe', input_model: 'ViT-L/14' }),
+    );
+    await expect(runOneStage(tag, run, { model: 'mini', heads: [foreign] }, { redo: true })).rejects.toThrow(
+      /reads embeddings of ViT-L\/14 \(768 numbers\), not of mini/,
+    );
     await expect(runOneStage(tag, run, { model: 'clip-vit-l-14' }, { redo: true })).rejects.toThrow(/were made by mini, but --model is clip-vit-l-14/);
-    await expect(runOneStage(tag, run, { model: 'mini', heads: ['is_flog'] }, { redo: true })).rejects.toThrow(/no head is_flog: it is neither a file nor one of is_face, is_flag/);
+    await expect(runOneStage(tag, run, { model: 'mini', heads: ['is_flog'] }, { redo: true })).rejects.toThrow(
+      /no head is_flog: it is neither a file nor one of is_face, is_flag/,
+    );
   });
 });
