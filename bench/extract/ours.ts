@@ -21,9 +21,9 @@ const before = process.cpuUsage();
 if (mode === 'inflate') {
   for await (const { records } of readWarc(openSource(path, signal), { maxRecordBytes: options.maxRecordBytes, damage })) rows += records.length;
 } else {
-  const counts: ReadCounts = { records: 0, damage, responses: 0 };
+  const counts: ReadCounts = { records: 0, damage };
   const rules = new LinkRules(options, 'x', detector, () => undefined);
-  for await (const pages of readPages(openSource(path, signal), 'image', options.maxRecordBytes, counts)) {
+  for await (const pages of readPages(openSource(path, signal), { kind: 'image', maxRecordBytes: options.maxRecordBytes, imageAttributes: options.imageAttributes }, counts)) {
     for (const page of pages) {
       links += page.links.length;
       if (mode !== 'parse') for (const _ of rules.page(page)) rows++;

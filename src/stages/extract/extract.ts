@@ -12,12 +12,12 @@ import type { LanguageDetector } from './language-detector.ts';
 import { LinkRules } from './link-rules.ts';
 import { openSource } from './open-source.ts';
 import { type ExtractOptions, extractOptions } from './options.ts';
-import { type ReadCounts, readPages } from './read-pages.ts';
+import { type PageSettings, type ReadCounts, readPages } from './read-pages.ts';
 
 /** Loaded once a worker thread. */
 let detector: Promise<LanguageDetector> | undefined;
 
-/** Image links with alt text from the WAT files of a crawl: one shard a crawl file. */
+/** Image links with alt text from the WAT or WARC files of a crawl: one shard a crawl file. */
 export const extract: Stage<'extract', typeof extractOptions> = {
   name: 'extract',
   does: 'Reads image links with their alt texts from crawl files: absolute URLs, cleaned texts, language, licence, provenance.',
@@ -34,13 +34,14 @@ export const extract: Stage<'extract', typeof extractOptions> = {
   async run(shard, { options, folders }, effects) {
     const { path } = shard.inputs[0]!;
     const output = join(folders.output, `${shard.name}.parquet`);
-    const counts: ReadCounts = { records: 0, damage: new DamageCount(), responses: 0 };
+    const settings: PageSettings = { kind: linkKind(options.documentType), maxRecordBytes: options.maxRecordBytes, imageAttributes: options.imageAttributes };
+    const counts: ReadCounts = { records: 0, damage: new DamageCount() };
     const rules = new LinkRules(options, crawlFileName(path), await detectorOf(options), effects.drop);
     const out = await publish(effects, async (publication) => {
       const temporary = await publication.file(output);
       const writer = await ParquetFileWriter.open(temporary, Candidate);
       try {
-        for await (const pages of readPages(openSource(path, effects.signal), linkKind(options.documentType), options.maxRecordBytes, counts)) {
+        for await (const pages of readPages(openSource(path, effects.signal), settings, counts)) {
           const [links, rows] = [rules.links, writer.rows];
           for (const page of pages) for (const candidate of rules.page(page)) await writer.write(candidate);
           effects.progress({ in: rules.links - links, out: writer.rows - rows });
@@ -53,7 +54,7 @@ export const extract: Stage<'extract', typeof extractOptions> = {
       return countParquetRows(temporary);
     });
     const damaged = counts.damage.counts;
-    return { in: rules.links, out, warnings: [...damageWarnings(path, damaged), ...warcWarnings(path, counts)], extra: { records: { read: counts.records, damaged }, cut: rules.cut } };
+    return { in: rules.links, out, warnings: damageWarnings(path, damaged), extra: { records: { read: counts.records, damaged }, cut: rules.cut } };
   },
   async close() {
     (await detector)?.close();
@@ -70,9 +71,4 @@ function damageWarnings(path: string, damaged: DamageCount['counts']): string[] 
   if (reasons.length === 0) return [];
   const total = reasons.reduce((sum, [, count]) => sum + count, 0);
   return [`${path}: ${total} damaged record${total === 1 ? '' : 's'} left out (${reasons.map(([reason, count]) => `${reason}: ${count}`).join(', ')}); the rest was read.`];
-}
-
-function warcWarnings(path: string, { responses }: ReadCounts): string[] {
-  if (responses === 0) return [];
-  return [`${path} is a WARC file: it holds pages, and this version reads links from their metadata only. Give its WAT file (Common Crawl has one for each).`];
 }

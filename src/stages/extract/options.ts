@@ -13,6 +13,7 @@ export const extractOptions = z.object({
   maxUrlLength: option(z.int().min(1).default(2000), 'Longer URLs are dropped', { unit: 'characters' }),
   maxHostLength: option(z.int().min(1).default(60), 'Links to longer host names are dropped', { unit: 'characters' }),
   excludedExtensions: option(z.array(z.string()).default(['svg', 'gif']), 'Image URLs whose path ends so are dropped', { value: 'EXT,…' }),
+  imageAttributes: option(z.array(z.string()).min(1).default(['src']), 'In the HTML of a WARC: attributes of an image that hold its URL, the first that is there counts (src, data-src, srcset, …)', { value: 'NAME,…' }),
   respectPageRobots: option(z.boolean().default(true), 'Drop the links of pages whose meta robots tag says noai, noimageai, noindex or noimageindex'),
   languageDetector: option(z.enum(['fasttext', 'none']).default('fasttext'), 'Language identification: fastText lid.176, or none (all links go to nolang)'),
   languageThreshold: option(z.number().min(0).max(1).default(0.5), 'A language found with less confidence counts as none'),

@@ -1,6 +1,9 @@
+import { ShardError } from '../../contracts/errors.ts';
 import type { CrawlPage, LinkKind } from '../../formats/crawl-page.ts';
+import { type HtmlReader, loadHtmlReader } from '../../formats/html-page.ts';
+import { htmlText, isHtml, parseHttpResponse } from '../../formats/http-payload.ts';
 import { readWarc } from '../../formats/warc.ts';
-import { type DamageCount, headerField } from '../../formats/warc-record.ts';
+import { type DamageCount, headerField, type WarcRecord } from '../../formats/warc-record.ts';
 import { WatScanner } from '../../formats/wat-page.ts';
 
 /** A page with the place of its record in the crawl file. */
@@ -8,30 +11,63 @@ export interface PlacedPage extends CrawlPage {
   offset: number;
 }
 
+/** What is read out of a crawl file. */
+export interface PageSettings {
+  kind: LinkKind;
+  maxRecordBytes: number;
+  /** Attributes of images in HTML that hold their URL. */
+  imageAttributes: readonly string[];
+}
+
 export interface ReadCounts {
   /** Whole records, of any type. */
   records: number;
   damage: DamageCount;
-  /** Records of responses: the pages themselves, as a WARC holds them, where a WAT holds metadata. */
-  responses: number;
 }
 
-/** The pages of a crawl file that have links of the kind, in file order, in batches. Damaged records are counted and left out. */
-export async function* readPages(source: AsyncIterable<Uint8Array>, kind: LinkKind, maxRecordBytes: number, counts: ReadCounts): AsyncGenerator<PlacedPage[]> {
-  for await (const { bytes, records } of readWarc(source, { maxRecordBytes, damage: counts.damage })) {
-    const scanner = new WatScanner(bytes, kind);
+/**
+ * The pages of a crawl file that have links of the kind, in file order, in batches: from the metadata records of a WAT, and
+ * from the HTML in the response records of a WARC. Damaged records are counted and left out.
+ */
+export async function* readPages(source: AsyncIterable<Uint8Array>, settings: PageSettings, counts: ReadCounts): AsyncGenerator<PlacedPage[]> {
+  let html: HtmlReader | undefined;
+  for await (const { bytes, records } of readWarc(source, { maxRecordBytes: settings.maxRecordBytes, damage: counts.damage })) {
+    const scanner = new WatScanner(bytes, settings.kind);
     const pages: PlacedPage[] = [];
     for (const record of records) {
       counts.records++;
-      const page = scanner.read(record);
-      if (!page) {
-        // Asked of a few: it is the kind of file that matters.
-        if (counts.records < 1000 && headerField(bytes, record, 'warc-type') === 'response') counts.responses++;
-        continue;
-      }
+      const response = isResponse(bytes, record);
+      if (response) html ??= await htmlReader();
+      const page = response ? readHtml(bytes, record, html!, settings) : scanner.read(record);
+      if (!page) continue;
       if ('damaged' in page) counts.damage.add(page.damaged);
       else if (page.links.length > 0) pages.push(Object.assign(page, { offset: record.offset }));
     }
     if (pages.length > 0) yield pages;
+  }
+}
+
+async function htmlReader(): Promise<HtmlReader> {
+  const reader = await loadHtmlReader();
+  if (!reader) throw new ShardError('the pages of a WARC file need the package htmlparser2, which is not installed: npm install htmlparser2, or give WAT files.');
+  return reader;
+}
+
+/** Whether a record holds an HTTP response (its block begins with HTTP/), rather than what a WAT says of one. */
+function isResponse(bytes: Buffer, record: WarcRecord): boolean {
+  const { contentStart } = record;
+  return bytes[contentStart] === 0x48 && bytes[contentStart + 1] === 0x54 && bytes[contentStart + 4] === 0x2f && headerField(bytes, record, 'warc-type') === 'response';
+}
+
+function readHtml(bytes: Buffer, record: WarcRecord, reader: HtmlReader, { kind, imageAttributes }: PageSettings): CrawlPage | undefined | { damaged: 'html' } {
+  const { contentStart, contentEnd } = record;
+  // wget writes the URL in angle brackets, as WARC 1.0 has it.
+  const pageUrl = headerField(bytes, record, 'warc-target-uri')?.replace(/^<(.*)>$/, '$1');
+  try {
+    const response = parseHttpResponse(bytes.subarray(contentStart, contentEnd));
+    if (pageUrl === undefined || !response || !isHtml(response)) return undefined;
+    return reader.read(htmlText(response), pageUrl, kind, imageAttributes);
+  } catch {
+    return { damaged: 'html' };
   }
 }

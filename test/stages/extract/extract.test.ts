@@ -146,13 +146,6 @@ describe('extract', () => {
   });
 });
 
-it('says so where it is given a WARC file', async () => {
-  const response = record('HTTP/1.1 200 OK\r\n\r\n<img src="a.png" alt="an apple">', { 'WARC-Type': 'response', 'Content-Type': 'application/http; msgtype=response' });
-  await writeFile(join(base, 'crawl', 'a.warc.gz'), gzipped([response]));
-  const { shards } = await runAlone(extract, base, join(base, 'crawl'), 'candidates');
-  expect(shards[0]).toMatchObject({ in: 0, warnings: [expect.stringContaining('is a WARC file')] });
-});
-
 const real = '/work/shared/data/warc/whirlwind.warc.wat.gz';
 it.skipIf(!existsSync(real))(`reads Common Crawl's own WAT file${existsSync(real) ? '' : ` (skipped: ${real} is not here)`}`, async () => {
   const { summary, shards } = await runAlone(extract, base, `${real},${real.slice(0, -3)}`, 'candidates');
