@@ -19,9 +19,9 @@ VOCAB = 24_000
 MAX_TOKENS = 24
 PAD, UNK, START = 0, 1, 2
 SIDE = 64
-# Strength and sharpness of the last layer (model.Recall), chosen on noto-v1.
-PICTURE_RECALL = (8.0, 24.0)
-TEXT_RECALL = (4.0, 20.0)
+# Strength and sharpness of the last layer (model.Memory), chosen on noto-v1.
+PICTURE_MEMORY = (8.0, 24.0)
+TEXT_MEMORY = (4.0, 20.0)
 
 
 def read_json(path):

@@ -23,7 +23,7 @@ from torch import nn
 
 import common
 from common import DIM, MAX_TOKENS, MODEL_DIR, PAD, SIDE, VOCAB, WORK
-from model import PictureTower, Recall, TextTower
+from model import PictureTower, Memory, TextTower
 
 TOLERANCE = 5e-3
 MODEL_FILES = ["vision_model.onnx", "text_model.onnx", "config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json"]
@@ -52,7 +52,7 @@ class Graph:
         self.nodes.append(helper.make_node("Div", [x, self.op("Max", length, self.const(np.float32(1e-12)))], [output]))
         return output
 
-    def recall(self, x, layer, output):
+    def memory(self, x, layer, output):
         x = self.normalised(x, f"{output}_first")
         emoji = self.half(layer.emoji)
         scores = self.op("MatMul", x, self.op("Mul", self.op("Transpose", emoji, perm=[1, 0]), self.const(np.float32(layer.sharpness))))
@@ -66,7 +66,7 @@ class Graph:
         onnx.save(model, path)
 
 
-def export_picture(tower, recall, path):
+def export_picture(tower, memory, path):
     g = Graph()
 
     def conv(x, layer):
@@ -89,12 +89,12 @@ def export_picture(tower, recall, path):
     weight = tower.head.weight * k[None]
     bias = tower.head.bias + tower.head.weight @ (tower.bn.bias - tower.bn.running_mean * k)
     x = g.op("Add", g.op("MatMul", x, g.half(weight.T)), g.half(bias))
-    g.recall(x, recall, "image_embeds")
+    g.memory(x, memory, "image_embeds")
     pixels = helper.make_tensor_value_info("pixel_values", TensorProto.FLOAT, ["batch", 3, SIDE, SIDE])
     g.save(path, "vision_model", [pixels], helper.make_tensor_value_info("image_embeds", TensorProto.FLOAT, ["batch", DIM]))
 
 
-def export_text(tower, recall, path):
+def export_text(tower, memory, path):
     g = Graph()
     rows = tower.embedding.weight.detach().numpy()
     scale = np.maximum(np.abs(rows).max(1, keepdims=True), 1e-8) / 127
@@ -120,7 +120,7 @@ def export_text(tower, recall, path):
     weights = g.op("Softmax", g.op("Add", linear(x, tower.score), hidden_mask), axis=1)
     pooled = g.op("MatMul", g.op("Transpose", weights, perm=[0, 2, 1]), x)
     flat = g.op("Reshape", pooled, ints(0, tower.hidden.in_features))
-    g.recall(linear(gelu(linear(flat, tower.hidden)), tower.head), recall, "text_embeds")
+    g.memory(linear(gelu(linear(flat, tower.hidden)), tower.head), memory, "text_embeds")
     inputs = [helper.make_tensor_value_info(n, TensorProto.INT64, ["batch", "sequence"]) for n in ("input_ids", "attention_mask")]
     g.save(path, "text_model", inputs, helper.make_tensor_value_info("text_embeds", TensorProto.FLOAT, ["batch", DIM]))
 
@@ -139,20 +139,20 @@ def load(checkpoint, ema=False):
             mean.copy_(saved)
         means.put()
     w = torch.nn.functional.normalize(state["w"], dim=1)
-    recalls = []
-    for settings in (common.PICTURE_RECALL, common.TEXT_RECALL):
-        recalls.append(Recall(len(w), *settings))
-        recalls[-1].emoji.copy_(w)
-    return nn.Sequential(picture, recalls[0]).eval(), WithRecall(text, recalls[1]).eval()
+    memories = []
+    for settings in (common.PICTURE_MEMORY, common.TEXT_MEMORY):
+        memories.append(Memory(len(w), *settings))
+        memories[-1].emoji.copy_(w)
+    return nn.Sequential(picture, memories[0]).eval(), WithMemory(text, memories[1]).eval()
 
 
-class WithRecall(nn.Module):
-    def __init__(self, text, recall):
+class WithMemory(nn.Module):
+    def __init__(self, text, memory):
         super().__init__()
-        self.text, self.recall = text, recall
+        self.text, self.memory = text, memory
 
     def forward(self, ids, mask):
-        return self.recall(self.text(ids, mask))
+        return self.memory(self.text(ids, mask))
 
 
 def write_configs(out, tokenizer_file):
@@ -295,7 +295,7 @@ def main():
     args.out.mkdir(parents=True, exist_ok=True)
     picture, text = load(args.checkpoint, args.ema)
     export_picture(picture[0], picture[1], args.out / "vision_model.onnx")
-    export_text(text.text, text.recall, args.out / "text_model.onnx")
+    export_text(text.text, text.memory, args.out / "text_model.onnx")
     write_configs(args.out, args.checkpoint.parent / "tokenizer.json")
     write_checksums(args.out)
 

@@ -27,7 +27,7 @@ class Block(nn.Module):
         return F.relu(x + self.b(F.relu(self.a(x))))
 
 
-class Recall(nn.Module):
+class Memory(nn.Module):
     """Draws an embedding to the vectors of the emoji that it resembles: x + strength * softmax(sharpness x W^T) W.
 
     Both towers end in it. The emoji's vectors are where pictures and texts were led to in training, but neither tower

@@ -22,7 +22,7 @@ from common import DATA, DIM, SEED, WORK
 from model import PictureTower, TextTower
 from textdata import Texts
 
-STEPS = {"start": 700, "joint": 6500, "more": 500, "finish": 400, "final": 2000}
+STEPS = {"start": 700, "joint": 6500, "more": 500, "finish": 3000, "final": 2000}
 WIDE_FROM = 0.62  # until then 48 px pictures, then 64 px with wide ones among them
 MORE_LR = 0.4
 SAVE_SECONDS = 75
