@@ -33,7 +33,13 @@ export async function run([megabytes = '1000', rounds = '5']: string[]): Promise
   const size = Number(await output('sh', ['-c', `libdeflate-gunzip -c -k ${wat} | wc -c`])) / 1e6;
   const cpu = (name: string): number => median((measured.get(name) ?? []).map((each) => each.cpu));
   const rules = cpu('pairmill, all rules');
-  const rows = [...measured].map(([name, each]) => ({ way: name, 'CPU s': cpu(name), 'MB/s': size / cpu(name), links: each[0]!.rows ?? '', 'peak MB': each[0]!.rss ?? '' }));
+  const rows = [...measured].map(([name, each]) => ({
+    way: name,
+    'CPU s': cpu(name),
+    'MB/s': size / cpu(name),
+    links: each[0]!.rows ?? '',
+    'peak MB': each[0]!.rss ?? '',
+  }));
   return {
     title: `extract: a WAT of ${Math.round(size)} MB uncompressed, one core, median of ${rounds} interleaved rounds`,
     rows,

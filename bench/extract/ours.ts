@@ -23,7 +23,11 @@ if (mode === 'inflate') {
 } else {
   const counts: ReadCounts = { records: 0, damage };
   const rules = new LinkRules(options, 'x', detector, () => undefined);
-  for await (const pages of readPages(openSource(path, signal), { kind: 'image', maxRecordBytes: options.maxRecordBytes, imageAttributes: options.imageAttributes }, counts)) {
+  for await (const pages of readPages(
+    openSource(path, signal),
+    { kind: 'image', maxRecordBytes: options.maxRecordBytes, imageAttributes: options.imageAttributes },
+    counts,
+  )) {
     for (const page of pages) {
       links += page.links.length;
       if (mode !== 'parse') for (const _ of rules.page(page)) rows++;

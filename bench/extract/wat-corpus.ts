@@ -48,16 +48,36 @@ function pageJson(random: ReturnType<typeof source>, page: number): { url: strin
     if (random.next() < images / (images + anchors)) {
       const path = `/wp-content/uploads/20${10 + random.below(13)}/0${1 + random.below(9)}/${slug()}-${random.below(2000)}x${random.below(2000)}.${['jpg', 'jpg', 'png', 'webp', 'gif', 'svg'][random.below(6)]}`;
       const dice = random.next();
-      const src = dice < 0.02 ? 'data:image/png;base64,' : dice < 0.4 ? path : dice < 0.5 ? path.slice(1) : dice < 0.55 ? `//cdn.${host}${path}` : dice < 0.6 ? `https://${host}/_next/image?url=${encodeURIComponent(path)}&w=640&q=75` : `https://${host}${path}`;
+      const src =
+        dice < 0.02
+          ? 'data:image/png;base64,'
+          : dice < 0.4
+            ? path
+            : dice < 0.5
+              ? path.slice(1)
+              : dice < 0.55
+                ? `//cdn.${host}${path}`
+                : dice < 0.6
+                  ? `https://${host}/_next/image?url=${encodeURIComponent(path)}&w=640&q=75`
+                  : `https://${host}${path}`;
       links.push(random.next() < 0.552 ? { path: 'IMG@/src', url: src, alt: random.next() < 0.08 ? '' : text(9) } : { path: 'IMG@/src', url: src });
-    } else links.push({ path: 'A@/href', url: random.next() < 0.7 ? `/${slug()}/${slug()}` : `https://${host}/${slug()}/?p=${random.below(9999)}`, text: text(6) });
+    } else
+      links.push({ path: 'A@/href', url: random.next() < 0.7 ? `/${slug()}/${slug()}` : `https://${host}/${slug()}/?p=${random.below(9999)}`, text: text(6) });
   }
   if (random.next() < 1 / 60) links.push({ path: 'A@/href', url: 'https://creativecommons.org/licenses/by-sa/4.0/', text: 'CC BY-SA' });
-  const metas: object[] = [{ name: 'viewport', content: 'width=device-width, initial-scale=1' }, { name: 'description', content: text(40) }];
+  const metas: object[] = [
+    { name: 'viewport', content: 'width=device-width, initial-scale=1' },
+    { name: 'description', content: text(40) },
+  ];
   if (random.next() < 1 / 3) metas.push({ name: 'robots', content: random.next() < 0.06 ? 'noindex, follow' : 'index, follow, max-image-preview:large' });
   for (let i = 0; i < 14; i++) metas.push({ property: `og:${word()}`, content: text(12) });
   const json = JSON.stringify({
-    Container: { Filename: 'CC-MAIN-20220924151538-20220924181538-00000.warc.gz', Compressed: true, Offset: String(page * 9000), 'Gzip-Metadata': { 'Deflate-Length': '8000', 'Header-Length': '10', 'Footer-Length': '8', 'Inflated-CRC': '1', 'Inflated-Length': '31000' } },
+    Container: {
+      Filename: 'CC-MAIN-20220924151538-20220924181538-00000.warc.gz',
+      Compressed: true,
+      Offset: String(page * 9000),
+      'Gzip-Metadata': { 'Deflate-Length': '8000', 'Header-Length': '10', 'Footer-Length': '8', 'Inflated-CRC': '1', 'Inflated-Length': '31000' },
+    },
     Envelope: {
       'Payload-Metadata': {
         'Actual-Content-Type': 'application/http; msgtype=response',
@@ -65,7 +85,13 @@ function pageJson(random: ReturnType<typeof source>, page: number): { url: strin
           'Response-Message': { Version: 'HTTP/1.1', Status: '200', Reason: 'OK' },
           Headers: Object.fromEntries(Array.from({ length: 16 }, (_, i) => [`X-Header-${i}`, slug()])),
           'HTML-Metadata': {
-            Head: { Metas: metas, Title: text(10), ...(random.next() < 0.04 ? { Base: `https://${host}/` } : {}), Link: Array.from({ length: 12 }, () => ({ path: 'LINK@/href', url: `https://${host}/${slug()}.css`, rel: 'stylesheet' })), Scripts: Array.from({ length: 14 }, () => ({ path: 'SCRIPT@/src', url: `https://${host}/${slug()}.js` })) },
+            Head: {
+              Metas: metas,
+              Title: text(10),
+              ...(random.next() < 0.04 ? { Base: `https://${host}/` } : {}),
+              Link: Array.from({ length: 12 }, () => ({ path: 'LINK@/href', url: `https://${host}/${slug()}.css`, rel: 'stylesheet' })),
+              Scripts: Array.from({ length: 14 }, () => ({ path: 'SCRIPT@/src', url: `https://${host}/${slug()}.js` })),
+            },
             Links: links,
           },
           'Entity-Digest': 'sha1:IE7NEN3QEJHUCYRRGVMHDDW3BEHFRQ6V',
@@ -80,7 +106,13 @@ function pageJson(random: ReturnType<typeof source>, page: number): { url: strin
 
 function record(url: string, json: string): Buffer {
   const block = Buffer.from(json);
-  return Buffer.concat([Buffer.from(`WARC/1.0\r\nWARC-Type: metadata\r\nWARC-Target-URI: ${url}\r\nWARC-Date: 2022-10-08T00:00:00Z\r\nWARC-Record-ID: <urn:uuid:3d3f4785-c69a-4f8c-968c-d23302c55ef4>\r\nWARC-Refers-To: <urn:uuid:292f457d-203c-42f2-a1b5-69a4dabefd4f>\r\nContent-Type: application/json\r\nContent-Length: ${block.length}\r\n\r\n`), block, Buffer.from('\r\n\r\n')]);
+  return Buffer.concat([
+    Buffer.from(
+      `WARC/1.0\r\nWARC-Type: metadata\r\nWARC-Target-URI: ${url}\r\nWARC-Date: 2022-10-08T00:00:00Z\r\nWARC-Record-ID: <urn:uuid:3d3f4785-c69a-4f8c-968c-d23302c55ef4>\r\nWARC-Refers-To: <urn:uuid:292f457d-203c-42f2-a1b5-69a4dabefd4f>\r\nContent-Type: application/json\r\nContent-Length: ${block.length}\r\n\r\n`,
+    ),
+    block,
+    Buffer.from('\r\n\r\n'),
+  ]);
 }
 
 /** Writes the file once; returns its size when uncompressed. Deterministic. */
@@ -90,7 +122,23 @@ export async function writeWat(path: string, megabytes: number): Promise<void> {
   const file = await open(`${path}.tmp`, 'w');
   for (let page = 0; page < megabytes * PAGES_PER_MB; page++) {
     const { url, json } = pageJson(random, page);
-    const small = (kind: string): string => JSON.stringify({ Container: { Filename: 'x' }, Envelope: { 'Payload-Metadata': { [kind]: { Headers: { 'User-Agent': 'CCBot/2.0 (https://commoncrawl.org/faq/)', Host: new URL(url).host, Accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' } } }, Format: 'WARC/1.0', 'WARC-Header-Metadata': { 'WARC-Target-URI': url, 'WARC-Type': 'request', 'WARC-IP-Address': '208.80.154.224' } } });
+    const small = (kind: string): string =>
+      JSON.stringify({
+        Container: { Filename: 'x' },
+        Envelope: {
+          'Payload-Metadata': {
+            [kind]: {
+              Headers: {
+                'User-Agent': 'CCBot/2.0 (https://commoncrawl.org/faq/)',
+                Host: new URL(url).host,
+                Accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8',
+              },
+            },
+          },
+          Format: 'WARC/1.0',
+          'WARC-Header-Metadata': { 'WARC-Target-URI': url, 'WARC-Type': 'request', 'WARC-IP-Address': '208.80.154.224' },
+        },
+      });
     for (const content of [small('HTTP-Request-Metadata'), json, small('WARC-Metadata-Metadata')]) await file.write(gzipSync(record(url, content)));
   }
   await file.close();

@@ -60,7 +60,7 @@ function stringStart(bytes: Buffer, at: number, limit: number): number {
 /** Where the object begins that holds the value whose opening quote is at `value`, or -1. */
 function objectStart(bytes: Buffer, value: number, limit: number): number {
   // "key":"value" pairs, read backwards.
-  for (let at = value; ; ) {
+  for (let at = value; ;) {
     if (bytes[at - 1] !== COLON || bytes[at - 2] !== QUOTE) return -1;
     const key = stringStart(bytes, at - 2, limit);
     if (key < 0) return -1;

@@ -81,7 +81,10 @@ export function inflateMember(bytes: Buffer, mostContent: number): Inflated {
   if (start === undefined || bytes.length < SMALLEST_MEMBER) return { failed: 'incomplete' };
   try {
     // @types/node does not know of `info`: { buffer, engine }, https://nodejs.org/api/zlib.html#class-options
-    const { buffer, engine } = inflateRawSync(bytes.subarray(start), { info: true, chunkSize: 65_536, maxOutputLength: mostContent }) as unknown as { buffer: Buffer; engine: { bytesWritten: number } };
+    const { buffer, engine } = inflateRawSync(bytes.subarray(start), { info: true, chunkSize: 65_536, maxOutputLength: mostContent }) as unknown as {
+      buffer: Buffer;
+      engine: { bytesWritten: number };
+    };
     const trailer = start + engine.bytesWritten;
     if (trailer + 8 > bytes.length) return { failed: 'incomplete' };
     const intact = bytes.readUInt32LE(trailer) === crc32(buffer) && bytes.readUInt32LE(trailer + 4) === buffer.length % 2 ** 32;

@@ -59,7 +59,17 @@ export async function loadHtmlReader(): Promise<HtmlReader | undefined> {
 const MOST_ANCHORS = 100;
 
 /** Attributes that lead to a document, by element, beside `img`. */
-const SOURCES: Readonly<Record<string, string>> = { a: 'href', area: 'href', audio: 'src', video: 'src', source: 'src', embed: 'src', iframe: 'src', track: 'src', object: 'data' };
+const SOURCES: Readonly<Record<string, string>> = {
+  a: 'href',
+  area: 'href',
+  audio: 'src',
+  video: 'src',
+  source: 'src',
+  embed: 'src',
+  iframe: 'src',
+  track: 'src',
+  object: 'data',
+};
 
 class PageHandler implements Handler {
   readonly page: CrawlPage;

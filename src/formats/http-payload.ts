@@ -33,7 +33,11 @@ function headEnd(block: Buffer): number {
 /** Takes off chunks and compression. Crawlers often have done so and left the header field: then the body is taken as it is. */
 function decoded(body: Buffer, fields: Map<string, string>): Buffer {
   const whole = /\bchunked\b/i.test(fields.get('transfer-encoding') ?? '') ? dechunked(body) : body;
-  const encodings = (fields.get('content-encoding') ?? '').toLowerCase().split(',').map((name) => name.trim()).filter(Boolean);
+  const encodings = (fields.get('content-encoding') ?? '')
+    .toLowerCase()
+    .split(',')
+    .map((name) => name.trim())
+    .filter(Boolean);
   return encodings.toReversed().reduce(decompressed, whole);
 }
 
@@ -52,7 +56,7 @@ function decompressed(body: Buffer, encoding: string): Buffer {
 
 function dechunked(body: Buffer): Buffer {
   const parts: Buffer[] = [];
-  for (let at = 0; at < body.length; ) {
+  for (let at = 0; at < body.length;) {
     const lineEnd = body.indexOf(10, at);
     const size = /^([0-9a-f]{1,8})\s*(?:;.*)?\r?$/i.exec(body.toString('latin1', at, Math.min(lineEnd < 0 ? body.length : lineEnd, at + 200)))?.[1];
     // Not chunks, or no longer.
@@ -75,8 +79,16 @@ export function isHtml({ fields, body }: HttpResponse): boolean {
 
 /** The text of a page, by its byte order mark, the header's charset, the charset of a meta tag near its start, else utf-8 if it is, else windows-1252. */
 export function htmlText({ fields, body }: HttpResponse): string {
-  const mark = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? 'utf-8' : body[0] === 0xff && body[1] === 0xfe ? 'utf-16le' : body[0] === 0xfe && body[1] === 0xff ? 'utf-16be' : undefined;
-  const declared = mark ?? charsetOf(fields.get('content-type') ?? '') ?? charsetOf(/<meta[^>]*charset[^>]*>/i.exec(body.toString('latin1', 0, 4096))?.[0] ?? '');
+  const mark =
+    body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf
+      ? 'utf-8'
+      : body[0] === 0xff && body[1] === 0xfe
+        ? 'utf-16le'
+        : body[0] === 0xfe && body[1] === 0xff
+          ? 'utf-16be'
+          : undefined;
+  const declared =
+    mark ?? charsetOf(fields.get('content-type') ?? '') ?? charsetOf(/<meta[^>]*charset[^>]*>/i.exec(body.toString('latin1', 0, 4096))?.[0] ?? '');
   const decoder = declared === undefined ? undefined : decoderOf(declared);
   if (decoder) return decoder.decode(body);
   try {

@@ -42,7 +42,7 @@ function isCompressed(bytes: Buffer): boolean {
 
 async function* readPlain(queue: ByteQueue, { maxRecordBytes, damage }: WarcReadOptions): AsyncGenerator<RecordBatch> {
   const splitter = new RecordSplitter(maxRecordBytes, damage);
-  for (let wanted = BATCH_BYTES; ; ) {
+  for (let wanted = BATCH_BYTES; ;) {
     await queue.fill(wanted);
     const { bytes, ended, offset } = queue;
     const records: WarcRecord[] = [];
@@ -88,7 +88,8 @@ function inflateAhead(queue: ByteQueue, { maxRecordBytes, damage }: WarcReadOpti
     count++;
   }
   // Deflate makes at most 1032 bytes of one: a larger declaration is a lie.
-  if (count === 0 || size > Math.max(BATCH_CONTENT, maxRecordBytes) || size > 1100 * starts[count]!) return { wrongWithin: starts[Math.max(1, count)] ?? bytes.length };
+  if (count === 0 || size > Math.max(BATCH_CONTENT, maxRecordBytes) || size > 1100 * starts[count]!)
+    return { wrongWithin: starts[Math.max(1, count)] ?? bytes.length };
   const content = inflateMembers(bytes.subarray(0, starts[count]), size);
   if (!content) return { wrongWithin: starts[count]! };
   const splitter = new RecordSplitter(maxRecordBytes, damage);
@@ -170,7 +171,7 @@ async function* streamMember(queue: ByteQueue, { maxRecordBytes, damage }: WarcR
   const splitter = new RecordSplitter(maxRecordBytes, damage);
   const feeding = feed(queue, inflate);
   try {
-    for (let wanted = BATCH_BYTES; ; ) {
+    for (let wanted = BATCH_BYTES; ;) {
       await content.fill(wanted);
       const { bytes, ended } = content;
       const records: WarcRecord[] = [];

@@ -11,7 +11,12 @@ export function parseWatJson(text: string, pageUrl: string | undefined, kind: Li
   const url = pageUrl ?? child(child(envelope, 'WARC-Header-Metadata'), 'WARC-Target-URI');
   if (!Array.isArray(links) || typeof url !== 'string') return undefined;
   const head = child(html, 'Head');
-  return { pageUrl: url, ...parseHead(head), licence: licenceOf(html as Record<string, unknown>), links: kind === 'image' ? imageLinks(links) : anyLinks(links) };
+  return {
+    pageUrl: url,
+    ...parseHead(head),
+    licence: licenceOf(html as Record<string, unknown>),
+    links: kind === 'image' ? imageLinks(links) : anyLinks(links),
+  };
 }
 
 /** What a WAT says of a page's head. */

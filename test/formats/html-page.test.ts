@@ -5,7 +5,8 @@ import { htmlText, isHtml, parseHttpResponse } from '../../src/formats/http-payl
 
 const reader = await loadHtmlReader();
 const skip = reader ? '' : ' (skipped: htmlparser2 is not installed)';
-const read = (html: string, kind: 'image' | 'any' = 'image', attributes: string[] = ['src']) => (reader as HtmlReader).read(html, 'http://page.test/', kind, attributes);
+const read = (html: string, kind: 'image' | 'any' = 'image', attributes: string[] = ['src']) =>
+  (reader as HtmlReader).read(html, 'http://page.test/', kind, attributes);
 
 describe.skipIf(!reader)(`HtmlReader${skip}`, () => {
   it('reads images, base, refusals and licence', () => {
@@ -13,25 +14,45 @@ describe.skipIf(!reader)(`HtmlReader${skip}`, () => {
       <link rel="license" href="https://creativecommons.org/licenses/by/4.0/"></head><body><img src=" a&amp;b.png " alt="d&eacute;j&#224; &lt;vu&gt;"><IMG SRC=b.png><img alt="no source">
       <script>document.write('<img src="no.png" alt="x">')</script><!-- <img src="no.png" alt="x"> --><noscript><img src="c.png" alt=""></noscript><img data-src="d.png" src="" alt="late">`);
     expect(page).toEqual({
-      pageUrl: 'http://page.test/', base: '/a/', refusals: ['noai'], licence: 'https://creativecommons.org/licenses/by/4.0/',
-      links: [{ url: 'a&b.png', text: 'déjà <vu>' }, { url: 'b.png', text: undefined }, { url: 'c.png', text: '' }],
+      pageUrl: 'http://page.test/',
+      base: '/a/',
+      refusals: ['noai'],
+      licence: 'https://creativecommons.org/licenses/by/4.0/',
+      links: [
+        { url: 'a&b.png', text: 'déjà <vu>' },
+        { url: 'b.png', text: undefined },
+        { url: 'c.png', text: '' },
+      ],
     });
   });
 
   it('takes lazy attributes and srcset when asked', () => {
-    const html = '<img data-src="a.png" src="x.gif" alt="1"><img srcset="s.png 100w, l.png 900w, m,1.png 500w" alt="2"><img srcset="one.png, two.png 2x" alt="3"><img src="b.png" alt="4">';
+    const html =
+      '<img data-src="a.png" src="x.gif" alt="1"><img srcset="s.png 100w, l.png 900w, m,1.png 500w" alt="2"><img srcset="one.png, two.png 2x" alt="3"><img src="b.png" alt="4">';
     expect(read(html, 'image', ['data-src', 'srcset', 'src']).links.map(({ url }) => url)).toEqual(['a.png', 'l.png', 'two.png', 'b.png']);
     expect(read(html).links.map(({ url }) => url)).toEqual(['x.gif', 'b.png']);
   });
 
   it('reads links to documents with their text', () => {
     expect(read('<a href="t.pdf">A  <b>paper</b>\n</a><a name="x">no</a><video src="v.mp4"></video><a href="u.pdf"></a>', 'any').links).toEqual([
-      { url: 't.pdf', text: 'A paper' }, { url: 'v.mp4', text: undefined }, { url: 'u.pdf', text: undefined },
+      { url: 't.pdf', text: 'A paper' },
+      { url: 'v.mp4', text: undefined },
+      { url: 'u.pdf', text: undefined },
     ]);
   });
 
   it('takes hostile HTML', () => {
-    const hostile = ['<div>'.repeat(200_000), '<a>'.repeat(100_000), `${'<ul><li>'.repeat(50_000)}${'</p></li>'.repeat(50_000)}`, `<img src="${'x'.repeat(3_000_000)}" alt="y">`, '<img src=a alt="', '<'.repeat(100_000), '&#x110000;&#xd800;&nosuch;'.repeat(1000), `<img ${'a '.repeat(200_000)}>`, '\u0000<img\u0000src=x>'];
+    const hostile = [
+      '<div>'.repeat(200_000),
+      '<a>'.repeat(100_000),
+      `${'<ul><li>'.repeat(50_000)}${'</p></li>'.repeat(50_000)}`,
+      `<img src="${'x'.repeat(3_000_000)}" alt="y">`,
+      '<img src=a alt="',
+      '<'.repeat(100_000),
+      '&#x110000;&#xd800;&nosuch;'.repeat(1000),
+      `<img ${'a '.repeat(200_000)}>`,
+      '\u0000<img\u0000src=x>',
+    ];
     const started = performance.now();
     for (const html of hostile) expect(() => read(html, 'any')).not.toThrow();
     // Linear: with the parser's own stack of open elements the first alone takes ten seconds and more.
@@ -40,7 +61,8 @@ describe.skipIf(!reader)(`HtmlReader${skip}`, () => {
 });
 
 describe('parseHttpResponse', () => {
-  const response = (fields: string, body: Buffer | string) => parseHttpResponse(Buffer.concat([Buffer.from(`HTTP/1.1 200 OK\r\n${fields}\r\n\r\n`), Buffer.from(body)]))!;
+  const response = (fields: string, body: Buffer | string) =>
+    parseHttpResponse(Buffer.concat([Buffer.from(`HTTP/1.1 200 OK\r\n${fields}\r\n\r\n`), Buffer.from(body)]))!;
 
   it('takes off chunks and compression, and leaves alone what only says so', () => {
     expect(response('Transfer-Encoding: chunked', '4\r\nabcd\r\n3;x=y\r\nefg\r\n0\r\n\r\n').body.toString()).toBe('abcdefg');
@@ -52,10 +74,16 @@ describe('parseHttpResponse', () => {
   });
 
   it('knows HTML and its charset', () => {
-    expect([isHtml(response('Content-Type: Text/HTML; charset=x', '')), isHtml(response('Content-Type: image/png', '<html>')), isHtml(response('Server: x', ' <!DOCTYPE html>'))]).toEqual([true, false, true]);
+    expect([
+      isHtml(response('Content-Type: Text/HTML; charset=x', '')),
+      isHtml(response('Content-Type: image/png', '<html>')),
+      isHtml(response('Server: x', ' <!DOCTYPE html>')),
+    ]).toEqual([true, false, true]);
     const latin = Buffer.from('é', 'latin1');
     expect(htmlText(response('Content-Type: text/html; charset=iso-8859-1', latin))).toBe('é');
-    expect(htmlText(response('Content-Type: text/html', Buffer.concat([Buffer.from('<meta charset=windows-1251>'), Buffer.from([0xcf])])))).toBe('<meta charset=windows-1251>П');
+    expect(htmlText(response('Content-Type: text/html', Buffer.concat([Buffer.from('<meta charset=windows-1251>'), Buffer.from([0xcf])])))).toBe(
+      '<meta charset=windows-1251>П',
+    );
     expect(htmlText(response('Content-Type: text/html', 'é'))).toBe('é');
     expect(htmlText(response('Content-Type: text/html; charset=nosuch', latin))).toBe('é');
     expect(htmlText(response('Content-Type: text/html', '\ufeffé'))).toBe('é');

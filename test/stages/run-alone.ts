@@ -21,17 +21,29 @@ export interface AloneSettings {
 }
 
 /** Runs one stage in this thread on `base/IN` and `base/OUT`, all rejects kept. */
-export async function runAlone(stage: Stage, base: string, input: string, output: string, { options = {}, workers = 1, redo = false, reached }: AloneSettings = {}): Promise<AloneRun> {
+export async function runAlone(
+  stage: Stage,
+  base: string,
+  input: string,
+  output: string,
+  { options = {}, workers = 1, redo = false, reached }: AloneSettings = {},
+): Promise<AloneRun> {
   const shards: ShardStats[] = [];
   const folders: StageFolders = { input, output: join(base, output), rejects: join(base, 'rejects'), stages: {} };
   const executor = new InlineExecutor([stage], workers, reached);
   try {
-    const outcome = await runStage(stage, { options: stage.options.parse(options), folders }, executor, { redo, acceptChanged: false, rejects: 'all' }, {
-      progress: () => undefined,
-      finished: (stats) => void shards.push(stats),
-      failed: () => undefined,
-      reached: () => undefined,
-    });
+    const outcome = await runStage(
+      stage,
+      { options: stage.options.parse(options), folders },
+      executor,
+      { redo, acceptChanged: false, rejects: 'all' },
+      {
+        progress: () => undefined,
+        finished: (stats) => void shards.push(stats),
+        failed: () => undefined,
+        reached: () => undefined,
+      },
+    );
     return { ...outcome, shards: shards.sort((a, b) => (a.shard < b.shard ? -1 : 1)) };
   } finally {
     await executor.close();
@@ -53,8 +65,14 @@ export async function rejectsOf(base: string, stage: string): Promise<Reject[]> 
 /** sha256 of every file under a folder but the markers, which hold times. */
 export async function digests(folder: string): Promise<Record<string, string>> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const paths = entries.filter((entry) => entry.isFile() && !entry.name.endsWith('_stats.json')).map((entry) => join(entry.parentPath, entry.name)).sort();
+  const paths = entries
+    .filter((entry) => entry.isFile() && !entry.name.endsWith('_stats.json'))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
   const all: Record<string, string> = {};
-  for (const path of paths) all[path.slice(folder.length)] = createHash('sha256').update(await readFile(path)).digest('hex');
+  for (const path of paths)
+    all[path.slice(folder.length)] = createHash('sha256')
+      .update(await readFile(path))
+      .digest('hex');
   return all;
 }

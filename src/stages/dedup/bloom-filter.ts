@@ -93,4 +93,3 @@ function bitsOf(words: Uint32Array, first: number): number {
   }
   return bits;
 }
-

@@ -138,5 +138,7 @@ function describe({ filter, items }: FilterState, { dedupKey }: DedupOptions): R
 function fullWarnings({ filter, items }: FilterState, { falsePositiveRate, expectedItems }: DedupOptions): string[] {
   // A little above is chance.
   if (filter.rate < 1.1 * falsePositiveRate) return [];
-  return [`The bloom filter is fuller than it was sized for: ${items} links (--expected-items ${expectedItems}), so ${filter.rate.toPrecision(2)} of new links are taken for known. Start again with a larger --expected-items.`];
+  return [
+    `The bloom filter is fuller than it was sized for: ${items} links (--expected-items ${expectedItems}), so ${filter.rate.toPrecision(2)} of new links are taken for known. Start again with a larger --expected-items.`,
+  ];
 }

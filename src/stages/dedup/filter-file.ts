@@ -55,9 +55,12 @@ export async function readFilter(path: string): Promise<{ header: FilterHeader; 
     const head = await header(path, file);
     const words = new Uint32Array(filterBytes(head) / 4);
     const bytes = new Uint8Array(words.buffer);
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       const { bytesRead } = await file.read(bytes, at, Math.min(PIECE_BYTES, bytes.length - at), HEADER_BYTES + at);
-      if (bytesRead === 0) throw new UsageError(`The filter ${path} is cut off: ${HEADER_BYTES + at} bytes, ${HEADER_BYTES + bytes.length} expected. Give a whole one, or leave it out of --filter.`);
+      if (bytesRead === 0)
+        throw new UsageError(
+          `The filter ${path} is cut off: ${HEADER_BYTES + at} bytes, ${HEADER_BYTES + bytes.length} expected. Give a whole one, or leave it out of --filter.`,
+        );
       at += bytesRead;
     }
     return { header: head, filter: new BloomFilter({ blocks: head.blocks, hashes: head.hashes }, words) };
@@ -89,12 +92,19 @@ async function withFile<T>(path: string, read: (file: FileHandle) => Promise<T>)
 }
 
 /** Throws UsageError where a filter can't be merged into one of the options. */
-export function assertFits(path: string, found: FilterHeader, wanted: Pick<FilterHeader, 'blocks' | 'hashes' | 'key' | 'partitions'>, options: DedupOptions): void {
+export function assertFits(
+  path: string,
+  found: FilterHeader,
+  wanted: Pick<FilterHeader, 'blocks' | 'hashes' | 'key' | 'partitions'>,
+  options: DedupOptions,
+): void {
   const differences: string[] = [];
   if (found.key !== wanted.key) differences.push(`its key is ${found.key}, --dedup-key is ${options.dedupKey}`);
   if (found.partitions !== wanted.partitions) differences.push(`it is one of ${found.partitions} partitions, --partitions is ${options.partitions}`);
   if (found.blocks !== wanted.blocks || found.hashes !== wanted.hashes) {
-    differences.push(`it has ${found.blocks} blocks and ${found.hashes} hashes, --expected-items ${options.expectedItems} and --false-positive-rate ${options.falsePositiveRate} ask for ${wanted.blocks} and ${wanted.hashes}`);
+    differences.push(
+      `it has ${found.blocks} blocks and ${found.hashes} hashes, --expected-items ${options.expectedItems} and --false-positive-rate ${options.falsePositiveRate} ask for ${wanted.blocks} and ${wanted.hashes}`,
+    );
   }
   if (differences.length > 0) throw new UsageError(`The filter ${path} can't be used: ${differences.join('; ')}. Give the options that it was made with.`);
 }

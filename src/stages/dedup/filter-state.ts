@@ -89,7 +89,10 @@ async function startingState(place: ShardPlace, options: DedupOptions, size: Fil
 
 async function journals(output: string): Promise<string[]> {
   try {
-    return (await readdir(join(output, '_filter'))).filter((name) => /^\d+\.keys$/.test(name)).map((name) => name.slice(0, -'.keys'.length)).sort();
+    return (await readdir(join(output, '_filter')))
+      .filter((name) => /^\d+\.keys$/.test(name))
+      .map((name) => name.slice(0, -'.keys'.length))
+      .sort();
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return [];
     throw error;

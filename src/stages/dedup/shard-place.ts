@@ -50,5 +50,12 @@ function following(before: string, identity: string): string {
 export function placeOf({ name, inputs: [candidates, before, partition] }: Shard): ShardPlace {
   const [, part, parts, first] = /^(\d+) of (\d+) from (\d+)$/.exec(partition?.identity ?? '') ?? [];
   if (!candidates || !before || first === undefined) throw new ShardError(`dedup ${name}: not a shard of this version's plan. Start the run again.`);
-  return { path: candidates.path, before: before.identity, after: following(before.identity, candidates.identity), partition: Number(part), partitions: Number(parts), first };
+  return {
+    path: candidates.path,
+    before: before.identity,
+    after: following(before.identity, candidates.identity),
+    partition: Number(part),
+    partitions: Number(parts),
+    first,
+  };
 }

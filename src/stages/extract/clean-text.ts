@@ -70,7 +70,9 @@ function repairOnce(text: string): string {
   const found = text.match(MISREAD);
   if (!found || !isMisread(text, found)) return text;
   try {
-    return text.replaceAll(MISREAD, (sequence) => decoder.decode(Uint8Array.from(sequence, (character) => byteOf.get(character.charCodeAt(0)) ?? character.charCodeAt(0))));
+    return text.replaceAll(MISREAD, (sequence) =>
+      decoder.decode(Uint8Array.from(sequence, (character) => byteOf.get(character.charCodeAt(0)) ?? character.charCodeAt(0))),
+    );
   } catch {
     return text;
   }

@@ -11,7 +11,11 @@ export async function commonCrawlFiles({ crawl, crawlBaseUrl, files, sample, see
   const list = `${base}crawl-data/${crawl}/wat.paths.gz`;
   const parts: Uint8Array[] = [];
   for await (const part of openSource(list, AbortSignal.timeout(120_000))) parts.push(part);
-  const paths = gunzipSync(Buffer.concat(parts)).toString('utf8').split('\n').map((line) => line.trim()).filter(Boolean);
+  const paths = gunzipSync(Buffer.concat(parts))
+    .toString('utf8')
+    .split('\n')
+    .map((line) => line.trim())
+    .filter(Boolean);
   const chosen = files === '' ? [...paths.keys()] : inRanges(files, paths.length, list);
   if (sample > chosen.length) throw new UsageError(`--sample ${sample} is more than the ${chosen.length} files there are in ${list}. Give a smaller one.`);
   return (sample > 0 ? drawn(chosen, sample, seed) : chosen).map((place) => ({ path: base + paths[place]!, identity: paths[place]! }));
@@ -22,7 +26,8 @@ function inRanges(text: string, count: number, list: string): number[] {
   const places = new Set<number>();
   for (const range of text.split(',')) {
     const [, first, last = first] = /^\s*(\d+)(?:-(\d+))?\s*$/.exec(range) ?? [];
-    if (first === undefined || Number(last) < Number(first)) throw new UsageError(`--files ${text}: ${JSON.stringify(range)} is no range. Give ranges such as 0-99,200.`);
+    if (first === undefined || Number(last) < Number(first))
+      throw new UsageError(`--files ${text}: ${JSON.stringify(range)} is no range. Give ranges such as 0-99,200.`);
     if (Number(last) >= count) throw new UsageError(`--files ${text}: ${list} has ${count} files, from 0 to ${count - 1}.`);
     for (let place = Number(first); place <= Number(last); place++) places.add(place);
   }
@@ -33,5 +38,8 @@ function inRanges(text: string, count: number, list: string): number[] {
 function drawn(places: number[], sample: number, seed: number): number[] {
   const order = places.map((place) => ({ place, hash: createHash('sha256').update(`${seed} ${place}`).digest('hex') }));
   order.sort((a, b) => (a.hash < b.hash ? -1 : 1));
-  return order.slice(0, sample).map(({ place }) => place).sort((a, b) => a - b);
+  return order
+    .slice(0, sample)
+    .map(({ place }) => place)
+    .sort((a, b) => a - b);
 }

@@ -70,5 +70,7 @@ function damageWarnings(path: string, damaged: DamageCount['counts']): string[] 
   const reasons = Object.entries(damaged).sort(([a], [b]) => (a < b ? -1 : 1));
   if (reasons.length === 0) return [];
   const total = reasons.reduce((sum, [, count]) => sum + count, 0);
-  return [`${path}: ${total} damaged record${total === 1 ? '' : 's'} left out (${reasons.map(([reason, count]) => `${reason}: ${count}`).join(', ')}); the rest was read.`];
+  return [
+    `${path}: ${total} damaged record${total === 1 ? '' : 's'} left out (${reasons.map(([reason, count]) => `${reason}: ${count}`).join(', ')}); the rest was read.`,
+  ];
 }

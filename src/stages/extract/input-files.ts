@@ -16,7 +16,11 @@ const LIST_FILE = /\.(?:paths|txt)(?:\.gz)?$/;
  */
 export async function crawlFiles(input: string): Promise<ShardInput[]> {
   const files: ShardInput[] = [];
-  for (const item of input.split(',').map((part) => part.trim()).filter(Boolean)) files.push(...(await expand(item)));
+  for (const item of input
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean))
+    files.push(...(await expand(item)));
   if (files.length === 0) throw new UsageError(`No crawl file matches ${input}. Give WAT or WARC files (paths, globs, folders, URLs) with --input.`);
   return files;
 }
@@ -39,7 +43,11 @@ async function localFiles(paths: string[]): Promise<ShardInput[]> {
 
 async function listed(path: string): Promise<ShardInput[]> {
   const bytes = await readFile(path);
-  const lines = (path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8').split('\n').map((line) => line.trim()).filter(Boolean);
+  const lines = (path.endsWith('.gz') ? gunzipSync(bytes) : bytes)
+    .toString('utf8')
+    .split('\n')
+    .map((line) => line.trim())
+    .filter(Boolean);
   const files: ShardInput[] = [];
   for (const line of lines) files.push(...(await expand(line)));
   return files;

@@ -35,7 +35,9 @@ export class LinkRules {
     this.#crawlFile = crawlFile;
     this.#detector = detector;
     this.#drop = drop;
-    this.#excluded = new Set(options.documentType.startsWith('image') ? options.excludedExtensions.map((extension) => extension.replace(/^\./, '').toLowerCase()) : []);
+    this.#excluded = new Set(
+      options.documentType.startsWith('image') ? options.excludedExtensions.map((extension) => extension.replace(/^\./, '').toLowerCase()) : [],
+    );
   }
 
   /** The candidates of a page, in the order of its links. */
@@ -60,7 +62,8 @@ export class LinkRules {
     const url = this.#url(link, resolver);
     if (url === undefined) return undefined;
     const { text, cut } = cutText(cleanText(link.text ?? ''), maxTextLength);
-    if (wanted && (text.length < minTextLength || codePoints(text) < minTextLength)) return this.#reject(resolver, 'text-too-short', url, link.text, codePoints(text), minTextLength);
+    if (wanted && (text.length < minTextLength || codePoints(text) < minTextLength))
+      return this.#reject(resolver, 'text-too-short', url, link.text, codePoints(text), minTextLength);
     const { dedupKey } = this.#options;
     if (dedupKey !== 'url+language' && !this.#seen.add(dedupKey === 'url' ? url : `${url}\n${text}`)) return this.#reject(resolver, 'duplicate-url', url, text);
     // Costs more than all else, so it comes after what drops.
@@ -86,7 +89,17 @@ export class LinkRules {
   #url({ url: raw, text }: PageLink, resolver: UrlResolver): string | undefined {
     const { maxUrlLength, maxHostLength } = this.#options;
     // Many are data URLs of kilobytes: no parser need see them.
-    if (/^\s*(?:data|javascript):/i.test(raw)) return this.#reject(resolver, 'url-scheme', raw, text, raw.trimStart().slice(0, raw.trimStart().indexOf(':') + 1).toLowerCase());
+    if (/^\s*(?:data|javascript):/i.test(raw))
+      return this.#reject(
+        resolver,
+        'url-scheme',
+        raw,
+        text,
+        raw
+          .trimStart()
+          .slice(0, raw.trimStart().indexOf(':') + 1)
+          .toLowerCase(),
+      );
     const url = resolver.resolve(raw);
     if (url === undefined) return this.#reject(resolver, 'url-invalid', raw, text);
     if (!/^https?:/.test(url)) return this.#reject(resolver, 'url-scheme', url, text, url.slice(0, url.indexOf(':') + 1));
@@ -104,7 +117,14 @@ export class LinkRules {
     return { language: found.code, confidence: found.confidence };
   }
 
-  #reject(resolver: UrlResolver, reason: DropReason<'extract'>, url: string, text: string | undefined, value?: string | number, threshold?: string | number): undefined {
+  #reject(
+    resolver: UrlResolver,
+    reason: DropReason<'extract'>,
+    url: string,
+    text: string | undefined,
+    value?: string | number,
+    threshold?: string | number,
+  ): undefined {
     // Absolute, so that it can be looked up; resolved only for what is kept.
     this.#drop(reason, () => ({
       hash: null,

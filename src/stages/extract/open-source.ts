@@ -33,7 +33,9 @@ async function* download(path: string, signal: AbortSignal): AsyncGenerator<Uint
         }
         return;
       }
-      problem = resumed ? `the server answered ${response.status} ${response.statusText}` : `the connection broke after ${read} bytes and the server does not resume (answer ${response.status})`;
+      problem = resumed
+        ? `the server answered ${response.status} ${response.statusText}`
+        : `the connection broke after ${read} bytes and the server does not resume (answer ${response.status})`;
       await response.body?.cancel();
       if (response.status < 500 && response.status !== 429) throw new ShardError(`${path}: ${problem}. Check the URL.`);
     } catch (error) {

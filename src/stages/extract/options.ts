@@ -2,22 +2,45 @@ import { z } from 'zod';
 import { option } from '../../contracts/option.ts';
 
 export const extractOptions = z.object({
-  crawl: option(z.string().default(''), "Read this crawl of Common Crawl's (CC-MAIN-2022-40) instead of --input: the files that its wat.paths.gz lists", { value: 'NAME', decidesResult: false }),
+  crawl: option(z.string().default(''), "Read this crawl of Common Crawl's (CC-MAIN-2022-40) instead of --input: the files that its wat.paths.gz lists", {
+    value: 'NAME',
+    decidesResult: false,
+  }),
   crawlBaseUrl: option(z.string().default('https://data.commoncrawl.org/'), 'Where the crawl lies', { value: 'URL', decidesResult: false }),
-  files: option(z.string().default(''), 'Which files of --crawl, by their place in the list from 0: 0-99,200; all if not given', { value: 'RANGES', decidesResult: false }),
-  sample: option(z.int().min(0).default(0), 'Draw this many files of --crawl (of --files, where given) at random without replacement; 0 takes all', { decidesResult: false }),
+  files: option(z.string().default(''), 'Which files of --crawl, by their place in the list from 0: 0-99,200; all if not given', {
+    value: 'RANGES',
+    decidesResult: false,
+  }),
+  sample: option(z.int().min(0).default(0), 'Draw this many files of --crawl (of --files, where given) at random without replacement; 0 takes all', {
+    decidesResult: false,
+  }),
   seed: option(z.int().default(1), 'Of --sample', { decidesResult: false }),
-  documentType: option(z.enum(['image', 'image_only', 'audio', 'video', 'text']).default('image'), 'Which links: images with alt text, all images, or links to audio, video or text documents by their extension', { note: "cc2dataset's" }),
+  documentType: option(
+    z.enum(['image', 'image_only', 'audio', 'video', 'text']).default('image'),
+    'Which links: images with alt text, all images, or links to audio, video or text documents by their extension',
+    { note: "cc2dataset's" },
+  ),
   minTextLength: option(z.int().min(0).default(5), 'Shortest text after cleaning (not asked of other document types than image)', { unit: 'characters' }),
   maxTextLength: option(z.int().min(1).default(2000), 'Longer texts are cut', { unit: 'characters' }),
   maxUrlLength: option(z.int().min(1).default(2000), 'Longer URLs are dropped', { unit: 'characters' }),
   maxHostLength: option(z.int().min(1).default(60), 'Links to longer host names are dropped', { unit: 'characters' }),
   excludedExtensions: option(z.array(z.string()).default(['svg', 'gif']), 'Image URLs whose path ends so are dropped', { value: 'EXT,…' }),
-  imageAttributes: option(z.array(z.string()).min(1).default(['src']), 'In the HTML of a WARC: attributes of an image that hold its URL, the first that is there counts (src, data-src, srcset, …)', { value: 'NAME,…' }),
+  imageAttributes: option(
+    z.array(z.string()).min(1).default(['src']),
+    'In the HTML of a WARC: attributes of an image that hold its URL, the first that is there counts (src, data-src, srcset, …)',
+    { value: 'NAME,…' },
+  ),
   respectPageRobots: option(z.boolean().default(true), 'Drop the links of pages whose meta robots tag says noai, noimageai, noindex or noimageindex'),
   languageDetector: option(z.enum(['fasttext', 'none']).default('fasttext'), 'Language identification: fastText lid.176, or none (all links go to nolang)'),
   languageThreshold: option(z.number().min(0).max(1).default(0.5), 'A language found with less confidence counts as none'),
   dedupKey: option(z.enum(['url', 'url+language', 'url+text']).default('url'), 'What counts as the same link within a crawl file; give dedup the same'),
-  maxRecordBytes: option(z.int().min(65_536).default(32 * 1_048_576), 'Larger records are skipped and counted as damaged', { unit: 'bytes' }),
+  maxRecordBytes: option(
+    z
+      .int()
+      .min(65_536)
+      .default(32 * 1_048_576),
+    'Larger records are skipped and counted as damaged',
+    { unit: 'bytes' },
+  ),
 });
 export type ExtractOptions = z.output<typeof extractOptions>;

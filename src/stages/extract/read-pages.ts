@@ -49,14 +49,20 @@ export async function* readPages(source: AsyncIterable<Uint8Array>, settings: Pa
 
 async function htmlReader(): Promise<HtmlReader> {
   const reader = await loadHtmlReader();
-  if (!reader) throw new ShardError('the pages of a WARC file need the package htmlparser2, which is not installed: npm install htmlparser2, or give WAT files.');
+  if (!reader)
+    throw new ShardError('the pages of a WARC file need the package htmlparser2, which is not installed: npm install htmlparser2, or give WAT files.');
   return reader;
 }
 
 /** Whether a record holds an HTTP response (its block begins with HTTP/), rather than what a WAT says of one. */
 function isResponse(bytes: Buffer, record: WarcRecord): boolean {
   const { contentStart } = record;
-  return bytes[contentStart] === 0x48 && bytes[contentStart + 1] === 0x54 && bytes[contentStart + 4] === 0x2f && headerField(bytes, record, 'warc-type') === 'response';
+  return (
+    bytes[contentStart] === 0x48 &&
+    bytes[contentStart + 1] === 0x54 &&
+    bytes[contentStart + 4] === 0x2f &&
+    headerField(bytes, record, 'warc-type') === 'response'
+  );
 }
 
 function readHtml(bytes: Buffer, record: WarcRecord, reader: HtmlReader, { kind, imageAttributes }: PageSettings): CrawlPage | undefined | { damaged: 'html' } {

@@ -35,7 +35,12 @@ describe('BloomFilter', () => {
 
 describe('filterSize', () => {
   it('is the smallest that keeps to the rate', () => {
-    for (const [items, rate] of [[1, 1e-6], [1000, 1e-2], [1e6, 1e-6], [1e8, 1e-9]] as const) {
+    for (const [items, rate] of [
+      [1, 1e-6],
+      [1000, 1e-2],
+      [1e6, 1e-6],
+      [1e8, 1e-9],
+    ] as const) {
       const size = filterSize(items, rate);
       expect(expectedRate(size, items)).toBeLessThanOrEqual(rate);
       if (size.blocks > 1) expect(expectedRate({ ...size, blocks: size.blocks - 1 }, items)).toBeGreaterThan(rate);

@@ -23,8 +23,21 @@ const languages = ['en', 'de', '', 'sr'];
 
 function candidate(url: string, text: string, language: string): Candidate {
   return {
-    url, text, language, language_confidence: 0.75, licence: null, hash: sampleHash(url, text), uid: 'x', page_url: 'http://page.test/', crawl_file: 'x.wat.gz',
-    record_offset: 5n, words: 1, characters: 1, alphanumeric_share: 1, special_share: 0, repetition_share: 0,
+    url,
+    text,
+    language,
+    language_confidence: 0.75,
+    licence: null,
+    hash: sampleHash(url, text),
+    uid: 'x',
+    page_url: 'http://page.test/',
+    crawl_file: 'x.wat.gz',
+    record_offset: 5n,
+    words: 1,
+    characters: 1,
+    alphanumeric_share: 1,
+    special_share: 0,
+    repetition_share: 0,
   };
 }
 
@@ -62,7 +75,8 @@ describe('dedup', () => {
 
   it.each(['url', 'url+text', 'url+language'])('tells links apart by %s', async (dedupKey) => {
     const seen = new Set<string>();
-    for (let shard = 0; shard < 3; shard++) for (let i = 0; i < 300; i++) seen.add(`${i * (shard + 1)} ${dedupKey === 'url' ? '' : dedupKey === 'url+text' ? i % 3 : languages[i % 4]}`);
+    for (let shard = 0; shard < 3; shard++)
+      for (let i = 0; i < 300; i++) seen.add(`${i * (shard + 1)} ${dedupKey === 'url' ? '' : dedupKey === 'url+text' ? i % 3 : languages[i % 4]}`);
     expect((await run({ dedupKey })).summary.out).toBe(seen.size);
   });
 
@@ -73,11 +87,14 @@ describe('dedup', () => {
       for (const nth of [1, 3]) {
         await rm(join(base, 'links'), { recursive: true });
         let passed = 0;
-        const stopped = await run({}, {
-          reached: (at) => {
-            if (at === `dedup.${point}` && ++passed === nth) throw new Error('stop');
+        const stopped = await run(
+          {},
+          {
+            reached: (at) => {
+              if (at === `dedup.${point}` && ++passed === nth) throw new Error('stop');
+            },
           },
-        });
+        );
         expect(stopped.failed).toHaveLength(1);
         expect((await run()).failed).toEqual([]);
         expect(await digests(join(base, 'links')), `${point} ${nth}`).toEqual(whole);
@@ -141,7 +158,9 @@ describe('dedup', () => {
     await expect(run({ filter, dedupKey: 'url+text' }, { output: 'x' })).rejects.toThrow(/its key is url/);
     await expect(run({ filter: [join(candidates, '00000.parquet')] }, { output: 'x' })).rejects.toThrow(/not a bloom filter/);
     await expect(run({ filter: [join(base, 'none')] }, { output: 'x' })).rejects.toThrow(UsageError);
-    await expect(run({ expectedItems: 1e8, falsePositiveRate: 1e-6, filterMemory: 200_000_000 }, { output: 'x' })).rejects.toThrow(/482 MB of memory, more than the 200 MB .*--partitions 3/);
+    await expect(run({ expectedItems: 1e8, falsePositiveRate: 1e-6, filterMemory: 200_000_000 }, { output: 'x' })).rejects.toThrow(
+      /482 MB of memory, more than the 200 MB .*--partitions 3/,
+    );
   });
 
   it('warns when the filter is fuller than it was sized for', async () => {

@@ -3,7 +3,8 @@ import { captionColumns, repetitionShare } from '../../../src/stages/extract/cap
 import { cleanText, codePoints, cutText, repairMojibake } from '../../../src/stages/extract/clean-text.ts';
 import { randomSource } from '../../formats/random-source.ts';
 
-const misread = (text: string, encoding: 'latin1' | 'windows-1252'): string => (encoding === 'latin1' ? Buffer.from(text).toString('latin1') : new TextDecoder('windows-1252').decode(Buffer.from(text)));
+const misread = (text: string, encoding: 'latin1' | 'windows-1252'): string =>
+  encoding === 'latin1' ? Buffer.from(text).toString('latin1') : new TextDecoder('windows-1252').decode(Buffer.from(text));
 
 describe('cleanText', () => {
   it('collapses white space, takes control and direction characters out, composes', () => {
@@ -14,21 +15,48 @@ describe('cleanText', () => {
     expect(cleanText('\u0000 \u200b')).toBe('');
   });
 
-  it.each(['grün wie Gras', 'déjà vu', 'kosz na śmieci', 'Привет, мир', 'Ελληνικά', '日本語の説明', 'hôtel à Győr', 'žest', 'a “quoted” word', 'emoji 😀 here', 'नमस्ते'])('repairs %s read as Latin-1 or windows-1252, once and twice', (text) => {
+  it.each([
+    'grün wie Gras',
+    'déjà vu',
+    'kosz na śmieci',
+    'Привет, мир',
+    'Ελληνικά',
+    '日本語の説明',
+    'hôtel à Győr',
+    'žest',
+    'a “quoted” word',
+    'emoji 😀 here',
+    'नमस्ते',
+  ])('repairs %s read as Latin-1 or windows-1252, once and twice', (text) => {
     for (const encoding of ['latin1', 'windows-1252'] as const) {
       expect(repairMojibake(misread(text, encoding))).toBe(text);
       expect(repairMojibake(misread(misread(text, encoding), encoding))).toBe(text);
     }
   });
 
-  it.each(['CAFÉ®', 'CAFÉ™ CLICHÉ®', 'VOILÀ…', 'naïve café – “déjà vu”', 'SMÅ®', 'Ä Ö Ü', '100 °C ± 5', 'Ærø', 'Ελληνικά »', '«Ñandú»', 'ÎLE-DE-FRANCE', 'Þór'])('leaves %s as it is', (text) => {
+  it.each([
+    'CAFÉ®',
+    'CAFÉ™ CLICHÉ®',
+    'VOILÀ…',
+    'naïve café – “déjà vu”',
+    'SMÅ®',
+    'Ä Ö Ü',
+    '100 °C ± 5',
+    'Ærø',
+    'Ελληνικά »',
+    '«Ñandú»',
+    'ÎLE-DE-FRANCE',
+    'Þór',
+  ])('leaves %s as it is', (text) => {
     expect(repairMojibake(text)).toBe(text);
   });
 
   it('is idempotent and well-formed on random text', () => {
     const random = randomSource(11);
     for (let i = 0; i < 5000; i++) {
-      const text = Array.from({ length: random.below(12) }, () => String.fromCharCode(random.pick([random.below(128), random.below(256), random.below(0x3000), 0xd800 + random.below(0x800), 0x20]))).join('');
+      const text = Array.from({ length: random.below(12) }, () =>
+        String.fromCharCode(random.pick([random.below(128), random.below(256), random.below(0x3000), 0xd800 + random.below(0x800), 0x20])),
+      ).join('');
       const once = cleanText(text);
       expect(once.isWellFormed()).toBe(true);
       expect(/[\u0000-\u001f\u007f-\u009f]|\s\s|^\s|\s$/.test(once)).toBe(false);

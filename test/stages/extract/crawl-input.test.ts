@@ -17,7 +17,8 @@ beforeEach(async () => {
   breaks = [];
   ranges = [];
   server = createServer((request, response) => {
-    if (request.url === '/crawl-data/CC-MAIN-2022-40/wat.paths.gz') return void response.end(gzipSync(Array.from({ length: 50 }, (_, i) => `crawl-data/${i}.wat.gz\n`).join('')));
+    if (request.url === '/crawl-data/CC-MAIN-2022-40/wat.paths.gz')
+      return void response.end(gzipSync(Array.from({ length: 50 }, (_, i) => `crawl-data/${i}.wat.gz\n`).join('')));
     if (request.url !== '/file') return void response.writeHead(404).end();
     const { range } = request.headers;
     ranges.push(range);
@@ -33,7 +34,9 @@ beforeEach(async () => {
 afterEach(() => new Promise((resolve) => server.close(resolve)));
 
 const chosen = async (options: object): Promise<number[]> =>
-  (await commonCrawlFiles(extractOptions.parse({ crawl: 'CC-MAIN-2022-40', crawlBaseUrl: origin, ...options }))).map(({ path }) => Number(/(\d+)\.wat\.gz$/.exec(path)![1]));
+  (await commonCrawlFiles(extractOptions.parse({ crawl: 'CC-MAIN-2022-40', crawlBaseUrl: origin, ...options }))).map(({ path }) =>
+    Number(/(\d+)\.wat\.gz$/.exec(path)![1]),
+  );
 
 it('takes the files of a crawl by range, or draws them without replacement', async () => {
   expect(await chosen({})).toEqual(Array.from({ length: 50 }, (_, i) => i));

@@ -12,8 +12,16 @@ import { allRows, rejectsOf, runAlone } from '../run-alone.ts';
 
 /** What extract does with a link of each kind that it drops; all other kinds become candidates. */
 const reasons: Record<string, string> = {
-  'no-alt': 'no-text', 'short-alt': 'text-too-short', 'svg-url': 'url-format', 'gif-url': 'url-format', 'data-url': 'url-scheme',
-  'javascript-url': 'url-scheme', 'long-url': 'url-too-long', 'bad-host': 'host-too-long', 'meta-robots': 'page-opt-out', 'duplicate-url-in-file': 'duplicate-url',
+  'no-alt': 'no-text',
+  'short-alt': 'text-too-short',
+  'svg-url': 'url-format',
+  'gif-url': 'url-format',
+  'data-url': 'url-scheme',
+  'javascript-url': 'url-scheme',
+  'long-url': 'url-too-long',
+  'bad-host': 'host-too-long',
+  'meta-robots': 'page-opt-out',
+  'duplicate-url-in-file': 'duplicate-url',
 };
 
 let base: string;
@@ -30,7 +38,12 @@ test('every planted fault of the example crawl is found under its reason, and no
 
   const name = (link: { crawl_file: string; url: string }): string => `${link.crawl_file} ${link.url}`;
   const rows = await allRows<Candidate>(join(base, 'candidates'));
-  expect(rows.map(name).sort()).toEqual(links.filter(({ kind }) => !reasons[kind]).map(name).sort());
+  expect(rows.map(name).sort()).toEqual(
+    links
+      .filter(({ kind }) => !reasons[kind])
+      .map(name)
+      .sort(),
+  );
   const texts = new Map(rows.map((row) => [name(row), row]));
   const wanted = (link: ManifestLink): string => (link.repaired ?? link.text).replaceAll(/\s+/g, ' ').trim();
   for (const link of links.filter(({ kind }) => !reasons[kind])) expect(texts.get(name(link))!.text).toBe(wanted(link).slice(0, 2000).trim());
@@ -42,11 +55,15 @@ test('every planted fault of the example crawl is found under its reason, and no
 });
 
 const reader = await loadHtmlReader();
-test.skipIf(!reader)(`the WARC files give the links of the WAT files${reader ? '' : ' (skipped: htmlparser2 is not installed)'}`, { timeout: 60_000 }, async () => {
-  await generateEmojiWeb({ folder: join(base, 'web'), candidates: 200, pictures: 40, crawlFiles: 3 });
-  const fromWarc = await runAlone(extract, base, join(base, 'web/warc'), 'from-warc');
-  const fromWat = await runAlone(extract, base, join(base, 'web/wat'), 'from-wat');
-  expect([fromWarc.summary.in, fromWarc.summary.dropped]).toEqual([fromWat.summary.in, fromWat.summary.dropped]);
-  const without = (rows: Candidate[]) => rows.map((row) => ({ ...row, crawl_file: row.crawl_file.replace('.wat', ''), record_offset: 0n }));
-  expect(without(await allRows(join(base, 'from-warc')))).toEqual(without(await allRows(join(base, 'from-wat'))));
-});
+test.skipIf(!reader)(
+  `the WARC files give the links of the WAT files${reader ? '' : ' (skipped: htmlparser2 is not installed)'}`,
+  { timeout: 60_000 },
+  async () => {
+    await generateEmojiWeb({ folder: join(base, 'web'), candidates: 200, pictures: 40, crawlFiles: 3 });
+    const fromWarc = await runAlone(extract, base, join(base, 'web/warc'), 'from-warc');
+    const fromWat = await runAlone(extract, base, join(base, 'web/wat'), 'from-wat');
+    expect([fromWarc.summary.in, fromWarc.summary.dropped]).toEqual([fromWat.summary.in, fromWat.summary.dropped]);
+    const without = (rows: Candidate[]) => rows.map((row) => ({ ...row, crawl_file: row.crawl_file.replace('.wat', ''), record_offset: 0n }));
+    expect(without(await allRows(join(base, 'from-warc')))).toEqual(without(await allRows(join(base, 'from-wat'))));
+  },
+);

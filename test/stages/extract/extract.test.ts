@@ -29,14 +29,29 @@ async function run(files: Record<string, Buffer>, options: Record<string, unknow
 
 describe('extract', () => {
   it('writes a candidate with all its columns', async () => {
-    const links = [image('../a.png', ' The  red\tapple is lying\u00a0on the table in the kitchen '), { path: 'A@/href', url: 'https://creativecommons.org/licenses/by/4.0/' }];
+    const links = [
+      image('../a.png', ' The  red\tapple is lying\u00a0on the table in the kitchen '),
+      { path: 'A@/href', url: 'https://creativecommons.org/licenses/by/4.0/' },
+    ];
     const { rows } = await run({ 'x.warc.wat.gz': Buffer.concat([gzipSync(record('{}')), pages({ links })]) });
     const [url, text] = ['http://page.test/a.png', 'The red apple is lying on the table in the kitchen'];
     expect(rows).toEqual([
       {
-        url, text, language: 'en', language_confidence: expect.closeTo(0.9, 0), licence: 'https://creativecommons.org/licenses/by/4.0/',
-        hash: sampleHash(url, text), uid: expect.stringMatching(/^[0-9a-f]{32}$/), page_url: 'http://page.test/dir/index.html', crawl_file: 'x.warc.wat.gz',
-        record_offset: BigInt(gzipSync(record('{}')).length), words: 11, characters: 50, alphanumeric_share: expect.closeTo(40 / 50, 6), special_share: 0, repetition_share: expect.closeTo(2 / 11, 6),
+        url,
+        text,
+        language: 'en',
+        language_confidence: expect.closeTo(0.9, 0),
+        licence: 'https://creativecommons.org/licenses/by/4.0/',
+        hash: sampleHash(url, text),
+        uid: expect.stringMatching(/^[0-9a-f]{32}$/),
+        page_url: 'http://page.test/dir/index.html',
+        crawl_file: 'x.warc.wat.gz',
+        record_offset: BigInt(gzipSync(record('{}')).length),
+        words: 11,
+        characters: 50,
+        alphanumeric_share: expect.closeTo(40 / 50, 6),
+        special_share: 0,
+        repetition_share: expect.closeTo(2 / 11, 6),
       },
     ]);
   });
@@ -44,17 +59,35 @@ describe('extract', () => {
   it('drops under the reason of the first rule that fails', async () => {
     const long = `http://host.test/${'x'.repeat(2000)}`;
     const links = [
-      image('a.png'), image('a.png', ''), image('a.png', 'abcd'), image('a.png', ' 12\u0000\t3 '), image('http://[/', 'good text'), image('data:image/png;base64,AAAA', 'good text'),
-      image(' JavaScript:void(0)', 'good text'), image('ftp://host.test/a.png', 'good text'), image(long, 'good text'), image(`http://${'h'.repeat(60)}.test/`, 'good text'),
-      image('a.SVG?x=1', 'good text'), image('b.gif#x', 'good text'), image('c.gift', 'good text'), image('c.gift', 'another text'), image('/dir/c.gift', 'good text'),
+      image('a.png'),
+      image('a.png', ''),
+      image('a.png', 'abcd'),
+      image('a.png', ' 12\u0000\t3 '),
+      image('http://[/', 'good text'),
+      image('data:image/png;base64,AAAA', 'good text'),
+      image(' JavaScript:void(0)', 'good text'),
+      image('ftp://host.test/a.png', 'good text'),
+      image(long, 'good text'),
+      image(`http://${'h'.repeat(60)}.test/`, 'good text'),
+      image('a.SVG?x=1', 'good text'),
+      image('b.gif#x', 'good text'),
+      image('c.gift', 'good text'),
+      image('c.gift', 'another text'),
+      image('/dir/c.gift', 'good text'),
     ];
-    const { summary, rows } = await run({ 'a.wat.gz': pages({ links }, { links: [image('x.png', 'good text')], head: { Metas: [{ name: 'robots', content: 'noindex' }] } }) });
+    const { summary, rows } = await run({
+      'a.wat.gz': pages({ links }, { links: [image('x.png', 'good text')], head: { Metas: [{ name: 'robots', content: 'noindex' }] } }),
+    });
     expect(rows.map(({ url }) => url)).toEqual(['http://page.test/dir/c.gift']);
     expect(summary).toMatchObject({ in: 16, out: 1 });
     const rejects = await rejectsOf(base, 'extract');
-    const of = (reason: string) => rejects.filter((reject) => reject.reason === reason).map(({ url, value, threshold }) => [url.slice(0, 30), value, threshold]);
+    const of = (reason: string) =>
+      rejects.filter((reject) => reject.reason === reason).map(({ url, value, threshold }) => [url.slice(0, 30), value, threshold]);
     expect(of('no-text')).toHaveLength(2);
-    expect(of('text-too-short')).toEqual([['http://page.test/dir/a.png', '4', '5'], ['http://page.test/dir/a.png', '4', '5']]);
+    expect(of('text-too-short')).toEqual([
+      ['http://page.test/dir/a.png', '4', '5'],
+      ['http://page.test/dir/a.png', '4', '5'],
+    ]);
     expect(of('url-invalid')).toEqual([['http://[/', null, null]]);
     expect(of('url-scheme').map(([, value]) => value)).toEqual(['data:', 'javascript:', 'ftp:']);
     expect(of('url-too-long')).toEqual([[long.slice(0, 30), '2017', '2000']]);
@@ -66,7 +99,10 @@ describe('extract', () => {
 
   it('respects no refusal, cuts no text and keeps all formats when told so', async () => {
     const head = { Metas: [{ name: 'robots', content: 'noai' }] };
-    const { rows, shards } = await run({ 'a.wat.gz': pages({ head, links: [image('a.svg', 'abc'), image('b.png', 'x'.repeat(50))] }) }, { respectPageRobots: false, excludedExtensions: [], minTextLength: 3, maxTextLength: 20 });
+    const { rows, shards } = await run(
+      { 'a.wat.gz': pages({ head, links: [image('a.svg', 'abc'), image('b.png', 'x'.repeat(50))] }) },
+      { respectPageRobots: false, excludedExtensions: [], minTextLength: 3, maxTextLength: 20 },
+    );
     expect(rows.map(({ text }) => text)).toEqual(['abc', 'x'.repeat(20)]);
     expect(shards[0]).toMatchObject({ cut: 1 });
   });
@@ -76,7 +112,12 @@ describe('extract', () => {
     ['url+text', [0, 1, 3]],
     ['url+language', [0, 2, 3]],
   ])('takes the same %s for a duplicate within a file', async (dedupKey, kept) => {
-    const links = [image('a.png', 'A red apple lies on the table'), image('a.png', 'A green apple lies on the table'), image('a.png', 'Ein roter Apfel liegt auf dem Tisch'), image('b.png', 'A red apple lies on the table')];
+    const links = [
+      image('a.png', 'A red apple lies on the table'),
+      image('a.png', 'A green apple lies on the table'),
+      image('a.png', 'Ein roter Apfel liegt auf dem Tisch'),
+      image('b.png', 'A red apple lies on the table'),
+    ];
     const wanted = dedupKey === 'url+text' ? [0, 1, 2, 3] : kept;
     const { rows } = await run({ 'a.wat.gz': pages({ links }), 'b.wat.gz': pages({ links: links.slice(3) }) }, { dedupKey });
     expect(rows.map(({ text }) => text)).toEqual([...wanted, 3].map((i) => links[i]!.alt));
@@ -88,7 +129,14 @@ describe('extract', () => {
     ['video', ['http://page.test/dir/v.webm'], ['']],
     ['text', ['http://page.test/dir/t.pdf'], ['a paper']],
   ])('finds documents of type %s', async (documentType, urls, texts) => {
-    const links = [image('a.png'), image('b.png', 'alt'), { path: 'A@/href', url: 's.mp3', text: 'a song' }, { path: 'VIDEO@/src', url: 'v.webm' }, { path: 'A@/href', url: 't.pdf', text: 'a paper' }, { path: 'A@/href', url: 'noextension', text: 'x' }];
+    const links = [
+      image('a.png'),
+      image('b.png', 'alt'),
+      { path: 'A@/href', url: 's.mp3', text: 'a song' },
+      { path: 'VIDEO@/src', url: 'v.webm' },
+      { path: 'A@/href', url: 't.pdf', text: 'a paper' },
+      { path: 'A@/href', url: 'noextension', text: 'x' },
+    ];
     const { rows, summary } = await run({ 'a.wat.gz': pages({ links }) }, { documentType });
     expect(rows.map(({ url }) => url)).toEqual(urls);
     expect(rows.map(({ text }) => text)).toEqual(texts);
@@ -99,14 +147,20 @@ describe('extract', () => {
     const good = (i: number) => gzipSync(record(watJson({ links: [image(`${i}.png`, 'good text here')] })));
     const broken = Buffer.from(good(1));
     broken.fill(0xff, 14, 30);
-    const { rows, shards } = await run({ 'a.wat.gz': Buffer.concat([good(0), broken, good(2), gzipSync(record('{"path":"IMG@/src"')), gzipSync(record('x', {}, 77)), good(3).subarray(0, 60)]) });
+    const { rows, shards } = await run({
+      'a.wat.gz': Buffer.concat([good(0), broken, good(2), gzipSync(record('{"path":"IMG@/src"')), gzipSync(record('x', {}, 77)), good(3).subarray(0, 60)]),
+    });
     expect(rows.map(({ url }) => url)).toEqual(['http://page.test/dir/0.png', 'http://page.test/dir/2.png']);
     expect(shards[0]).toMatchObject({ records: { read: 3, damaged: { gzip: 1, json: 1, truncated: 2 } } });
     expect(shards[0]!.warnings).toEqual([expect.stringContaining('4 damaged records left out (gzip: 1, json: 1, truncated: 2)')]);
   });
 
   it('takes the input in the order given, lists included, and fails only the file that is not there', async () => {
-    for (const name of ['b.wat.gz', 'a.wat.gz', 'c.warc.wat']) await writeFile(join(base, 'crawl', name), name.endsWith('gz') ? pages({ links: [image(`${name}.png`, 'good text')] }) : record(watJson({ links: [image('plain.png', 'good text')] })));
+    for (const name of ['b.wat.gz', 'a.wat.gz', 'c.warc.wat'])
+      await writeFile(
+        join(base, 'crawl', name),
+        name.endsWith('gz') ? pages({ links: [image(`${name}.png`, 'good text')] }) : record(watJson({ links: [image('plain.png', 'good text')] })),
+      );
     await writeFile(join(base, 'wat.paths.gz'), gzipSync(`${join(base, 'crawl', 'b.wat.gz')}\n${join(base, 'crawl', 'a.wat.gz')}\n`));
     const inOrder = async (input: string) => {
       await rm(join(base, 'candidates'), { recursive: true, force: true });
@@ -134,7 +188,12 @@ describe('extract', () => {
   });
 
   it('writes the same bytes with one worker and with two, and does not do again what is done', async () => {
-    const files = Object.fromEntries(['a', 'b', 'c'].map((name) => [`${name}.wat.gz`, pages({ links: Array.from({ length: 50 }, (_, i) => image(`${name}${i % 40}.png`, `picture number ${i} of ${name}`)) })]));
+    const files = Object.fromEntries(
+      ['a', 'b', 'c'].map((name) => [
+        `${name}.wat.gz`,
+        pages({ links: Array.from({ length: 50 }, (_, i) => image(`${name}${i % 40}.png`, `picture number ${i} of ${name}`)) }),
+      ]),
+    );
     await run(files);
     const once = await digests(join(base, 'candidates'));
     const again = await run({}, {}, 2);
@@ -150,5 +209,8 @@ const real = '/work/shared/data/warc/whirlwind.warc.wat.gz';
 it.skipIf(!existsSync(real))(`reads Common Crawl's own WAT file${existsSync(real) ? '' : ` (skipped: ${real} is not here)`}`, async () => {
   const { summary, shards } = await runAlone(extract, base, `${real},${real.slice(0, -3)}`, 'candidates');
   expect(summary).toMatchObject({ in: 0, out: 0 });
-  expect(shards.map((shard) => shard.records)).toEqual([{ read: 2, damaged: {} }, { read: 2, damaged: {} }]);
+  expect(shards.map((shard) => shard.records)).toEqual([
+    { read: 2, damaged: {} },
+    { read: 2, damaged: {} },
+  ]);
 });
