@@ -1,58 +1,34 @@
+import { Parser } from 'htmlparser2';
 import { type CrawlPage, isLicenceUrl, type LinkKind, type PageLink, refusal } from './crawl-page.ts';
-
-/**
- * Links out of a page's HTML, by the rules of Common Crawl's extractor as far as images go: an image link is an `img`
- * with a `src` (as written, entities decoded, white space at the ends gone), its text the `alt` (undefined where there is none).
- */
-export interface HtmlReader {
-  /** `attributes`: those of `img` that hold a URL, in order of preference; of `srcset` and `data-srcset` the widest. */
-  read(html: string, pageUrl: string, kind: LinkKind, attributes: readonly string[]): CrawlPage;
-}
-
-/** What is used of htmlparser2. */
-interface Handler {
-  onopentag(name: string, attributes: Record<string, string>): void;
-  ontext(text: string): void;
-  onclosetag(name: string): void;
-}
-interface HtmlParser {
-  Parser: new (handler: Handler) => { write(text: string): void; end(): void; isVoidElement(name: string): boolean };
-}
 
 /** Longest text of a link that is kept. */
 const LONGEST_TEXT = 10_000;
 
-/** Loads the parser; undefined where the package is not installed. */
-export async function loadHtmlReader(): Promise<HtmlReader | undefined> {
-  const name = 'htmlparser2';
-  let module: HtmlParser;
-  try {
-    module = (await import(name)) as HtmlParser;
-  } catch {
-    return undefined;
-  }
-  /** Elements are not nested here: only tags count, and the parser's stack takes minutes for a page of 200,000 open `div`. */
-  class FlatParser extends module.Parser {
-    readonly #page: PageHandler;
+/**
+ * Links out of a page's HTML, by the rules of Common Crawl's extractor as far as images go: an image link is an `img`
+ * with a `src` (as written, entities decoded, white space at the ends gone), its text the `alt` (undefined where there is
+ * none). `attributes`: those of `img` that hold a URL, in order of preference; of `srcset` and `data-srcset` the widest.
+ */
+export function readHtmlPage(html: string, pageUrl: string, kind: LinkKind, attributes: readonly string[]): CrawlPage {
+  const page = new PageHandler(pageUrl, kind, attributes);
+  const parser = new FlatParser(page);
+  parser.write(html);
+  parser.end();
+  return page.page;
+}
 
-    constructor(page: PageHandler) {
-      super(page);
-      this.#page = page;
-    }
+/** Elements are not nested here: only tags count, and the parser's stack takes minutes for a page of 200,000 open `div`. */
+class FlatParser extends Parser {
+  readonly #page: PageHandler;
 
-    override isVoidElement(name: string): boolean {
-      return name !== 'a' || this.#page.openAnchors >= MOST_ANCHORS;
-    }
+  constructor(page: PageHandler) {
+    super(page);
+    this.#page = page;
   }
-  return {
-    read(html, pageUrl, kind, attributes) {
-      const page = new PageHandler(pageUrl, kind, attributes);
-      const parser = new FlatParser(page);
-      parser.write(html);
-      parser.end();
-      return page.page;
-    },
-  };
+
+  protected override isVoidElement(name: string): boolean {
+    return name !== 'a' || this.#page.openAnchors >= MOST_ANCHORS;
+  }
 }
 
 /** Links within links that are followed; a page has none. */
@@ -71,7 +47,7 @@ const SOURCES: Readonly<Record<string, string>> = {
   object: 'data',
 };
 
-class PageHandler implements Handler {
+class PageHandler {
   readonly page: CrawlPage;
   readonly #kind: LinkKind;
   readonly #attributes: readonly string[];

@@ -1,14 +1,11 @@
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { type HtmlReader, loadHtmlReader } from '../../src/formats/html-page.ts';
+import { readHtmlPage } from '../../src/formats/html-page.ts';
 import { htmlText, isHtml, parseHttpResponse } from '../../src/formats/http-payload.ts';
 
-const reader = await loadHtmlReader();
-const skip = reader ? '' : ' (skipped: htmlparser2 is not installed)';
-const read = (html: string, kind: 'image' | 'any' = 'image', attributes: string[] = ['src']) =>
-  (reader as HtmlReader).read(html, 'http://page.test/', kind, attributes);
+const read = (html: string, kind: 'image' | 'any' = 'image', attributes: string[] = ['src']) => readHtmlPage(html, 'http://page.test/', kind, attributes);
 
-describe.skipIf(!reader)(`HtmlReader${skip}`, () => {
+describe('readHtmlPage', () => {
   it('reads images, base, refusals and licence', () => {
     const page = read(`<!doctype html><head><base href="/a/"><base href="/b/"><META NAME="Robots" CONTENT="noai"><meta name="robots" content="index">
       <link rel="license" href="https://creativecommons.org/licenses/by/4.0/"></head><body><img src=" a&amp;b.png " alt="d&eacute;j&#224; &lt;vu&gt;"><IMG SRC=b.png><img alt="no source">

@@ -18,7 +18,9 @@ export interface EmojiSample {
   status?: Sample['status'];
 }
 
-const icons = JSON.parse(await readFile(new URL('../../node_modules/@iconify-json/twemoji/icons.json', import.meta.url), 'utf8')) as { icons: Record<string, { body: string }> };
+const icons = JSON.parse(await readFile(new URL('../../node_modules/@iconify-json/twemoji/icons.json', import.meta.url), 'utf8')) as {
+  icons: Record<string, { body: string }>;
+};
 
 /** The emoji on white, as JPEG. */
 export async function emojiPicture(icon: string, side = 200): Promise<Uint8Array> {

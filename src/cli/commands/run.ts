@@ -13,10 +13,14 @@ import { runSession } from '../run-session.ts';
 /** Top-level keys of a configuration file beside the stages' sections and the options of every run. */
 export const configOptions = z.object({
   runDir: option(z.string().default('pairmill-run'), 'Run folder; relative to the configuration file', { value: 'DIR', decidesResult: false }),
-  input: option(z.string(), 'WAT or WARC files: paths, globs or URLs, separated by commas; relative to the configuration file', {
-    value: 'PATH',
-    decidesResult: false,
-  }),
+  input: option(
+    z.string().optional(),
+    'WAT or WARC files: paths, globs or URLs, separated by commas; relative to the configuration file. Not needed where extract reads a crawl by its name',
+    {
+      value: 'PATH',
+      decidesResult: false,
+    },
+  ),
   until: option(z.enum(pipeline.map(({ name }) => name) as [string, ...string[]]).default('index'), 'Last stage to run', {
     value: 'STAGE',
     decidesResult: false,
@@ -47,10 +51,13 @@ export const runCommand: Command = {
     const folder = dirname(resolve(path));
     const stages = pipeline.slice(0, pipeline.findIndex(({ name }) => name === until) + 1);
     const inputs = input
-      .split(',')
+      ?.split(',')
       .map((item) => (/^[a-z0-9]+:\/\//i.test(item) ? item : resolve(folder, item)))
       .join(',');
-    return runSession({ stages, options, runDir: resolve(folder, runDir), elsewhere: { extract: { input: inputs } }, summary: true, run }, io);
+    return runSession(
+      { stages, options, runDir: resolve(folder, runDir), elsewhere: inputs === undefined ? {} : { extract: { input: inputs } }, summary: true, run },
+      io,
+    );
   },
 };
 

@@ -1,6 +1,5 @@
-import { ShardError } from '../../contracts/errors.ts';
 import type { CrawlPage, LinkKind } from '../../formats/crawl-page.ts';
-import { type HtmlReader, loadHtmlReader } from '../../formats/html-page.ts';
+import { readHtmlPage } from '../../formats/html-page.ts';
 import { htmlText, isHtml, parseHttpResponse } from '../../formats/http-payload.ts';
 import { readWarc } from '../../formats/warc.ts';
 import { type DamageCount, headerField, type WarcRecord } from '../../formats/warc-record.ts';
@@ -30,28 +29,19 @@ export interface ReadCounts {
  * from the HTML in the response records of a WARC. Damaged records are counted and left out.
  */
 export async function* readPages(source: AsyncIterable<Uint8Array>, settings: PageSettings, counts: ReadCounts): AsyncGenerator<PlacedPage[]> {
-  let html: HtmlReader | undefined;
   for await (const { bytes, records } of readWarc(source, { maxRecordBytes: settings.maxRecordBytes, damage: counts.damage })) {
     const scanner = new WatScanner(bytes, settings.kind);
     const pages: PlacedPage[] = [];
     for (const record of records) {
       counts.records++;
       const response = isResponse(bytes, record);
-      if (response) html ??= await htmlReader();
-      const page = response ? readHtml(bytes, record, html!, settings) : scanner.read(record);
+      const page = response ? readHtml(bytes, record, settings) : scanner.read(record);
       if (!page) continue;
       if ('damaged' in page) counts.damage.add(page.damaged);
       else if (page.links.length > 0) pages.push(Object.assign(page, { offset: record.offset }));
     }
     if (pages.length > 0) yield pages;
   }
-}
-
-async function htmlReader(): Promise<HtmlReader> {
-  const reader = await loadHtmlReader();
-  if (!reader)
-    throw new ShardError('the pages of a WARC file need the package htmlparser2, which is not installed: npm install htmlparser2, or give WAT files.');
-  return reader;
 }
 
 /** Whether a record holds an HTTP response (its block begins with HTTP/), rather than what a WAT says of one. */
@@ -65,14 +55,14 @@ function isResponse(bytes: Buffer, record: WarcRecord): boolean {
   );
 }
 
-function readHtml(bytes: Buffer, record: WarcRecord, reader: HtmlReader, { kind, imageAttributes }: PageSettings): CrawlPage | undefined | { damaged: 'html' } {
+function readHtml(bytes: Buffer, record: WarcRecord, { kind, imageAttributes }: PageSettings): CrawlPage | undefined | { damaged: 'html' } {
   const { contentStart, contentEnd } = record;
   // wget writes the URL in angle brackets, as WARC 1.0 has it.
   const pageUrl = headerField(bytes, record, 'warc-target-uri')?.replace(/^<(.*)>$/, '$1');
   try {
     const response = parseHttpResponse(bytes.subarray(contentStart, contentEnd));
     if (pageUrl === undefined || !response || !isHtml(response)) return undefined;
-    return reader.read(htmlText(response), pageUrl, kind, imageAttributes);
+    return readHtmlPage(htmlText(response), pageUrl, kind, imageAttributes);
   } catch {
     return { damaged: 'html' };
   }

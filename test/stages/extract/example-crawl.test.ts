@@ -5,7 +5,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { generateEmojiWeb } from '../../../examples/emoji-web/generate.ts';
 import { readManifestLinks, type ManifestLink } from '../../../examples/emoji-web/manifest.ts';
 import type { Candidate } from '../../../src/contracts/records.ts';
-import { loadHtmlReader } from '../../../src/formats/html-page.ts';
 import { dedup } from '../../../src/stages/dedup/dedup.ts';
 import { extract } from '../../../src/stages/extract/extract.ts';
 import { allRows, rejectsOf, runAlone } from '../run-alone.ts';
@@ -54,16 +53,11 @@ test('every planted fault of the example crawl is found under its reason, and no
   expect(links.filter(({ kind }) => kind === 'duplicate-url-across-files').every(({ url }) => dropped.has(url))).toBe(true);
 });
 
-const reader = await loadHtmlReader();
-test.skipIf(!reader)(
-  `the WARC files give the links of the WAT files${reader ? '' : ' (skipped: htmlparser2 is not installed)'}`,
-  { timeout: 60_000 },
-  async () => {
-    await generateEmojiWeb({ folder: join(base, 'web'), candidates: 200, pictures: 40, crawlFiles: 3 });
-    const fromWarc = await runAlone(extract, base, join(base, 'web/warc'), 'from-warc');
-    const fromWat = await runAlone(extract, base, join(base, 'web/wat'), 'from-wat');
-    expect([fromWarc.summary.in, fromWarc.summary.dropped]).toEqual([fromWat.summary.in, fromWat.summary.dropped]);
-    const without = (rows: Candidate[]) => rows.map((row) => ({ ...row, crawl_file: row.crawl_file.replace('.wat', ''), record_offset: 0n }));
-    expect(without(await allRows(join(base, 'from-warc')))).toEqual(without(await allRows(join(base, 'from-wat'))));
-  },
-);
+test('the WARC files give the links of the WAT files', { timeout: 60_000 }, async () => {
+  await generateEmojiWeb({ folder: join(base, 'web'), candidates: 200, pictures: 40, crawlFiles: 3 });
+  const fromWarc = await runAlone(extract, base, join(base, 'web/warc'), 'from-warc');
+  const fromWat = await runAlone(extract, base, join(base, 'web/wat'), 'from-wat');
+  expect([fromWarc.summary.in, fromWarc.summary.dropped]).toEqual([fromWat.summary.in, fromWat.summary.dropped]);
+  const without = (rows: Candidate[]) => rows.map((row) => ({ ...row, crawl_file: row.crawl_file.replace('.wat', ''), record_offset: 0n }));
+  expect(without(await allRows(join(base, 'from-warc')))).toEqual(without(await allRows(join(base, 'from-wat'))));
+});
