@@ -22,10 +22,19 @@ const demoOptions = z.object({
   candidates: option(z.int().min(100).default(20_000), 'Picture and caption pairs in the example crawl; fewer make a quicker run'),
 });
 
-/** Where the example crawl differs from the web: the mini model, small batches, stalled bodies given up soon. */
+/**
+ * Where the example crawl differs from the web: the mini model, small batches, stalled bodies given up soon. No white
+ * borders: on them the small model keeps 2.5 points less of the right captions.
+ */
 function demoStageOptions(connectTo: string[], candidates: number): Record<string, Record<string, unknown>> {
   const config: Record<string, Record<string, unknown>> = {
-    download: { 'connect-to': connectTo, timeout: 3, 'max-bytes': 20_000_000, 'number-sample-per-shard': Math.max(100, Math.ceil(candidates / 8)) },
+    download: {
+      'connect-to': connectTo,
+      timeout: 3,
+      'resize-mode': 'keep_ratio',
+      'max-bytes': 20_000_000,
+      'number-sample-per-shard': Math.max(100, Math.ceil(candidates / 8)),
+    },
     filter: { model: 'mini', 'multilingual-model': 'mini' },
     // Several parts, so that all workers have one.
     embed: { model: 'mini', 'shards-per-part': 2 },
