@@ -5,7 +5,6 @@ import { type ManifestLink, readManifest, readManifestLinks } from '../../exampl
 import type { Summary } from '../../src/contracts/shard-stats.ts';
 import { pipeline } from '../../src/pipeline.ts';
 import { collect, demoRun, readJson, rejectRows, releaseRows } from './demo-run.ts';
-import { root } from './pairmill.ts';
 
 /** Where a planted kind must end: dropped by this stage for this reason; or passed on to the filter, whatever that says. */
 const fate: Record<Kind, [stage: string, reason: string] | 'filter'> = {
@@ -139,25 +138,19 @@ describe('URL by URL', () => {
 });
 
 describe('the filter', () => {
-  /** In percent, over twemoji's pictures: what the model card states. Wanted are 90 and 95. */
-  let stated: { right_kept: number; wrong_dropped: number };
-  /** Some hundreds of captions of a small run are a sample of the card's. */
-  const MARGIN = 3;
-
-  beforeAll(async () => {
-    stated = await readJson(join(root, 'models/mini/evaluation.json'));
-  });
+  /** Percent wanted of the whole example crawl; of a small run's 48 wrong ones the share has a standard deviation of 3. */
+  const margin = process.env['PAIRMILL_DEMO_RUN'] ? 0 : 6;
 
   const releasedPercent = (kind: Kind): number => {
     const urls = links.filter((link) => link.kind === kind).map(({ url }) => url);
     return (100 * urls.filter((url) => released.has(url)).length) / urls.length;
   };
 
-  test('planted wrong captions are dropped as often as the model card says', () => {
-    expect(100 - releasedPercent('wrong-caption')).toBeGreaterThanOrEqual(Math.min(95, stated.wrong_dropped - MARGIN));
+  test('at least 95 % of the planted wrong captions are dropped', () => {
+    expect(100 - releasedPercent('wrong-caption')).toBeGreaterThanOrEqual(95 - margin);
   });
 
-  test('right ones are kept as often as the model card says', () => {
-    expect(releasedPercent('right')).toBeGreaterThanOrEqual(Math.min(90, stated.right_kept - MARGIN));
+  test('at least 90 % of the right ones are kept', () => {
+    expect(releasedPercent('right')).toBeGreaterThanOrEqual(90 - margin);
   });
 });
