@@ -43,11 +43,12 @@ test('shows the right picture first, in several languages', async ({ page, run }
   let asked = 0;
   let first = 0;
   let ten = 0;
-  for (const language of languages) {
+  for (const [place, language] of languages.entries()) {
     const labels = await labelsIn(language);
     const known = shown.filter((emoji) => labels.has(emoji));
     for (let i = 0; i < 8; i++) {
-      const emoji = known[Math.floor(((i + 0.5) * known.length) / 8)]!;
+      // Other emoji in each language: one that the model does not know must not count five times.
+      const emoji = known[Math.floor(((i + (place + 0.5) / languages.length) * known.length) / 8)]!;
       await searchText(page, labels.get(emoji)!);
       const emojis = (await shownKeys(page)).map((key) => run.emojiOf.get(key));
       asked++;
@@ -94,7 +95,7 @@ test('filters by language and by how well picture and caption fit', async ({ pag
   await page.keyboard.press('Escape');
   await expect(page).toHaveURL(/language=en/);
   await expect(cards(page).filter({ hasText: 'English' })).toHaveCount(await cards(page).count());
-  await page.getByRole('slider').fill('0.9');
+  await page.getByRole('slider').fill('1');
   await expect(page.getByText('Nothing passes these filters.')).toBeVisible();
   await searching(page, () => page.getByRole('button', { name: 'Clear the filters' }).click());
   expect(await cards(page).count()).toBeGreaterThan(0);

@@ -54,7 +54,7 @@ export function Filters({ index, state, onChange }: FiltersProps): React.JSX.Ele
         <input
           type="range"
           min="0"
-          max="0.9"
+          max="1"
           step="0.05"
           value={minSimilarity}
           onChange={(event) => onChange({ minSimilarity: Number(event.target.value) })}
