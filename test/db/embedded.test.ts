@@ -279,5 +279,7 @@ describe('linkLibraries', () => {
       env: { LD_LIBRARY_PATH: `${elsewhere}:${join(native, 'lib')}` },
     });
     expect(output).toMatch(/PostgreSQL\) 18/);
+    // An ordinary user could not remove it otherwise.
+    if (!root) await chmod(join(native, 'lib'), 0o755);
   });
 });

@@ -46,7 +46,8 @@ class LoopbackHub {
       response.writeHead(from > 0 ? 206 : 200, from > 0 ? { ...headers, 'content-range': `bytes ${from}-${content.length - 1}/${content.length}` } : headers);
       const limit = this.breakAfter.shift();
       if (limit === undefined) response.end(body);
-      else response.write(body.subarray(0, limit), () => setTimeout(() => response.destroy(), 20));
+      // Late enough for a slow client to have taken what was sent: a broken connection drops what it has not.
+      else response.write(body.subarray(0, limit), () => setTimeout(() => response.destroy(), 500));
     });
     await new Promise<void>((resolve) => this.#server!.listen(0, '127.0.0.1', resolve));
     this.url = `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
