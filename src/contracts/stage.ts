@@ -67,7 +67,7 @@ export interface ShardResult {
 /**
  * A stage: a function of (one input shard, options, effects) that knows its shard and not the machine it runs on.
  * `plan` lists the shards in a fixed order and does no work; it may be lazy (download draws a batch when a worker
- * is free; the stage then reports its own leftovers). `run` writes under temporary names and moves into place; the runtime then writes the marker.
+ * is free). `run` writes under temporary names and moves into place; the runtime then writes the marker.
  */
 export interface Stage<S extends StageName = StageName, Schema extends z.ZodObject = z.ZodObject> {
   readonly name: S;
