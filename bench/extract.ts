@@ -1,52 +1,39 @@
-import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { appendFileSync, existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { measuredProcess } from './extract/measured-process.ts';
 import { writeWat } from './extract/wat-corpus.ts';
 import type { BenchResult } from './main.ts';
 
 /**
  * Extraction on one core, against cc2dataset's own function and against `libdeflate-gunzip` alone (the limit: nobody
- * reads a WAT faster than it inflates), interleaved, CPU seconds, median of the rounds. Options: MEGABYTES (1000),
- * ROUNDS (5). The peer is measured where PAIRMILL_CC2DATASET names a Python that has cc2dataset.
+ * reads a WAT faster than it inflates), interleaved, CPU seconds, median of the rounds: on a generated WAT, and on genuine
+ * ones (of ../shared/data/warc, made by extract/make-wats.sh) repeated to 600 MB. Then the whole stage with one worker and
+ * with two. Options: MEGABYTES (1000), ROUNDS (5). The peer is measured where PAIRMILL_CC2DATASET names a Python that has
+ * cc2dataset, genuine WATs where PAIRMILL_REAL_WATS names their folder.
  */
 export async function run([megabytes = '1000', rounds = '5']: string[]): Promise<BenchResult> {
   const folder = join(tmpdir(), 'pairmill-bench');
   mkdirSync(folder, { recursive: true });
-  const wat = join(folder, `${megabytes}.warc.wat.gz`);
-  await writeWat(wat, Number(megabytes));
-  const peer = process.env['PAIRMILL_CC2DATASET'] ?? '/tmp/pairmill-peers/crawl/bin/python';
-  const here = import.meta.dirname;
-  const ours = (mode: string) => async () => json(await output(process.execPath, [join(here, 'extract/ours.ts'), wat, mode]));
-  const ways: Record<string, () => Promise<Measured>> = {
-    'limit: libdeflate-gunzip': () => cpuOf(`libdeflate-gunzip -c -k ${wat} > /dev/null`),
-    'pairmill, gzip and records': ours('inflate'),
-    'pairmill, links of pages': ours('parse'),
-    'pairmill, all rules': ours('rules'),
-    'pairmill, rules and language': ours('language'),
-    ...(existsSync(peer) ? { cc2dataset: async () => json(await output(peer, [join(here, 'extract/peer.py'), wat])) } : {}),
-  };
-  const measured = new Map<string, Measured[]>();
-  for (let round = 0; round < Number(rounds); round++) {
-    for (const [name, measure] of Object.entries(ways)) measured.set(name, [...(measured.get(name) ?? []), await measure()]);
-  }
-  const size = Number(await output('sh', ['-c', `libdeflate-gunzip -c -k ${wat} | wc -c`])) / 1e6;
-  const cpu = (name: string): number => median((measured.get(name) ?? []).map((each) => each.cpu));
-  const rules = cpu('pairmill, all rules');
-  const rows = [...measured].map(([name, each]) => ({
-    way: name,
-    'CPU s': cpu(name),
-    'MB/s': size / cpu(name),
-    links: each[0]!.rows ?? '',
-    'peak MB': each[0]!.rss ?? '',
-  }));
+  const generated = join(folder, `${megabytes}.warc.wat.gz`);
+  await writeWat(generated, Number(megabytes));
+  const first = await compare(generated, Number(rounds));
+  const real = realWat(folder);
+  const second = real === undefined ? undefined : await compare(real, Number(rounds));
+  const workers = await stageWithWorkers(generated, Math.min(3, Number(rounds)));
   return {
-    title: `extract: a WAT of ${Math.round(size)} MB uncompressed, one core, median of ${rounds} interleaved rounds`,
-    rows,
+    title: `extract: a generated WAT of ${Math.round(first.size)} MB uncompressed, one core, median of ${rounds} interleaved rounds`,
+    rows: first.rows,
+    more: [
+      ...(second
+        ? [{ title: `Genuine WATs repeated to ${Math.round(second.size)} MB: after the first time all links are duplicates`, rows: second.rows }]
+        : []),
+      { title: 'The whole stage (language, Parquet, statistics) on four generated files, wall clock', rows: workers.rows },
+    ],
     ratios: {
-      ...(measured.has('cc2dataset') ? { peer: cpu('cc2dataset') / rules } : {}),
-      limit: cpu('limit: libdeflate-gunzip') / rules,
-      scaling2: await scaling(wat),
+      ...first.ratios,
+      ...(second ? Object.fromEntries(Object.entries(second.ratios).map(([name, value]) => [`${name}Genuine`, value])) : {}),
+      scaling2: workers.scaling2,
     },
   };
 }
@@ -57,26 +44,101 @@ interface Measured {
   rss?: number;
 }
 
-/** How many times as fast the whole stage is with two workers on two files as with one (wall clock). */
-async function scaling(wat: string): Promise<number> {
-  const seconds = async (workers: number): Promise<number> => {
-    const runDir = mkdtempSync(join(tmpdir(), 'pairmill-bench-run-'));
-    const started = performance.now();
-    await output(process.execPath, ['src/cli/main.ts', 'extract', '--input', `${wat},${wat}`, '--run-dir', runDir, '--workers', String(workers), '--quiet']);
-    rmSync(runDir, { recursive: true });
-    return (performance.now() - started) / 1000;
-  };
-  return (await seconds(1)) / (await seconds(2));
+interface Comparison {
+  /** Megabytes, uncompressed. */
+  size: number;
+  rows: BenchResult['rows'];
+  ratios: Record<string, number>;
 }
 
-function output(command: string, args: string[]): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'ignore'] });
-    let text = '';
-    child.stdout.on('data', (part: Buffer) => void (text += part.toString()));
-    child.on('error', reject);
-    child.on('exit', (code) => (code === 0 ? resolve(text) : reject(new Error(`${command} ${args.join(' ')} ended with ${code}`))));
-  });
+async function compare(wat: string, rounds: number): Promise<Comparison> {
+  const peer = process.env['PAIRMILL_CC2DATASET'] ?? '/tmp/pairmill-peers/crawl/bin/python';
+  const [script, peerScript] = [join(import.meta.dirname, 'extract/ours.ts'), join(import.meta.dirname, 'extract/peer.py')];
+  const ours = (mode: string) => async (): Promise<Measured> => json((await measuredProcess(process.execPath, [script, wat, mode])).output);
+  const ways: Record<string, () => Promise<Measured>> = {
+    'limit: libdeflate-gunzip': () => cpuOf(`libdeflate-gunzip -c -k ${wat} > /dev/null`),
+    'pairmill, gzip and records': ours('inflate'),
+    'pairmill, links of pages': ours('parse'),
+    'pairmill, all rules': ours('rules'),
+    'pairmill, rules and language': ours('language'),
+    ...(existsSync(peer) ? { cc2dataset: async () => json((await measuredProcess(peer, [peerScript, wat])).output) } : {}),
+  };
+  const measured = new Map<string, Measured[]>();
+  for (let round = 0; round < rounds; round++) {
+    for (const [name, measure] of Object.entries(ways)) measured.set(name, [...(measured.get(name) ?? []), await measure()]);
+  }
+  const size = Number((await measuredProcess('sh', ['-c', `libdeflate-gunzip -c -k ${wat} | wc -c`])).output) / 1e6;
+  const cpu = (name: string): number => median((measured.get(name) ?? []).map((each) => each.cpu));
+  const rules = cpu('pairmill, all rules');
+  const rows = [...measured].map(([name, each]) => ({
+    way: name,
+    'CPU s': cpu(name),
+    'MB/s': size / cpu(name),
+    links: each[0]!.rows ?? '',
+    'peak MB': each[0]!.rss ?? '',
+  }));
+  return {
+    size,
+    rows,
+    ratios: {
+      ...(measured.has('cc2dataset') ? { peer: cpu('cc2dataset') / rules, otherPairs: await otherPairs(wat, script, peer, peerScript) } : {}),
+      limit: cpu('limit: libdeflate-gunzip') / rules,
+    },
+  };
+}
+
+/** Pairs of URL and alt text that only one of the two has, as a share of cc2dataset's. */
+async function otherPairs(wat: string, script: string, peer: string, peerScript: string): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), 'pairmill-bench-pairs-'));
+  const [ours, theirs] = [join(folder, 'ours.json'), join(folder, 'theirs.json')];
+  await measuredProcess(process.execPath, [script, wat, 'pairs', ours]);
+  await measuredProcess(peer, [peerScript, wat, theirs]);
+  const [a, b] = [ours, theirs].map((path) => JSON.parse(readFileSync(path, 'utf8')) as [string, string][]) as [[string, string][], [string, string][]];
+  rmSync(folder, { recursive: true });
+  return (without(b, a) + without(a, b)) / b.length;
+}
+
+/** How many of `pairs` are not in `others`, each there counting once. */
+function without(pairs: readonly [string, string][], others: readonly [string, string][]): number {
+  const left = new Map<string, number>();
+  for (const pair of others) left.set(pair.join('\n'), (left.get(pair.join('\n')) ?? 0) + 1);
+  return pairs.filter((pair) => {
+    const count = left.get(pair.join('\n')) ?? 0;
+    left.set(pair.join('\n'), count - 1);
+    return count <= 0;
+  }).length;
+}
+
+/** The genuine WATs in one file, again and again; undefined where there are none. */
+function realWat(folder: string): string | undefined {
+  const files = globSync(join(process.env['PAIRMILL_REAL_WATS'] ?? '/tmp/real-wats', '*.warc.wat.gz')).sort();
+  if (files.length === 0) return undefined;
+  const path = join(folder, 'genuine.warc.wat.gz');
+  rmSync(path, { force: true });
+  const bytes = Buffer.concat(files.map((file) => readFileSync(file)));
+  // Members one after another are a file of members.
+  do appendFileSync(path, bytes);
+  while (statSync(path).size < 110_000_000);
+  return path;
+}
+
+/** Wall clock and memory of the whole stage with one worker and with two, interleaved. */
+async function stageWithWorkers(wat: string, rounds: number): Promise<{ rows: BenchResult['rows']; scaling2: number }> {
+  const seconds = new Map<number, number[]>();
+  const peaks = new Map<number, number>();
+  for (let round = 0; round < rounds; round++) {
+    for (const workers of [1, 2]) {
+      const runDir = mkdtempSync(join(tmpdir(), 'pairmill-bench-run-'));
+      const input = Array.from({ length: 4 }, () => wat).join(',');
+      const args = ['src/cli/main.ts', 'extract', '--input', input, '--run-dir', runDir, '--workers', String(workers), '--quiet'];
+      const done = await measuredProcess(process.execPath, args);
+      rmSync(runDir, { recursive: true });
+      seconds.set(workers, [...(seconds.get(workers) ?? []), done.seconds]);
+      peaks.set(workers, Math.max(peaks.get(workers) ?? 0, done.peakMb));
+    }
+  }
+  const rows = [1, 2].map((workers) => ({ workers, seconds: median(seconds.get(workers)!), 'peak MB': peaks.get(workers)! }));
+  return { rows, scaling2: rows[0]!.seconds / rows[1]!.seconds };
 }
 
 function json(text: string): Measured {
@@ -85,8 +147,8 @@ function json(text: string): Measured {
 
 /** CPU seconds of a shell command and its children, from bash's `times`. */
 async function cpuOf(command: string): Promise<Measured> {
-  const text = await output('bash', ['-c', `TIMEFORMAT='%U %S'; { time ${command}; } 2>&1`]);
-  const [user, system] = text.trim().split(' ').map(Number) as [number, number];
+  const { output } = await measuredProcess('bash', ['-c', `TIMEFORMAT='%U %S'; { time ${command}; } 2>&1`]);
+  const [user, system] = output.trim().split(' ').map(Number) as [number, number];
   return { cpu: user + system };
 }
 

@@ -8,6 +8,8 @@ import { join } from 'node:path';
 export interface BenchResult {
   title: string;
   rows: Record<string, string | number>[];
+  /** Further tables. */
+  more?: { title: string; rows: Record<string, string | number>[] }[];
   ratios: Record<string, number>;
 }
 
@@ -29,11 +31,12 @@ if (name === undefined || !names.includes(name)) {
 }
 
 const bench = (await import(join(import.meta.dirname, `${name}.ts`))) as Bench;
-const { title, rows, ratios } = await bench.run(args);
+const { title, rows, more = [], ratios } = await bench.run(args);
 console.log(
   `${title}\n${cpus()[0]?.model ?? 'unknown CPU'}, ${availableParallelism()} CPUs, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}\n`,
 );
 console.log(markdownTable(rows));
+for (const table of more) console.log(`${table.title}\n\n${markdownTable(table.rows)}`);
 console.log(JSON.stringify({ bench: name, ratios }));
 
 /** Columns in the order in which the rows first name them; numbers to the right, as Markdown so that docs can hold it. */

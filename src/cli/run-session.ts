@@ -5,6 +5,7 @@ import { RunError } from '../contracts/errors.ts';
 import { packageVersion } from '../contracts/package-root.ts';
 import type { Stage, StageFolders } from '../contracts/stage.ts';
 import { openDatabase } from '../db/open-database.ts';
+import { awsVariables } from '../net/aws-settings.ts';
 import { pipeline } from '../pipeline.ts';
 import { faultPoint } from '../runtime/fault-point.ts';
 import { lockRunFolder } from '../runtime/run-lock.ts';
@@ -35,9 +36,11 @@ export interface Session {
  */
 export async function runSession(session: Session, io: CommandIo): Promise<0 | 1> {
   const { stages, run } = session;
-  const folders = (stage: Stage): StageFolders => ({ ...stageFolders(pipeline, session.runDir, stage), ...session.elsewhere?.[stage.name] });
+  const aws = awsVariables(io.environment);
+  const folders = (stage: Stage): StageFolders => ({ ...stageFolders(pipeline, session.runDir, stage), ...session.elsewhere?.[stage.name], aws });
   if (run.dryRun) {
-    io.out(`${await renderDryRun(stages, (stage) => session.options[stage.name] ?? {}, folders)}\n`);
+    const table = await renderDryRun(stages, (stage) => session.options[stage.name] ?? {}, folders);
+    io.out(`${[table, ...stages.flatMap((stage) => announced(stage, session))].join('\n')}\n`);
     return 0;
   }
   const killAt = io.environment['PAIRMILL_KILL_AT'];
@@ -64,7 +67,10 @@ export async function runSession(session: Session, io: CommandIo): Promise<0 | 1
       },
       executor,
       {
-        started: (stage, expected) => progress.start(stage.name, stage.unit, expected),
+        started: (stage, expected) => {
+          if (!run.quiet) for (const line of announced(stage, session)) progress.note(line);
+          progress.start(stage.name, stage.unit, expected);
+        },
         stage: {
           progress: (counts) => progress.add(counts),
           finished: (stats, already) => {
@@ -89,8 +95,14 @@ export async function runSession(session: Session, io: CommandIo): Promise<0 | 1
   }
 }
 
+/** What a stage says before its first shard, a line each. */
+function announced(stage: Stage, { options }: Session): string[] {
+  return (stage.announce?.(options[stage.name] ?? {}) ?? []).map((line) => `${stage.name}: ${line}`);
+}
+
 function report(outcome: PipelineOutcome, session: Session, io: CommandIo): void {
-  if (session.run.json) io.out(`${JSON.stringify({ stages: outcome.stages, failed: outcome.failed })}\n`);
+  const notes = session.stages.flatMap((stage) => announced(stage, session));
+  if (session.run.json) io.out(`${JSON.stringify({ stages: outcome.stages, failed: outcome.failed, notes })}\n`);
   else io.out(`\n${renderSummary(outcome.stages)}\n`);
   for (const { message } of outcome.failed) io.err(`failed: ${message}\n`);
   if (outcome.failed.length > 0) io.err(`${outcome.failed.length} shards failed. The same command tries them again.\n`);

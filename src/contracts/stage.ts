@@ -27,6 +27,8 @@ export interface StageFolders {
   readonly stages: Readonly<Partial<Record<StageName, string>>>;
   /** PostgreSQL connection URL, where there is one. */
   readonly database?: string | undefined;
+  /** What the environment says of S3, credentials included: for memory only, never written or printed. */
+  readonly aws?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface StageContext<Options> {
@@ -85,6 +87,8 @@ export interface Stage<S extends StageName = StageName, Schema extends z.ZodObje
   readonly options: Schema;
   /** True where a decision depends on all shards before: shards run one after another, in order. */
   readonly ordered?: boolean;
+  /** What the user should know before the first shard (memory that it will take, say): a line each. */
+  announce?(options: z.output<Schema>): string[];
   plan(context: StageContext<z.output<Schema>>, effects: Pick<Effects<S>, 'reached'>): AsyncIterable<Shard> | Promise<Shard[]>;
   run(shard: Shard, context: StageContext<z.output<Schema>>, effects: Effects<S>): Promise<ShardResult>;
   /** sha256 of the model files that the options name, for the fingerprint. Absent: no model. */

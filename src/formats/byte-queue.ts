@@ -1,7 +1,14 @@
-/** Bytes of a stream that are not used up yet, with their place in the stream. */
+const FIRST_ROOM = 65_536;
+
+/**
+ * Bytes of a stream that are not used up yet, with their place in the stream. They lie in one buffer that is used again and
+ * again: what `bytes` gave is valid until the next `fill`.
+ */
 export class ByteQueue {
   readonly #source: AsyncIterator<Uint8Array>;
-  #bytes: Buffer = Buffer.alloc(0);
+  #room: Buffer = Buffer.alloc(FIRST_ROOM);
+  #start = 0;
+  #end = 0;
   /** Place of `bytes[0]` in the stream. */
   offset = 0;
   /** True once the source has ended; `bytes` is then all that is left. */
@@ -12,27 +19,38 @@ export class ByteQueue {
   }
 
   get bytes(): Buffer {
-    return this.#bytes;
+    return this.#room.subarray(this.#start, this.#end);
+  }
+
+  get length(): number {
+    return this.#end - this.#start;
   }
 
   /** Reads until `bytes` has at least `length` bytes or the source has ended. */
   async fill(length: number): Promise<void> {
-    const parts: Uint8Array[] = [this.#bytes];
-    let total = this.#bytes.length;
-    while (total < length && !this.ended) {
+    while (this.length < length && !this.ended) {
       const next = await this.#source.next();
       if (next.done) this.ended = true;
-      else {
-        parts.push(next.value);
-        total += next.value.length;
-      }
+      else this.#append(next.value);
     }
-    if (parts.length > 1) this.#bytes = Buffer.concat(parts, total);
+  }
+
+  #append(piece: Uint8Array): void {
+    if (this.#end + piece.length > this.#room.length) {
+      const wanted = this.length + piece.length;
+      const target = wanted > this.#room.length ? Buffer.allocUnsafeSlow(2 * wanted) : this.#room;
+      this.#room.copy(target, 0, this.#start, this.#end);
+      this.#room = target;
+      this.#end = this.length;
+      this.#start = 0;
+    }
+    this.#room.set(piece, this.#end);
+    this.#end += piece.length;
   }
 
   /** Lets go of the first `length` bytes. */
   skip(length: number): void {
-    this.#bytes = this.#bytes.subarray(length);
+    this.#start += length;
     this.offset += length;
   }
 

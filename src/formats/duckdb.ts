@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import type { DuckDBConnection } from '@duckdb/node-api';
 
 /** A DuckDB of its own for one piece of relational work, on disk where it does not fit into `memoryMb`. */
 export interface WorkDatabase {
@@ -17,6 +17,8 @@ export interface WorkDatabase {
 export async function openWorkDatabase(folder: string, { memoryMb, threads }: { memoryMb: number; threads: number }): Promise<WorkDatabase> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
+  // Loaded here: every worker thread has this file, few need the library.
+  const { DuckDBInstance } = await import('@duckdb/node-api');
   const instance = await DuckDBInstance.create(join(folder, 'work.duckdb'), {
     memory_limit: `${memoryMb}MB`,
     threads: String(threads),

@@ -14,6 +14,7 @@ const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 const COMMA = 0x2c;
 const OPEN = 0x7b;
+const LIST = 0x5b;
 const CLOSE = 0x7d;
 
 /** Set by `stringEnd`: whether the string has an escape, a byte beyond ASCII. */
@@ -64,7 +65,8 @@ function objectStart(bytes: Buffer, value: number, limit: number): number {
     if (bytes[at - 1] !== COLON || bytes[at - 2] !== QUOTE) return -1;
     const key = stringStart(bytes, at - 2, limit);
     if (key < 0) return -1;
-    if (bytes[key - 1] === OPEN) return key - 1;
+    // In a list: the HTTP header fields of a page are one flat object too, and may have any name.
+    if (bytes[key - 1] === OPEN) return bytes[key - 2] === COMMA || bytes[key - 2] === LIST ? key - 1 : -1;
     if (bytes[key - 1] !== COMMA || bytes[key - 2] !== QUOTE) return -1;
     at = stringStart(bytes, key - 2, limit);
     if (at < 0) return -1;
@@ -112,24 +114,31 @@ export function readFlatLink(bytes: Buffer, value: number, from: number, to: num
   }
 }
 
-/** Position after the object or array that opens at `at`, or -1 where it does not close before `to`. */
+/** Deeper JSON is refused: a WAT's is nine deep, and JSON.parse takes a hundred bytes for each byte of `[[[[`. */
+const DEEPEST = 100;
+
+/** Position after the object or array that opens at `at`, or -1 where it does not close before `to` or is nested absurdly deep. */
 export function closingEnd(bytes: Buffer, at: number, to: number): number {
   let depth = 0;
   for (; at < to; at++) {
     const byte = bytes[at]!;
     if (byte === QUOTE) {
       for (at++; at < to && bytes[at] !== QUOTE; at++) if (bytes[at] === BACKSLASH) at++;
-    } else if (byte === OPEN || byte === 0x5b) depth++;
-    else if ((byte === CLOSE || byte === 0x5d) && --depth === 0) return at + 1;
+    } else if (byte === OPEN || byte === LIST) {
+      if (++depth > DEEPEST) return -1;
+    } else if ((byte === CLOSE || byte === 0x5d) && --depth === 0) return at + 1;
   }
   return -1;
 }
 
 const URL_KEY = Buffer.from('"url":"');
 
-/** The value of a `url` key that `inside` lies in, or undefined. */
+/** How far back a string's start is looked for: `https://www.creati`, every letter escaped. Further, a text of many such places takes hours. */
+const FARTHEST = 128;
+
+/** The value of a `url` key that `inside` lies near the start of, or undefined. */
 export function urlAround(bytes: Buffer, inside: number, from: number, to: number): string | undefined {
-  const start = stringStart(bytes, inside, from) + 1;
+  const start = stringStart(bytes, inside, Math.max(from, inside - FARTHEST)) + 1;
   if (start < from + URL_KEY.length || bytes.compare(URL_KEY, 0, URL_KEY.length, start - URL_KEY.length, start) !== 0) return undefined;
   const end = stringEnd(bytes, start, to);
   return end < 0 ? undefined : stringValue(bytes, start, end);

@@ -21,16 +21,22 @@ export function isMember(bytes: Uint8Array, at: number): boolean {
 const magic = Buffer.from([0x1f, 0x8b, 8]);
 
 /**
- * Where members seem to begin, from `from` on. Stricter than `isMember`, since compressed bytes may look like a
+ * Where the next member seems to begin, from `from` on, or -1. Stricter than `isMember`, since compressed bytes may look like a
  * header: also the extra flags and the operating system must be known ones, so one place in 2^37 is wrong. A place
  * whose ten bytes are not all there yet is left out.
  */
-export function memberStarts(bytes: Buffer, from: number): number[] {
-  const starts: number[] = [];
+export function nextMemberStart(bytes: Buffer, from: number): number {
   for (let at = bytes.indexOf(magic, from); at >= 0 && at + 10 <= bytes.length; at = bytes.indexOf(magic, at + 3)) {
     const [flags, extra, system] = [bytes[at + 3]!, bytes[at + 8]!, bytes[at + 9]!];
-    if (flags < 32 && (extra === 0 || extra === 2 || extra === 4) && (system < 14 || system === 255)) starts.push(at);
+    if (flags < 32 && (extra === 0 || extra === 2 || extra === 4) && (system < 14 || system === 255)) return at;
   }
+  return -1;
+}
+
+/** All places from `from` on where members seem to begin. */
+export function memberStarts(bytes: Buffer, from: number): number[] {
+  const starts: number[] = [];
+  for (let at = nextMemberStart(bytes, from); at >= 0; at = nextMemberStart(bytes, at + 3)) starts.push(at);
   return starts;
 }
 

@@ -68,7 +68,7 @@ class PageHandler {
     else if (name === 'meta') {
       const content = refusal(attributes['name'], attributes['content']);
       if (content !== undefined) page.refusals.push(content);
-    } else if (name === 'a' || name === 'link') {
+    } else if (name === 'a' || name === 'area' || name === 'link') {
       const href = attributes['href'];
       if (href !== undefined && page.licence === undefined && isLicenceUrl(href.trim())) page.licence = href.trim();
     }
@@ -100,6 +100,8 @@ class PageHandler {
       this.page.links.push({ url: name.endsWith('srcset') ? widest(value) : value, text: attributes['alt'] });
       return;
     }
+    // As a WAT has it: a link that is dropped later, and counted.
+    if (this.#attributes.includes('src') && attributes['src'] !== undefined) this.page.links.push({ url: '', text: attributes['alt'] });
   }
 }
 

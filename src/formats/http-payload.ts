@@ -9,6 +9,8 @@ export interface HttpResponse {
 
 /** Largest body, decoded. */
 const LARGEST_BODY = 32 * 1_048_576;
+/** Header fields beyond these bytes are not read: a map of millions of them takes hundreds of megabytes. */
+const LONGEST_HEAD = 262_144;
 
 /** Reads the block of a response record; undefined where it is no HTTP response. */
 export function parseHttpResponse(block: Buffer): HttpResponse | undefined {
@@ -16,7 +18,7 @@ export function parseHttpResponse(block: Buffer): HttpResponse | undefined {
   if (!line) return undefined;
   const end = headEnd(block);
   const fields = new Map<string, string>();
-  for (const text of block.toString('latin1', 0, end).split('\n').slice(1)) {
+  for (const text of block.toString('latin1', 0, Math.min(end, LONGEST_HEAD)).split('\n').slice(1)) {
     const colon = text.indexOf(':');
     if (colon > 0) fields.set(text.slice(0, colon).trim().toLowerCase(), text.slice(colon + 1).trim());
   }
@@ -55,19 +57,21 @@ function decompressed(body: Buffer, encoding: string): Buffer {
 }
 
 function dechunked(body: Buffer): Buffer {
-  const parts: Buffer[] = [];
+  // One buffer for all: the chunks of a body may be millions of one byte.
+  const content = Buffer.allocUnsafe(body.length);
+  let end = 0;
   for (let at = 0; at < body.length;) {
     const lineEnd = body.indexOf(10, at);
     const size = /^([0-9a-f]{1,8})\s*(?:;.*)?\r?$/i.exec(body.toString('latin1', at, Math.min(lineEnd < 0 ? body.length : lineEnd, at + 200)))?.[1];
     // Not chunks, or no longer.
-    if (size === undefined || lineEnd < 0) return parts.length === 0 ? body : Buffer.concat(parts);
+    if (size === undefined || lineEnd < 0) return end === 0 ? body : content.subarray(0, end);
     const length = Number.parseInt(size, 16);
     if (length === 0) break;
-    parts.push(body.subarray(lineEnd + 1, lineEnd + 1 + length));
+    end += body.copy(content, end, lineEnd + 1, lineEnd + 1 + length);
     at = lineEnd + 1 + length;
     while (body[at] === 13 || body[at] === 10) at++;
   }
-  return Buffer.concat(parts);
+  return content.subarray(0, end);
 }
 
 /** Whether a response is a page of HTML, by its header, or where that is silent by its first bytes. */

@@ -67,7 +67,8 @@ export class RecordSplitter {
     }
     const following = skipLineEnds(bytes, contentEnd, end);
     if (end - following < 5 && !last) return 'incomplete';
-    if (following < end && !beginsRecord(bytes, following)) return this.#damaged('length', contentStart);
+    // Other bytes follow: the length is wrong, unless the two line ends are there that end a record.
+    if (following < end && !beginsRecord(bytes, following) && !endsRecord(bytes, contentEnd)) return this.#damaged('length', contentStart);
     return { start, contentStart, contentEnd };
   }
 
@@ -75,4 +76,9 @@ export class RecordSplitter {
     this.#damage.add(reason);
     return { resume };
   }
+}
+
+/** Whether the two line ends that follow a block are at `at`. */
+function endsRecord(bytes: Buffer, at: number): boolean {
+  return bytes[at] === 13 && bytes[at + 1] === 10 && bytes[at + 2] === 13 && bytes[at + 3] === 10;
 }

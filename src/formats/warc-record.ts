@@ -52,13 +52,15 @@ export function nextRecordStart(bytes: Buffer, from: number): number {
   return -1;
 }
 
-/** Where the block of the record at `start` begins: undefined where its header does not end before `end`, -1 where it is too long. */
+/** Where the block of the record at `start` begins: undefined where its header does not end before `end`, -1 where it is too long or another begins in it. */
 export function blockStart(bytes: Buffer, start: number, end: number): number | undefined {
   const limit = Math.min(end, start + LONGEST_HEADER);
   for (let at = start; at < limit; at++) {
     if (bytes[at] !== 10) continue;
     if (bytes[at + 1] === 13 && bytes[at + 2] === 10 && at + 3 <= limit) return at + 3;
     if (bytes[at + 1] === 10 && at + 2 <= limit) return at + 2;
+    // Else a file of nothing but such lines would be searched 65,536 bytes ahead from each.
+    if (bytes[at + 1] === 0x57 && beginsRecord(bytes, at + 1)) return -1;
   }
   return limit < end ? -1 : undefined;
 }
@@ -70,6 +72,11 @@ export function headerField(bytes: Buffer, { start, contentStart }: Pick<WarcRec
     return bytes.toString('utf8', line + name.length + 1, bytes.indexOf(10, line)).trim();
   }
   return undefined;
+}
+
+/** The URL that a record is about, without the angle brackets that WARC 1.0 has and wget writes; undefined where it says none. */
+export function targetUri(bytes: Buffer, record: Pick<WarcRecord, 'start' | 'contentStart'>): string | undefined {
+  return headerField(bytes, record, 'warc-target-uri')?.replace(/^<(.*)>$/, '$1');
 }
 
 function sameName(bytes: Buffer, at: number, name: string): boolean {

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { createInflateRaw } from 'node:zlib';
 import { ByteQueue } from './byte-queue.ts';
-import { declaredSize, headerLength, inflateMember, inflateMembers, isMember, memberStarts } from './gzip-member.ts';
+import { declaredSize, headerLength, inflateMember, inflateMembers, isMember, memberStarts, nextMemberStart } from './gzip-member.ts';
+import { MemberInflater } from './member-inflater.ts';
 import { RecordSplitter } from './split-records.ts';
 import { beginsRecord, type DamageCount, type RecordBatch, skipLineEnds, type WarcRecord } from './warc-record.ts';
 
@@ -37,7 +38,7 @@ export async function* readWarc(source: AsyncIterable<Uint8Array>, options: Warc
 
 /** Also where the first member is damaged: a file that does not begin as WARC and has a member further on. */
 function isCompressed(bytes: Buffer): boolean {
-  return isMember(bytes, 0) || (!beginsRecord(bytes, skipLineEnds(bytes, 0, bytes.length)) && memberStarts(bytes, 0).length > 0);
+  return isMember(bytes, 0) || (!beginsRecord(bytes, skipLineEnds(bytes, 0, bytes.length)) && nextMemberStart(bytes, 0) >= 0);
 }
 
 async function* readPlain(queue: ByteQueue, { maxRecordBytes, damage }: WarcReadOptions): AsyncGenerator<RecordBatch> {
@@ -49,32 +50,34 @@ async function* readPlain(queue: ByteQueue, { maxRecordBytes, damage }: WarcRead
     const used = splitter.split({ bytes, from: 0, end: bytes.length, last: ended }, records, (start) => offset + start);
     if (records.length > 0) yield { bytes, records };
     queue.skip(used);
-    if (ended && queue.bytes.length === 0) return;
-    wanted = used === 0 ? queue.bytes.length * 2 : queue.bytes.length + BATCH_BYTES;
+    if (ended && queue.length === 0) return;
+    wanted = used === 0 ? queue.length * 2 : queue.length + BATCH_BYTES;
   }
 }
 
 async function* readGzip(queue: ByteQueue, options: WarcReadOptions): AsyncGenerator<RecordBatch> {
   // Up to this place in the file members are taken one by one: something there is wrong.
   let carefulUntil = 0;
+  const inflater = new MemberInflater(2 * BATCH_BYTES, BATCH_CONTENT);
   for (;;) {
     await queue.fill(BATCH_BYTES);
-    if (queue.bytes.length === 0) return;
+    if (queue.length === 0) return;
     if (queue.offset < carefulUntil) {
       yield* readOneMember(queue, options);
       continue;
     }
-    const tried = inflateAhead(queue, options);
-    if ('records' in tried) yield tried;
-    else carefulUntil = queue.offset + Math.max(1, tried.wrongWithin);
+    const tried = inflateAhead(queue, inflater, options);
+    if (tried) yield tried;
+    // Not only the members that were tried: in a file full of false starts each would be searched for anew.
+    else carefulUntil = queue.offset + queue.length;
   }
 }
 
-/** The fast way: several members at once. Nothing is used up where they are not all sound; they are then within that many bytes. */
-function inflateAhead(queue: ByteQueue, { maxRecordBytes, damage }: WarcReadOptions): RecordBatch | { wrongWithin: number } {
+/** The fast way: several members at once. Nothing is used up where they are not all sound. */
+function inflateAhead(queue: ByteQueue, inflater: MemberInflater, { maxRecordBytes, damage }: WarcReadOptions): RecordBatch | undefined {
   const { bytes, ended, offset } = queue;
   const starts = memberStarts(bytes, 0);
-  if (starts[0] !== 0) return { wrongWithin: starts[0] ?? bytes.length };
+  if (starts[0] !== 0) return undefined;
   // The end of the last member shows only in the next one's start, or in the end of the file.
   if (ended) starts.push(bytes.length);
   let size = 0;
@@ -88,10 +91,9 @@ function inflateAhead(queue: ByteQueue, { maxRecordBytes, damage }: WarcReadOpti
     count++;
   }
   // Deflate makes at most 1032 bytes of one: a larger declaration is a lie.
-  if (count === 0 || size > Math.max(BATCH_CONTENT, maxRecordBytes) || size > 1100 * starts[count]!)
-    return { wrongWithin: starts[Math.max(1, count)] ?? bytes.length };
-  const content = inflateMembers(bytes.subarray(0, starts[count]), size);
-  if (!content) return { wrongWithin: starts[count]! };
+  if (count === 0 || size > Math.max(BATCH_CONTENT, maxRecordBytes) || size > 1100 * starts[count]!) return undefined;
+  const content = inflater.inflate(bytes, starts, ends) ?? inflateMembers(bytes.subarray(0, starts[count]), size);
+  if (!content) return undefined;
   const splitter = new RecordSplitter(maxRecordBytes, damage);
   const records: WarcRecord[] = [];
   for (let i = 0, from = 0; i < count; from = ends[i++]!) {
@@ -105,7 +107,7 @@ function inflateAhead(queue: ByteQueue, { maxRecordBytes, damage }: WarcReadOpti
 async function* readOneMember(queue: ByteQueue, options: WarcReadOptions): AsyncGenerator<RecordBatch> {
   const { damage, maxRecordBytes } = options;
   if (!isMember(queue.bytes, 0)) {
-    if (queue.bytes.some((byte) => byte !== 0)) damage.add(queue.ended && queue.bytes.length < 18 ? 'truncated' : 'gzip');
+    if (queue.bytes.some((byte) => byte !== 0)) damage.add(queue.ended && queue.length < 18 ? 'truncated' : 'gzip');
     await seekMember(queue, 1);
     return;
   }
@@ -124,15 +126,15 @@ async function* readOneMember(queue: ByteQueue, options: WarcReadOptions): Async
       return;
     }
     if (member.failed === 'incomplete' && !queue.ended) {
-      if (queue.bytes.length >= LARGE_MEMBER) {
+      if (queue.length >= LARGE_MEMBER) {
         yield* streamMember(queue, options);
         return;
       }
-      await queue.fill(queue.bytes.length * 2);
+      await queue.fill(queue.length * 2);
       continue;
     }
-    const next = memberStarts(queue.bytes, 1)[0];
-    damage.add(member.failed === 'incomplete' && next === undefined ? 'truncated' : 'gzip');
+    const next = nextMemberStart(queue.bytes, 1);
+    damage.add(member.failed === 'incomplete' && next < 0 ? 'truncated' : 'gzip');
     await seekMember(queue, 1);
     return;
   }
@@ -141,8 +143,8 @@ async function* readOneMember(queue: ByteQueue, options: WarcReadOptions): Async
 /** Skips to the next place at which a member seems to begin, or to the end. */
 async function seekMember(queue: ByteQueue, from: number): Promise<void> {
   for (;;) {
-    const next = memberStarts(queue.bytes, from)[0];
-    if (next !== undefined) {
+    const next = nextMemberStart(queue.bytes, from);
+    if (next >= 0) {
       queue.skip(next);
       return;
     }
@@ -178,11 +180,11 @@ async function* streamMember(queue: ByteQueue, { maxRecordBytes, damage }: WarcR
       const used = splitter.split({ bytes, from: 0, end: bytes.length, last: ended }, records, () => place);
       if (records.length > 0) yield { bytes, records };
       content.skip(used);
-      if (ended && content.bytes.length === 0) break;
-      wanted = used === 0 ? content.bytes.length * 2 : content.bytes.length + BATCH_BYTES;
+      if (ended && content.length === 0) break;
+      wanted = used === 0 ? content.length * 2 : content.length + BATCH_BYTES;
     }
     await feeding;
-    queue.skip(Math.min(8, queue.bytes.length));
+    queue.skip(Math.min(8, queue.length));
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (!code?.startsWith('Z_')) throw error;

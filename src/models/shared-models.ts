@@ -1,6 +1,6 @@
 import { type DualEncoder, loadModel } from './load-model.ts';
 import type { ModelSettings } from './model-settings.ts';
-import { type OnnxSession, openOnnxSession } from './onnx-session.ts';
+import type { OnnxSession } from './onnx-session.ts';
 
 /**
  * The models of this thread: each is loaded once and kept for all shards of all stages, until the thread ends.
@@ -14,7 +14,7 @@ export function sharedModel(idOrFolder: string, settings: ModelSettings): Promis
 }
 
 function sharedSession(path: string, threads: number): Promise<OnnxSession> {
-  return once(sessions, JSON.stringify([path, threads]), () => openOnnxSession(path, threads));
+  return once(sessions, JSON.stringify([path, threads]), async () => (await import('./onnx-session.ts')).openOnnxSession(path, threads));
 }
 
 /** Frees all of them. Stages call it in `close`, each at the end of the thread. */

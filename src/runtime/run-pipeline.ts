@@ -52,7 +52,7 @@ export async function runPipeline(run: PipelineRun, executor: Executor, events: 
 }
 
 /** The folders of a stage within a run. `pipeline` is all stages, whether they run now or not. */
-export function stageFolders(pipeline: readonly Stage[], runDir: string, stage: Stage): Omit<StageFolders, 'database'> {
+export function stageFolders(pipeline: readonly Stage[], runDir: string, stage: Stage): Omit<StageFolders, 'database' | 'aws'> {
   const stages: Partial<Record<StageName, string>> = {};
   for (const { name, writes } of pipeline) stages[name] = join(runDir, writes);
   return { input: join(runDir, stage.reads), output: join(runDir, stage.writes), rejects: join(runDir, 'rejects'), stages };

@@ -149,7 +149,15 @@ function decidingOptions(stage: Stage, options: Record<string, unknown>): Record
 
 /** Inputs by file name; with its folder where two files of one name come in, as of the sets. Not by path: a run folder may move. */
 function namedInputs({ inputs }: Shard): Record<string, string> {
-  const lastParts = (count: number): string[] => inputs.map(({ path }) => path.split('/').slice(-count).join('/'));
+  // The query of a URL may be its signature.
+  const lastParts = (count: number): string[] =>
+    inputs.map(({ path }) =>
+      path
+        .replace(/^(https?:[^?#]*).*$/i, '$1')
+        .split('/')
+        .slice(-count)
+        .join('/'),
+    );
   const names = new Set(lastParts(1)).size === inputs.length ? lastParts(1) : lastParts(2);
   return Object.fromEntries(inputs.map(({ identity }, i) => [names[i]!, identity]));
 }

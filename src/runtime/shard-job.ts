@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { z } from 'zod';
 import { type Dropped, totalDropped } from '../contracts/drop-reason.ts';
 import { messageOf, RunError, ShardError, systemCode } from '../contracts/errors.ts';
@@ -27,10 +28,24 @@ export interface JobEvents {
  * Throws ShardError (this shard failed) or RunError (nothing can go on, such as a full disk).
  */
 export async function runShardJob(stage: Stage, job: ShardJob, events: JobEvents): Promise<ShardStats> {
+  const { folders } = job.context;
+  try {
+    const rejects = await Rejects.open(job.rejects, join(folders.rejects, stage.name), job.shard.name, `${stage.name} ${job.shard.name}`);
+    try {
+      return await runToMarker(stage, job, events, rejects);
+    } catch (error) {
+      await rejects.discard();
+      throw error;
+    }
+  } catch (error) {
+    throw asStageError(error, stage, job.shard, folders.output);
+  }
+}
+
+async function runToMarker(stage: Stage, job: ShardJob, events: JobEvents, rejects: Rejects): Promise<ShardStats> {
   const { shard } = job;
   const context = job.context as StageContext<z.output<z.ZodObject>>;
   const started = Date.now();
-  const rejects = new Rejects(job.rejects, `${stage.name} ${shard.name}`);
   const effects: Effects = {
     signal: events.signal,
     progress: events.progress,
@@ -40,33 +55,29 @@ export async function runShardJob(stage: Stage, job: ShardJob, events: JobEvents
     },
     reached: (point) => events.reached(`${stage.name}.${point}`),
   };
-  try {
-    const result = await stage.run(shard, context, effects);
-    assertReconciled(stage, shard, result.in, result.out, rejects.dropped);
-    await rejects.write(context.folders.rejects, stage.name, shard.name);
-    const ended = Date.now();
-    const stats: ShardStats = {
-      stage: stage.name,
-      shard: shard.name,
-      in: result.in,
-      out: result.out,
-      dropped: Object.fromEntries(Object.entries(rejects.dropped).sort(([a], [b]) => (a < b ? -1 : 1))),
-      ...(result.warnings && result.warnings.length > 0 && { warnings: result.warnings }),
-      ...result.extra,
-      duration: (ended - started) / 1000,
-      start_time: started / 1000,
-      end_time: ended / 1000,
-      fingerprint: fingerprintOf(job.madeBy),
-      made_by: job.madeBy,
-    };
-    effects.reached('unmarked');
-    await writeMarker(context.folders.output, stats);
-    effects.reached('marked');
-    await stage.finished?.(shard, context);
-    return stats;
-  } catch (error) {
-    throw asStageError(error, stage, shard, context.folders.output);
-  }
+  const result = await stage.run(shard, context, effects);
+  assertReconciled(stage, shard, result.in, result.out, rejects.dropped);
+  await rejects.publish();
+  const ended = Date.now();
+  const stats: ShardStats = {
+    stage: stage.name,
+    shard: shard.name,
+    in: result.in,
+    out: result.out,
+    dropped: Object.fromEntries(Object.entries(rejects.dropped).sort(([a], [b]) => (a < b ? -1 : 1))),
+    ...(result.warnings && result.warnings.length > 0 && { warnings: result.warnings }),
+    ...result.extra,
+    duration: (ended - started) / 1000,
+    start_time: started / 1000,
+    end_time: ended / 1000,
+    fingerprint: fingerprintOf(job.madeBy),
+    made_by: job.madeBy,
+  };
+  effects.reached('unmarked');
+  await writeMarker(context.folders.output, stats);
+  effects.reached('marked');
+  await stage.finished?.(shard, context);
+  return stats;
 }
 
 function assertReconciled(stage: Stage, shard: Shard, came: number, out: number, dropped: Dropped): void {

@@ -19,6 +19,8 @@ describe('readHtmlPage', () => {
         { url: 'a&b.png', text: 'déjà <vu>' },
         { url: 'b.png', text: undefined },
         { url: 'c.png', text: '' },
+        // As in a WAT: the rules drop it.
+        { url: '', text: 'late' },
       ],
     });
   });

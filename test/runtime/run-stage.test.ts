@@ -1,10 +1,10 @@
-import { mkdtemp, readFile, rm, unlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { UsageError } from '../../src/contracts/errors.ts';
 import type { Reject } from '../../src/contracts/records.ts';
-import { readParquet } from '../../src/formats/parquet.ts';
+import { readParquet, readParquetBatches } from '../../src/formats/parquet.ts';
 import { readMarker } from '../../src/runtime/completion.ts';
 import { InlineExecutor } from '../../src/runtime/inline-executor.ts';
 import { runStage, type StageRunOptions } from '../../src/runtime/run-stage.ts';
@@ -107,6 +107,36 @@ test('rejects are a sample of 100 a reason unless all are asked for, the same ea
   expect(await sample(numbers)).toEqual(first);
   // From all over the shard, not its start.
   expect(first.filter((row) => Number((row as Reject).url) > 1500).length).toBeGreaterThan(25);
+});
+
+test('all rejects are kept in the order of the drops, over row groups; none are left of an earlier making', async () => {
+  const numbers = Array.from({ length: 45_000 }, (_, i) => String(i));
+  const { folders, summary } = await run({ '00000': numbers.join(' ') }, { modulo: 1 });
+  const path = join(folders.rejects, 'extract', '00000.parquet');
+  const groups: Reject[][] = [];
+  for await (const batch of readParquetBatches<Reject>(path)) groups.push(batch);
+  expect(groups.map(({ length }) => length)).toEqual([20_000, 20_000, 5_000]);
+  expect(groups.flat().map(({ url }) => url)).toEqual(numbers);
+  expect(summary.dropped).toEqual({ 'text-too-short': 45_000 });
+  for (const rejects of ['all', 'sample'] as const) {
+    await writeFile(path, 'of an earlier making');
+    await run({ '00000': '1 2' }, {}, { redo: true, rejects });
+    expect(await readdir(join(folders.rejects, 'extract'))).toEqual([]);
+  }
+});
+
+test('a shard that fails leaves the rejects of an earlier making, and nothing half', async () => {
+  const shards = { '00000': '1 2 3' };
+  const { folders } = await run(shards);
+  const before = await readFile(join(folders.rejects, 'extract', '00000.parquet'));
+  // Of a run that was killed in the middle.
+  await writeFile(join(folders.rejects, 'extract', '00000.parquet.tmp'), 'half');
+  for (const broken of ['3 6 fail', '3 6 lie']) {
+    const { failed } = await run({ '00000': broken }, {}, { redo: true });
+    expect(failed).toHaveLength(1);
+    expect(await readdir(join(folders.rejects, 'extract'))).toEqual(['00000.parquet']);
+    expect(await readFile(join(folders.rejects, 'extract', '00000.parquet'))).toEqual(before);
+  }
 });
 
 test('a marker that is not ours to read is named', async () => {

@@ -8,7 +8,6 @@ import { readOptions } from '../../runtime/read-options.ts';
 import { runOptions } from '../../runtime/run-options.ts';
 import { assertPortFree } from '../../server/assert-port-free.ts';
 import { serveOptions } from '../../server/options.ts';
-import { startServer } from '../../server/start-server.ts';
 import type { Command } from '../command.ts';
 import { createProgress } from '../progress.ts';
 import { runSession } from '../run-session.ts';
@@ -82,6 +81,7 @@ export const demoCommand: Command = {
       await origin.close();
     }
     if (code !== 0 || !serve) return code;
+    const { startServer } = await import('../../server/start-server.ts');
     return serveUntilStopped(() => startServer({ ...readOptions(serveOptions, sources), input: runDir, port }, { warn: (line) => io.err(`${line}\n`) }), io);
   },
 };

@@ -1,4 +1,3 @@
-import { startServer } from '../../server/start-server.ts';
 import { serveOptions } from '../../server/options.ts';
 import { readOptions } from '../../runtime/read-options.ts';
 import type { Command } from '../command.ts';
@@ -8,8 +7,10 @@ export const serveCommand: Command = {
   name: 'serve',
   summary: 'Answers searches over an index: HTTP API (clip-retrieval compatible) and web page.',
   options: serveOptions,
-  run(args, io) {
+  async run(args, io) {
     const options = readOptions(serveOptions, { flags: args.flags, environment: io.environment });
+    // Loaded here, so that the other commands start sooner.
+    const { startServer } = await import('../../server/start-server.ts');
     return serveUntilStopped(() => startServer(options, { warn: (line) => io.err(`${line}\n`) }), io);
   },
 };

@@ -55,13 +55,12 @@ export class BloomFilter {
     return fresh;
   }
 
-  /** Takes in all keys of a filter of the same size. */
-  merge(other: BloomFilter): void {
-    for (let i = 0; i < this.words.length; i++) this.words[i]! |= other.words[i]!;
-    this.recount();
+  /** Takes in words of a filter of the same size, from word `at` on. `recount` is to be called after the last. */
+  merge(words: Uint32Array, at = 0): void {
+    for (let i = 0; i < words.length; i++) this.words[at + i]! |= words[i]!;
   }
 
-  /** To be called after `words` was changed from outside. */
+  /** To be called after `words` was changed from outside or by `merge`. */
   recount(): void {
     this.#blocksByBits.fill(0);
     for (let first = 0; first < this.words.length; first += WORDS) this.#blocksByBits[bitsOf(this.words, first)]!++;

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import { totalmem } from 'node:os';
+import { access, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { UsageError } from '../../contracts/errors.ts';
@@ -12,8 +11,10 @@ import { publish } from '../../runtime/publication.ts';
 import { publishedInputs } from '../../runtime/shard-inputs.ts';
 import { keyWords, partitionOf } from './dedup-key.ts';
 import { assertFits, readFilterHeader } from './filter-file.ts';
-import { filterBytes, fits, partitionsFor } from './filter-size.ts';
-import { type FilterState, forgetState, JournalWriter, journalPath, keepState, saveState, sizeOfPartition, stateBefore } from './filter-state.ts';
+import { JournalWriter, journalPath, KEY_BYTES } from './filter-journal.ts';
+import { assertFitsMemory, describeMemory, sizeOfPartition } from './filter-memory.ts';
+import { filterBytes } from './filter-size.ts';
+import { type FilterState, forgetState, keepState, saveState, stateBefore } from './filter-state.ts';
 import { type DedupOptions, dedupOptions } from './options.ts';
 import { placeOf, shardsInOrder } from './shard-place.ts';
 
@@ -27,8 +28,9 @@ export const dedup: Stage<'dedup', typeof dedupOptions> = {
   format: 2,
   options: dedupOptions,
   ordered: true,
+  announce: (options) => [describeMemory(options)],
   async plan({ folders, options }) {
-    refuseTooLarge(options);
+    assertFitsMemory(options);
     const filters = await filterInputs(options);
     return shardsInOrder(folders.input, await publishedInputs(folders.input, '.parquet'), filters, options.partitions);
   },
@@ -39,7 +41,7 @@ export const dedup: Stage<'dedup', typeof dedupOptions> = {
     const out = await publish(effects, async (publication) => {
       const paths = new Map<SetName, string>();
       for (const set of setNames) paths.set(set, await publication.file(join(folders.output, set, `${shard.name}.parquet`)));
-      const journal = new JournalWriter(await publication.file(journalPath(folders.output, shard.name)));
+      const journal = await JournalWriter.open(await publication.file(journalPath(folders.output, shard.name)));
       const writers = await openWriters(paths);
       try {
         for await (const links of readParquetBatches<Candidate>(place.path)) {
@@ -55,16 +57,17 @@ export const dedup: Stage<'dedup', typeof dedupOptions> = {
               await writers.get(setOf(link.language))!.write(link);
             } else effects.drop('duplicate-url', { hash: link.hash, url: link.url, text: link.text, value: null, threshold: null });
           }
+          await journal.flush();
           effects.progress({ in: came - before, out: written });
         }
       } catch (error) {
-        for (const writer of writers.values()) await writer.abort();
+        for (const writer of [...writers.values(), journal]) await writer.abort();
         throw error;
       }
       for (const writer of writers.values()) await writer.close();
-      await journal.write();
+      await journal.close();
       state.items += journal.keys;
-      state.unsaved += 16 * journal.keys;
+      state.unsaved += KEY_BYTES * journal.keys;
       let rows = 0;
       for (const path of paths.values()) rows += await countParquetRows(path);
       return rows;
@@ -74,7 +77,10 @@ export const dedup: Stage<'dedup', typeof dedupOptions> = {
   },
   async finished(shard, { options, folders }) {
     const place = placeOf(shard);
-    await saveState(shard.name, place, folders.output, options, await isLast(folders.input, place.path));
+    const last = await isLast(folders.input, place.path);
+    await saveState(shard.name, place, folders.output, options, last);
+    // The next partition, or the next stage, has the memory for itself.
+    if (last) forgetState();
   },
   async close() {
     forgetState();
@@ -89,25 +95,6 @@ async function openWriters(paths: ReadonlyMap<SetName, string>): Promise<Map<Set
 
 function setOf(language: string): SetName {
   return language === 'en' ? 'en' : language === '' ? 'nolang' : 'multi';
-}
-
-/** Bytes that the filter of these options takes in memory. */
-export function filterMemory(options: DedupOptions): number {
-  return filterBytes(sizeOfPartition(options));
-}
-
-function refuseTooLarge(options: DedupOptions): void {
-  const { expectedItems, falsePositiveRate } = options;
-  const most = options.filterMemory || Math.floor(Math.min(process.constrainedMemory() || Infinity, totalmem()) / 2);
-  if (fits(sizeOfPartition(options), most)) return;
-  throw new UsageError(
-    `The bloom filter for --expected-items ${expectedItems} at --false-positive-rate ${falsePositiveRate} takes ${megabytes(filterMemory(options))} of memory, ` +
-      `more than the ${megabytes(most)} that it may have. Give --partitions ${partitionsFor(expectedItems, falsePositiveRate, most)}, or --filter-memory in bytes.`,
-  );
-}
-
-function megabytes(bytes: number): string {
-  return `${Math.ceil(bytes / 1_000_000)} MB`;
 }
 
 /** The filters that the options name, checked, known by their content. */
@@ -127,8 +114,18 @@ async function filterInputs(options: DedupOptions): Promise<ShardInput[]> {
 /** Whether no finished shard of candidates comes after the one at `path`. */
 async function isLast(folder: string, path: string): Promise<boolean> {
   const name = basename(path, '.parquet');
+  // Names are all but always consecutive: the folder, which may be large, is read at the end or at a gap only.
+  const next = String(Number(name) + 1).padStart(name.length, '0');
+  if (await exists(join(folder, `${next}.parquet`))) return false;
   const names = (await readdir(folder)).filter((file) => /^\d+_stats\.json$/.test(file) || /^\d+\.parquet$/.test(file));
   return !names.some((file) => file.replace(/_stats\.json$|\.parquet$/, '') > name);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 function describe({ filter, items }: FilterState, { dedupKey }: DedupOptions): Record<string, unknown> {

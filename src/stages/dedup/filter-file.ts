@@ -2,8 +2,7 @@ import { mkdir, open, rename, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { systemCode, UsageError } from '../../contracts/errors.ts';
-import { BloomFilter } from './bloom-filter.ts';
-import { filterBytes } from './filter-size.ts';
+import type { BloomFilter } from './bloom-filter.ts';
 import type { DedupOptions } from './options.ts';
 
 /**
@@ -46,37 +45,6 @@ export async function writeFilter(path: string, header: Omit<FilterHeader, 'form
 
 /** The header of a filter file; undefined where there is no file. Throws UsageError where it is no filter of ours. */
 export async function readFilterHeader(path: string): Promise<FilterHeader | undefined> {
-  return withFile(path, (file) => header(path, file));
-}
-
-/** Reads a whole filter; undefined where there is no file. */
-export async function readFilter(path: string): Promise<{ header: FilterHeader; filter: BloomFilter } | undefined> {
-  return withFile(path, async (file) => {
-    const head = await header(path, file);
-    const words = new Uint32Array(filterBytes(head) / 4);
-    const bytes = new Uint8Array(words.buffer);
-    for (let at = 0; at < bytes.length;) {
-      const { bytesRead } = await file.read(bytes, at, Math.min(PIECE_BYTES, bytes.length - at), HEADER_BYTES + at);
-      if (bytesRead === 0)
-        throw new UsageError(
-          `The filter ${path} is cut off: ${HEADER_BYTES + at} bytes, ${HEADER_BYTES + bytes.length} expected. Give a whole one, or leave it out of --filter.`,
-        );
-      at += bytesRead;
-    }
-    return { header: head, filter: new BloomFilter({ blocks: head.blocks, hashes: head.hashes }, words) };
-  });
-}
-
-async function header(path: string, file: FileHandle): Promise<FilterHeader> {
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(HEADER_BYTES), 0, HEADER_BYTES, 0);
-  try {
-    return FilterHeader.parse(JSON.parse(buffer.toString('utf8', 0, bytesRead)));
-  } catch {
-    throw new UsageError(`${path} is not a bloom filter that this version reads. Give a file that dedup has written (links/_filter/*.bloom).`);
-  }
-}
-
-async function withFile<T>(path: string, read: (file: FileHandle) => Promise<T>): Promise<T | undefined> {
   let file: FileHandle;
   try {
     file = await open(path, 'r');
@@ -85,9 +53,50 @@ async function withFile<T>(path: string, read: (file: FileHandle) => Promise<T>)
     throw error;
   }
   try {
-    return await read(file);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEADER_BYTES), 0, HEADER_BYTES, 0);
+    return parseHeader(path, buffer.toString('utf8', 0, bytesRead));
   } finally {
     await file.close();
+  }
+}
+
+/** Takes the keys of a filter file into a filter of its size, piece by piece: however many are merged, one is in memory. */
+export async function mergeFilter(path: string, filter: BloomFilter): Promise<void> {
+  const words = new Uint32Array(PIECE_BYTES / 4);
+  const file = await open(path, 'r');
+  try {
+    for (let at = 0; at < filter.words.length;) {
+      const wanted = Math.min(words.length, filter.words.length - at);
+      const bytes = await readWhole(file, new Uint8Array(words.buffer, 0, 4 * wanted), HEADER_BYTES + 4 * at);
+      if (bytes < 4 * wanted)
+        throw new UsageError(
+          `The filter ${path} is cut off: ${HEADER_BYTES + 4 * at + bytes} bytes, ${HEADER_BYTES + filter.words.byteLength} expected. Give a whole one, or leave it out of --filter.`,
+        );
+      filter.merge(words.subarray(0, wanted), at);
+      at += wanted;
+    }
+  } finally {
+    await file.close();
+  }
+  filter.recount();
+}
+
+/** Fills `bytes` from a place in the file; fewer only where the file ends. */
+async function readWhole(file: FileHandle, bytes: Uint8Array, position: number): Promise<number> {
+  let filled = 0;
+  while (filled < bytes.length) {
+    const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, position + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return filled;
+}
+
+function parseHeader(path: string, text: string): FilterHeader {
+  try {
+    return FilterHeader.parse(JSON.parse(text));
+  } catch {
+    throw new UsageError(`${path} is not a bloom filter that this version reads. Give a file that dedup has written (links/_filter/*.bloom).`);
   }
 }
 

@@ -59,7 +59,8 @@ export function filterBytes({ blocks }: FilterSize): number {
 
 /** How many filters that fit into `memory` bytes take the place of one of `items` keys. */
 export function partitionsFor(items: number, rate: number, memory: number): number {
-  let partitions = 1;
+  // The size is all but linear in the items: begin just below.
+  let partitions = Math.max(1, Math.floor(filterBytes(filterSize(items, rate)) / Math.min(memory, MOST_BLOCKS * BLOCK_BYTES)) - 1);
   while (!fits(filterSize(Math.ceil(items / partitions), rate), memory)) partitions++;
   return partitions;
 }

@@ -1,9 +1,11 @@
-import { open, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode } from '../../contracts/errors.ts';
 import { BloomFilter } from './bloom-filter.ts';
-import { readFilter, readFilterHeader, writeFilter } from './filter-file.ts';
-import { type FilterSize, filterBytes, filterSize } from './filter-size.ts';
+import { mergeFilter, readFilterHeader, writeFilter } from './filter-file.ts';
+import { journalPath, KEY_BYTES, replayJournal } from './filter-journal.ts';
+import { sizeOfPartition } from './filter-memory.ts';
+import { filterBytes, type FilterSize } from './filter-size.ts';
 import type { DedupOptions } from './options.ts';
 import type { ShardPlace } from './shard-place.ts';
 
@@ -20,18 +22,8 @@ export interface FilterState {
   unsaved: number;
 }
 
-const KEY_BYTES = 16;
 /** A snapshot is due when the journals since the last one have this many bytes, or a quarter of the filter's. */
 const LEAST_UNSAVED = 64 * 1_048_576;
-
-/** Size of the filter of one partition. */
-export function sizeOfPartition({ expectedItems, partitions, falsePositiveRate }: DedupOptions): FilterSize {
-  return filterSize(Math.ceil(expectedItems / partitions), falsePositiveRate);
-}
-
-export function journalPath(output: string, shard: string): string {
-  return join(output, '_filter', `${shard}.keys`);
-}
 
 function snapshotPath(output: string, partition: number): string {
   return join(output, '_filter', `filter-${partition}.bloom`);
@@ -65,13 +57,19 @@ async function readState(end: string, place: ShardPlace, output: string, options
   if (found && found.after >= end) await rm(path);
   const size = sizeOfPartition(options);
   const usable = found && found.after >= place.first && found.after < end && found.blocks === size.blocks && found.hashes === size.hashes;
-  const snapshot = usable ? await readFilter(path) : undefined;
-  const state: FilterState = snapshot ? { filter: snapshot.filter, items: snapshot.header.items, unsaved: 0 } : await startingState(place, options, size);
+  const snapshot = usable ? found : undefined;
+  const state = snapshot ? await snapshotState(path, snapshot.items, size) : await startingState(place, options, size);
   for (const shard of await journals(output)) {
-    if (shard < place.first || shard >= end || (snapshot && shard <= snapshot.header.after)) continue;
+    if (shard < place.first || shard >= end || (snapshot && shard <= snapshot.after)) continue;
     await replay(journalPath(output, shard), state);
   }
   return state;
+}
+
+async function snapshotState(path: string, items: number, size: FilterSize): Promise<FilterState> {
+  const filter = new BloomFilter(size);
+  await mergeFilter(path, filter);
+  return { filter, items, unsaved: 0 };
 }
 
 /** The empty filter, or the merged filters of other runs. */
@@ -80,9 +78,8 @@ async function startingState(place: ShardPlace, options: DedupOptions, size: Fil
   for (const path of options.filter) {
     const header = await readFilterHeader(path);
     if (header?.partition !== place.partition) continue;
-    const other = await readFilter(path);
-    state.filter.merge(other!.filter);
-    state.items += other!.header.items;
+    await mergeFilter(path, state.filter);
+    state.items += header.items;
   }
   return state;
 }
@@ -100,11 +97,9 @@ async function journals(output: string): Promise<string[]> {
 }
 
 async function replay(path: string, state: FilterState): Promise<void> {
-  const bytes = await readFile(path);
-  const words = new Uint32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length - (bytes.length % KEY_BYTES)));
-  for (let at = 0; at < words.length; at += 4) state.filter.add(words.subarray(at, at + 4));
-  state.items += words.length / 4;
-  state.unsaved += bytes.length;
+  const keys = await replayJournal(path, (key) => state.filter.add(key));
+  state.items += keys;
+  state.unsaved += keys * KEY_BYTES;
 }
 
 /** Writes a snapshot where one is due, or where `always` says so. */
@@ -117,39 +112,4 @@ export async function saveState(shard: string, place: ShardPlace, output: string
   const state = inMemory ?? (await readState(`${shard}\uffff`, place, output, options));
   await writeFilter(path, { key: options.dedupKey, partition: place.partition, partitions: place.partitions, items: state.items, after: shard }, state.filter);
   state.unsaved = 0;
-}
-
-/** Writes the keys that a shard keeps. */
-export class JournalWriter {
-  readonly #path: string;
-  #words = new Uint32Array(4 * 1024);
-  #length = 0;
-
-  constructor(path: string) {
-    this.#path = path;
-  }
-
-  add(key: Uint32Array): void {
-    if (this.#length + 4 > this.#words.length) {
-      const larger = new Uint32Array(2 * this.#words.length);
-      larger.set(this.#words);
-      this.#words = larger;
-    }
-    this.#words.set(key, this.#length);
-    this.#length += 4;
-  }
-
-  get keys(): number {
-    return this.#length / 4;
-  }
-
-  async write(): Promise<void> {
-    const file = await open(this.#path, 'w');
-    try {
-      await file.write(new Uint8Array(this.#words.buffer, 0, 4 * this.#length));
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-  }
 }

@@ -1,4 +1,3 @@
-import sharp from 'sharp';
 import { UsageError } from '../../contracts/errors.ts';
 import type { Stage, StageFolders } from '../../contracts/stage.ts';
 import { ConcurrencyLimit } from '../../net/concurrency-limit.ts';
@@ -9,7 +8,6 @@ import type { BatchSource } from './batch-source.ts';
 import { DatabaseBatches } from './database-batches.ts';
 import { type DownloadOptions, downloadOptions } from './options.ts';
 import { ParquetBatches } from './parquet-batches.ts';
-import { writeShard } from './write-shard.ts';
 
 /** One client a worker thread: its DNS, robots.txt and connections serve all shards of the same options. */
 let shared: { settings: string; client: PoliteClient } | undefined;
@@ -34,6 +32,9 @@ export const download: Stage<'download', typeof downloadOptions> = {
   async run(shard, { options, folders }, effects) {
     checkOptions(options);
     const links = await batchSource(folders, options).read(shard);
+    // Loaded here: every worker thread has this file, few need the codecs.
+    const { default: sharp } = await import('sharp');
+    const { writeShard } = await import('./write-shard.ts');
     // One thread a picture: the pictures run side by side. No cache: no picture comes twice.
     sharp.concurrency(1);
     sharp.cache(false);

@@ -2,15 +2,16 @@ import { createHash } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import { UsageError } from '../../contracts/errors.ts';
 import type { ShardInput } from '../../contracts/stage.ts';
+import { S3Client } from '../../net/s3-client.ts';
 import { openSource } from './open-source.ts';
 import type { ExtractOptions } from './options.ts';
 
 /** The WAT files of a crawl of Common Crawl's that the options choose, in the order of its list. */
-export async function commonCrawlFiles({ crawl, crawlBaseUrl, files, sample, seed }: ExtractOptions): Promise<ShardInput[]> {
+export async function commonCrawlFiles({ crawl, crawlBaseUrl, files, sample, seed }: ExtractOptions, s3 = new S3Client()): Promise<ShardInput[]> {
   const base = crawlBaseUrl.endsWith('/') ? crawlBaseUrl : `${crawlBaseUrl}/`;
   const list = `${base}crawl-data/${crawl}/wat.paths.gz`;
   const parts: Uint8Array[] = [];
-  for await (const part of openSource(list, AbortSignal.timeout(120_000))) parts.push(part);
+  for await (const part of openSource(list, AbortSignal.timeout(120_000), s3)) parts.push(Buffer.from(part));
   const paths = gunzipSync(Buffer.concat(parts))
     .toString('utf8')
     .split('\n')

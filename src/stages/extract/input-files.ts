@@ -3,9 +3,10 @@ import { basename, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { systemCode, UsageError } from '../../contracts/errors.ts';
 import type { ShardInput } from '../../contracts/stage.ts';
+import type { S3Client } from '../../net/s3-client.ts';
+import { parseS3Url } from '../../net/s3-location.ts';
+import { bucketFiles, CRAWL_FILE, isFolderOrGlob } from './bucket-files.ts';
 
-/** Names of the files that are read out of a folder. */
-const CRAWL_FILE = /\.(?:warc|wat)(?:\.gz)?$/;
 /** Lists of crawl files, as Common Crawl's `wat.paths.gz`. */
 const LIST_FILE = /\.(?:paths|txt)(?:\.gz)?$/;
 
@@ -14,34 +15,46 @@ const LIST_FILE = /\.(?:paths|txt)(?:\.gz)?$/;
  * line), separated by commas. In the order given; what a glob or folder holds is sorted by name. Throws UsageError
  * where there is nothing.
  */
-export async function crawlFiles(input: string): Promise<ShardInput[]> {
+export async function crawlFiles(input: string, s3: S3Client): Promise<ShardInput[]> {
   const files: ShardInput[] = [];
   for (const item of input
     .split(',')
     .map((part) => part.trim())
     .filter(Boolean))
-    files.push(...(await expand(item)));
+    files.push(...(await expand(item, s3)));
   if (files.length === 0) throw new UsageError(`No crawl file matches ${input}. Give WAT or WARC files (paths, globs, folders, URLs) with --input.`);
   return files;
 }
 
-async function expand(item: string): Promise<ShardInput[]> {
-  if (isUrl(item)) return [{ path: item, identity: item }];
+async function expand(item: string, s3: S3Client): Promise<ShardInput[]> {
+  if (isUrl(item)) return expandUrl(item, s3);
   const info = await stat(item).catch((error: unknown) => {
     if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return undefined;
     throw error;
   });
   if (info?.isDirectory()) return localFiles((await Array.fromAsync(glob(join(item, '*')))).filter((path) => CRAWL_FILE.test(path)));
-  if (info && LIST_FILE.test(item)) return listed(item);
+  if (info && LIST_FILE.test(item)) return listed(item, s3);
   if (info) return [{ path: item, identity: `${info.size} bytes` }];
   return localFiles(await Array.fromAsync(glob(item)));
+}
+
+async function expandUrl(item: string, s3: S3Client): Promise<ShardInput[]> {
+  const location = parseS3Url(item);
+  if (location) {
+    await s3.check();
+    return isFolderOrGlob(location) ? bucketFiles(location, s3) : [{ path: item, identity: item }];
+  }
+  const name = withoutSecrets(item);
+  if (!/^https?:/i.test(item)) throw new UsageError(`${name}: Pairmill reads http://, https:// and s3://, and paths. Give one of these.`);
+  if (name !== item && URL.parse(item)?.username) throw new UsageError(`${name}: a URL with a user name and password is not read. Give one without.`);
+  return [{ path: item, identity: name }];
 }
 
 async function localFiles(paths: string[]): Promise<ShardInput[]> {
   return Promise.all(paths.sort().map(async (path) => ({ path, identity: `${(await stat(path)).size} bytes` })));
 }
 
-async function listed(path: string): Promise<ShardInput[]> {
+async function listed(path: string, s3: S3Client): Promise<ShardInput[]> {
   const bytes = await readFile(path);
   const lines = (path.endsWith('.gz') ? gunzipSync(bytes) : bytes)
     .toString('utf8')
@@ -49,7 +62,7 @@ async function listed(path: string): Promise<ShardInput[]> {
     .map((line) => line.trim())
     .filter(Boolean);
   const files: ShardInput[] = [];
-  for (const line of lines) files.push(...(await expand(line)));
+  for (const line of lines) files.push(...(await expand(line, s3)));
   return files;
 }
 
@@ -57,7 +70,20 @@ export function isUrl(path: string): boolean {
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(path);
 }
 
+/** A URL as messages and markers may have it: without a password, and without the signature of a presigned one. */
+export function withoutSecrets(path: string): string {
+  const url = isUrl(path) ? URL.parse(path) : null;
+  if (!url || parseS3Url(path)) return path;
+  const secret = [...url.searchParams.keys()].filter((key) => /^x-amz-|^x-goog-|^(?:signature|awsaccesskeyid|googleaccessid|expires|sig|token)$/i.test(key));
+  if (secret.length === 0 && url.username === '' && url.password === '') return path;
+  for (const key of secret) url.searchParams.delete(key);
+  url.username = '';
+  url.password = '';
+  return url.href;
+}
+
 /** Name of a crawl file as the candidates carry it. */
 export function crawlFileName(path: string): string {
-  return isUrl(path) ? basename(new URL(path).pathname) : basename(path);
+  const object = parseS3Url(path);
+  return object ? basename(object.key) : isUrl(path) ? basename(new URL(path).pathname) : basename(path);
 }

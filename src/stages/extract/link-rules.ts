@@ -6,7 +6,7 @@ import { sampleHash } from '../../formats/sample-hash.ts';
 import { captionColumns } from './caption-columns.ts';
 import { cleanText, codePoints, cutText } from './clean-text.ts';
 import { isDocument } from './document-type.ts';
-import { hasLetters, type LanguageDetector } from './language-detector.ts';
+import type { LanguageDetector } from './language-detector.ts';
 import type { ExtractOptions } from './options.ts';
 import type { PlacedPage } from './read-pages.ts';
 import { extensionOf, hostOf, UrlResolver } from './resolve-url.ts';
@@ -16,6 +16,9 @@ export type Drop = (reason: DropReason<'extract'>, item: () => Omit<Reject, 'rea
 
 /** Longest URL or text that is kept of a dropped link: some are megabytes. */
 const REJECT_LENGTH = 2000;
+
+const DATA_URL = /^\s*(?:data|javascript):/i;
+const BLANK = /^\s*$/;
 
 /** Turns the links of one crawl file's pages into candidates: applies the rules in a fixed order, the first that fails drops. */
 export class LinkRules {
@@ -89,7 +92,7 @@ export class LinkRules {
   #url({ url: raw, text }: PageLink, resolver: UrlResolver): string | undefined {
     const { maxUrlLength, maxHostLength } = this.#options;
     // Many are data URLs of kilobytes: no parser need see them.
-    if (/^\s*(?:data|javascript):/i.test(raw))
+    if (DATA_URL.test(raw))
       return this.#reject(
         resolver,
         'url-scheme',
@@ -100,9 +103,10 @@ export class LinkRules {
           .slice(0, raw.trimStart().indexOf(':') + 1)
           .toLowerCase(),
       );
-    const url = resolver.resolve(raw);
+    // An empty source would be the page itself.
+    const url = BLANK.test(raw) ? undefined : resolver.resolve(raw);
     if (url === undefined) return this.#reject(resolver, 'url-invalid', raw, text);
-    if (!/^https?:/.test(url)) return this.#reject(resolver, 'url-scheme', url, text, url.slice(0, url.indexOf(':') + 1));
+    if (!url.startsWith('http:') && !url.startsWith('https:')) return this.#reject(resolver, 'url-scheme', url, text, url.slice(0, url.indexOf(':') + 1));
     if (url.length > maxUrlLength) return this.#reject(resolver, 'url-too-long', url, text, url.length, maxUrlLength);
     const host = hostOf(url);
     if (host.length > maxHostLength) return this.#reject(resolver, 'host-too-long', url, text, host.length, maxHostLength);
@@ -112,9 +116,8 @@ export class LinkRules {
   }
 
   #language(text: string): { language: string; confidence: number } {
-    const found = this.#detector && hasLetters(text) ? this.#detector.detect(text) : undefined;
-    if (!found || found.confidence < this.#options.languageThreshold) return { language: '', confidence: 0 };
-    return { language: found.code, confidence: found.confidence };
+    const found = this.#detector?.detect(text);
+    return found ? { language: found.code, confidence: found.confidence } : { language: '', confidence: 0 };
   }
 
   #reject(

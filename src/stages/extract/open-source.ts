@@ -1,31 +1,34 @@
-import { createReadStream } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
-import { messageOf, ShardError } from '../../contracts/errors.ts';
-import { isUrl } from './input-files.ts';
+import { messageOf, PairmillError, ShardError } from '../../contracts/errors.ts';
+import { S3Client } from '../../net/s3-client.ts';
+import { parseS3Url } from '../../net/s3-location.ts';
+import { isUrl, withoutSecrets } from './input-files.ts';
+import { readFileChunks } from './read-file.ts';
 
-/** Bytes that are read from a file at a time. */
-const CHUNK_BYTES = 1_048_576;
 /** Attempts without a byte more before a file is given up. */
 const ATTEMPTS = 5;
 const FIRST_WAIT_MS = 500;
 
 /**
- * The bytes of a crawl file, from a path, http(s):// or s3:// (public buckets, over https). A connection that breaks
- * is taken up again where it broke. Throws ShardError where the file can't be had.
+ * The bytes of a crawl file, from a path, http(s):// or s3://. A connection that breaks is taken up again where it broke.
+ * Throws ShardError where the file can't be had. A chunk is valid until the next one is asked for.
  */
-export async function* openSource(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  if (isUrl(path)) yield* download(path, signal);
-  else yield* createReadStream(path, { highWaterMark: CHUNK_BYTES }) as AsyncIterable<Buffer>;
+export async function* openSource(path: string, signal: AbortSignal, s3 = new S3Client()): AsyncGenerator<Uint8Array> {
+  if (isUrl(path)) yield* download(path, s3, signal);
+  else yield* readFileChunks(path);
 }
 
-async function* download(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+async function* download(path: string, s3: S3Client, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const name = withoutSecrets(path);
   let read = 0;
+  let tag: string | null = null;
   for (let attempt = 1; ; attempt++) {
     let problem: string;
     try {
-      const response = await fetch(httpUrl(path), { signal, headers: read > 0 ? { range: `bytes=${read}-` } : {} });
+      const response = await request(path, s3, read, tag, signal);
       const resumed = read === 0 || response.status === 206;
       if (response.ok && response.body && resumed) {
+        tag ??= response.headers.get('etag');
         for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
           read += chunk.length;
           attempt = 1;
@@ -37,17 +40,21 @@ async function* download(path: string, signal: AbortSignal): AsyncGenerator<Uint
         ? `the server answered ${response.status} ${response.statusText}`
         : `the connection broke after ${read} bytes and the server does not resume (answer ${response.status})`;
       await response.body?.cancel();
-      if (response.status < 500 && response.status !== 429) throw new ShardError(`${path}: ${problem}. Check the URL.`);
+      if (response.status < 500 && response.status !== 429) throw new ShardError(`${name}: ${problem}. Check the URL.`);
     } catch (error) {
-      if (error instanceof ShardError || signal.aborted) throw error;
+      if (error instanceof PairmillError || signal.aborted) throw error;
       problem = messageOf(error instanceof Error && error.cause ? error.cause : error);
     }
-    if (attempt === ATTEMPTS) throw new ShardError(`${path}: ${problem}, ${ATTEMPTS} times. Start the same command again for what is missing.`);
+    if (attempt === ATTEMPTS) throw new ShardError(`${name}: ${problem}, ${ATTEMPTS} times. Start the same command again for what is missing.`);
     await wait(FIRST_WAIT_MS * 2 ** (attempt - 1), undefined, { signal });
   }
 }
 
-function httpUrl(path: string): string {
-  const [, bucket, key] = /^s3:\/\/([^/]+)\/(.+)$/.exec(path) ?? [];
-  return bucket === undefined ? path : `https://${bucket}.s3.amazonaws.com/${key}`;
+/** Asks for the file from byte `from` on, of the version that the tag says. */
+async function request(path: string, s3: S3Client, from: number, tag: string | null, signal: AbortSignal): Promise<Response> {
+  const range: Record<string, string> = from > 0 ? { range: `bytes=${from}-` } : {};
+  const object = parseS3Url(path);
+  if (object) return s3.get(object, { item: path, headers: { ...range, ...(from > 0 && tag && { 'if-match': tag }) }, signal });
+  // A weak tag does not speak for the bytes.
+  return fetch(path, { headers: { ...range, ...(from > 0 && tag && !tag.startsWith('W/') && { 'if-range': tag }) }, signal });
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { option } from '../../contracts/option.ts';
+import { languageDetectors } from './load-language-detector.ts';
 
 export const extractOptions = z.object({
   crawl: option(z.string().default(''), "Read this crawl of Common Crawl's (CC-MAIN-2022-40) instead of --input: the files that its wat.paths.gz lists", {
@@ -15,6 +16,9 @@ export const extractOptions = z.object({
     decidesResult: false,
   }),
   seed: option(z.int().default(1), 'Of --sample', { decidesResult: false }),
+  signRequest: option(z.boolean().default(true), 'Sign requests to s3:// where there are credentials; --no-sign-request reads public buckets without', {
+    decidesResult: false,
+  }),
   documentType: option(
     z.enum(['image', 'image_only', 'audio', 'video', 'text']).default('image'),
     'Which links: images with alt text, all images, or links to audio, video or text documents by their extension',
@@ -31,8 +35,16 @@ export const extractOptions = z.object({
     { value: 'NAME,…' },
   ),
   respectPageRobots: option(z.boolean().default(true), 'Drop the links of pages whose meta robots tag says noai, noimageai, noindex or noimageindex'),
-  languageDetector: option(z.enum(['fasttext', 'none']).default('fasttext'), 'Language identification: fastText lid.176, or none (all links go to nolang)'),
-  languageThreshold: option(z.number().min(0).max(1).default(0.5), 'A language found with less confidence counts as none'),
+  languageDetector: option(
+    z.enum(['fasttext', 'cld3', 'eld', 'none']).default('fasttext'),
+    "Language identification: fastText lid.176, CLD3 (LAION's), eld, or none (all links go to nolang)",
+  ),
+  languageThreshold: option(
+    z.number().min(0).max(1).optional(),
+    `A language found with less confidence counts as none; the detector's own where none is given: ${Object.entries(languageDetectors)
+      .map(([name, { threshold }]) => `${name} ${threshold}`)
+      .join(', ')}`,
+  ),
   dedupKey: option(z.enum(['url', 'url+language', 'url+text']).default('url'), 'What counts as the same link within a crawl file; give dedup the same'),
   maxRecordBytes: option(
     z

@@ -2,7 +2,7 @@ import type { CrawlPage, LinkKind } from '../../formats/crawl-page.ts';
 import { readHtmlPage } from '../../formats/html-page.ts';
 import { htmlText, isHtml, parseHttpResponse } from '../../formats/http-payload.ts';
 import { readWarc } from '../../formats/warc.ts';
-import { type DamageCount, headerField, type WarcRecord } from '../../formats/warc-record.ts';
+import { type DamageCount, headerField, targetUri, type WarcRecord } from '../../formats/warc-record.ts';
 import { WatScanner } from '../../formats/wat-page.ts';
 
 /** A page with the place of its record in the crawl file. */
@@ -57,8 +57,7 @@ function isResponse(bytes: Buffer, record: WarcRecord): boolean {
 
 function readHtml(bytes: Buffer, record: WarcRecord, { kind, imageAttributes }: PageSettings): CrawlPage | undefined | { damaged: 'html' } {
   const { contentStart, contentEnd } = record;
-  // wget writes the URL in angle brackets, as WARC 1.0 has it.
-  const pageUrl = headerField(bytes, record, 'warc-target-uri')?.replace(/^<(.*)>$/, '$1');
+  const pageUrl = targetUri(bytes, record);
   try {
     const response = parseHttpResponse(bytes.subarray(contentStart, contentEnd));
     if (pageUrl === undefined || !response || !isHtml(response)) return undefined;

@@ -46,22 +46,24 @@ export class UrlResolver {
   }
 }
 
-/** The host of an absolute http(s) URL, without port. */
+/** The host of an absolute http(s) URL as `new URL` writes it, without credentials and port. */
 export function hostOf(href: string): string {
   const start = href.indexOf('//') + 2;
-  let end = href.length;
-  for (const sign of ['/', '?', '#']) {
-    const at = href.indexOf(sign, start);
-    if (at >= 0 && at < end) end = at;
-  }
-  const authority = href.slice(href.lastIndexOf('@', end - 1) >= start ? href.lastIndexOf('@', end - 1) + 1 : start, end);
-  return authority.replace(/:\d*$/, '');
+  const authority = href.slice(start, href.indexOf('/', start));
+  return authority.includes(':') || authority.includes('@') ? authority.slice(authority.lastIndexOf('@') + 1).replace(/:\d*$/, '') : authority;
 }
 
 /** The extension of the last segment of the path, in lower case; empty where it has none. */
 export function extensionOf(href: string): string {
-  const end = href.search(/[?#]/);
-  const path = end < 0 ? href : href.slice(0, end);
-  const dot = path.lastIndexOf('.');
-  return dot > path.lastIndexOf('/') ? path.slice(dot + 1).toLowerCase() : '';
+  // The path ends at the first of these.
+  let end = href.indexOf('?');
+  const fragment = href.indexOf('#');
+  if (end < 0 || (fragment >= 0 && fragment < end)) end = fragment;
+  if (end < 0) end = href.length;
+  for (let at = end - 1; at >= 0; at--) {
+    const code = href.charCodeAt(at);
+    if (code === 0x2f) return '';
+    if (code === 0x2e) return href.slice(at + 1, end).toLowerCase();
+  }
+  return '';
 }

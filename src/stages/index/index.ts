@@ -7,8 +7,6 @@ import type { IndexDescription, Modality } from '../../contracts/index-descripti
 import { packageVersion } from '../../contracts/package-root.ts';
 import type { Shard, ShardResult, Stage, StageContext } from '../../contracts/stage.ts';
 import { openWorkDatabase } from '../../formats/duckdb.ts';
-import { openIndex } from '../../knn/open-index.ts';
-import { IndexWriter } from '../../knn/write-index.ts';
 import { stableJson } from '../../runtime/completion.ts';
 import { publish } from '../../runtime/publication.ts';
 import { publishedInputs } from '../../runtime/shard-inputs.ts';
@@ -57,6 +55,8 @@ export const index: Stage<'index', typeof indexOptions> = {
       const { rows, heads } = await loadReleased(database, releaseFrom);
       effects.progress({ in: rows });
       const out = await publish(effects, async (publication) => {
+        // Loaded here: every worker thread has this file, few need LanceDB.
+        const { IndexWriter } = await import('../../knn/write-index.ts');
         const writer = await IndexWriter.create(await publication.file(join(folders.output, SHARD)), { dimensions, heads, modalities });
         const indexed = new BitSet(rows);
         for (const part of parts) {
@@ -104,6 +104,7 @@ function releaseFolder({ folders, options }: StageContext<IndexOptions>): string
 
 /** Rows that an opened index really gives out. */
 async function countPublished(folder: string): Promise<number> {
+  const { openIndex } = await import('../../knn/open-index.ts');
   const opened = await openIndex(folder);
   try {
     let rows = 0;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { hashWords } from '../../../src/formats/sample-hash.ts';
 import { BloomFilter } from '../../../src/stages/dedup/bloom-filter.ts';
-import { expectedRate, filterSize, partitionsFor } from '../../../src/stages/dedup/filter-size.ts';
+import { expectedRate, filterBytes, filterSize, partitionsFor } from '../../../src/stages/dedup/filter-size.ts';
 
 describe('BloomFilter', () => {
   it('knows every key that was added, and takes as many others for known as was asked', () => {
@@ -28,7 +28,8 @@ describe('BloomFilter', () => {
     const before = [one.fill, one.rate];
     one.recount();
     expect([one.fill, one.rate]).toEqual(before);
-    one.merge(two);
+    one.merge(two.words);
+    one.recount();
     for (let i = 0; i < 500; i++) expect([one.add(hashWords(`a${i}`)), one.add(hashWords(`b${i}`))]).toEqual([false, false]);
   });
 });
@@ -50,5 +51,13 @@ describe('filterSize', () => {
   it('says how many partitions fit', () => {
     expect(partitionsFor(1e8, 1e-6, 1e9)).toBe(1);
     expect(partitionsFor(1e8, 1e-6, 1e8)).toBe(5);
+    for (const [items, memory] of [
+      [1e9, 1e7],
+      [12_345_678, 54_321],
+    ] as const) {
+      const partitions = partitionsFor(items, 1e-6, memory);
+      expect(filterBytes(filterSize(Math.ceil(items / partitions), 1e-6))).toBeLessThanOrEqual(memory);
+      expect(filterBytes(filterSize(Math.ceil(items / (partitions - 1)), 1e-6))).toBeGreaterThan(memory);
+    }
   });
 });

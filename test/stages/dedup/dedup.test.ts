@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, rm, unlink } from 'node:fs/promises';
+import { readdirSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rm, truncate, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -80,23 +81,29 @@ describe('dedup', () => {
     expect((await run({ dedupKey })).summary.out).toBe(seen.size);
   });
 
-  it('comes to the same bytes after a stop at any point', async () => {
-    await run();
+  it.each([
+    { partitions: 1, stops: [1, 3] },
+    // The first and the last shard of a partition, one in its middle, and the last of all.
+    { partitions: 3, stops: [1, 3, 4, 5, 9] },
+  ])('comes to the same bytes after a stop at any point: %j', async ({ partitions, stops }) => {
+    const other = join(base, 'other');
+    await writeCandidates(1, (_, i) => `http://host.test/${i * 5}.png`, other);
+    await run({ partitions }, { input: other, output: 'other-links' });
+    const filter = Array.from({ length: partitions }, (_, partition) => join(base, `other-links/_filter/filter-${partition}.bloom`));
+    const options = { partitions, filter };
+    await run(options);
     const whole = await digests(join(base, 'links'));
     for (const point of ['written', 'renamed', 'unmarked', 'marked']) {
-      for (const nth of [1, 3]) {
+      for (const nth of stops) {
         await rm(join(base, 'links'), { recursive: true });
         let passed = 0;
-        const stopped = await run(
-          {},
-          {
-            reached: (at) => {
-              if (at === `dedup.${point}` && ++passed === nth) throw new Error('stop');
-            },
+        const stopped = await run(options, {
+          reached: (at) => {
+            if (at === `dedup.${point}` && ++passed === nth) throw new Error('stop');
           },
-        );
+        });
         expect(stopped.failed).toHaveLength(1);
-        expect((await run()).failed).toEqual([]);
+        expect((await run(options)).failed).toEqual([]);
         expect(await digests(join(base, 'links')), `${point} ${nth}`).toEqual(whole);
       }
     }
@@ -118,6 +125,31 @@ describe('dedup', () => {
     expect(await digests(join(base, 'links'))).toEqual(whole);
     await run({}, { redo: true });
     expect(await digests(join(base, 'links'))).toEqual(whole);
+  });
+
+  it('writes one snapshot a partition, after its last shard, though a shard of candidates is missing', async () => {
+    await writeCandidates(5, (shard, i) => `http://host.test/${shard * 300 + i}.png`);
+    await unlink(join(candidates, '00002.parquet'));
+    const written: string[] = [];
+    const filters = async (): Promise<string[]> => (await readdir(join(base, 'links/_filter'))).filter((name) => name.endsWith('.bloom')).sort();
+    await run(
+      { partitions: 2 },
+      {
+        // Before the marker of shard n, the snapshots of the partitions that ended before it are there.
+        reached: (at) =>
+          void (at === 'dedup.unmarked' && written.push(String(readdirSync(join(base, 'links/_filter')).filter((name) => name.endsWith('.bloom'))))),
+      },
+    );
+    expect(written).toEqual(['', '', '', '', ...Array.from({ length: 4 }, () => 'filter-0.bloom')]);
+    expect(await filters()).toEqual(['filter-0.bloom', 'filter-1.bloom']);
+  });
+
+  it('says before it starts what the filter takes', () => {
+    const announced = (options: object): string[] => dedup.announce!(dedup.options.parse({ filterMemory: 2e9, ...options }));
+    expect(announced({})).toEqual(['bloom filter for 10,000,000 links at a false-positive rate of 1e-6: 49 MB in memory, of 2,000 MB that it may have']);
+    expect(announced({ expectedItems: 1e8, falsePositiveRate: 0.001, partitions: 2, filter: ['a', 'b'] })).toEqual([
+      'bloom filter for 100,000,000 links at a false-positive rate of 0.001: 97 MB in memory for one of 2 partitions at a time, of 2,000 MB that it may have; 2 filters of other runs are merged into it',
+    ]);
   });
 
   it('goes on when shards are added, and refuses when an earlier one has changed', async () => {
@@ -157,6 +189,10 @@ describe('dedup', () => {
     await expect(run({ filter, expectedItems: 6000 }, { output: 'x' })).rejects.toThrow(/--expected-items 6000/);
     await expect(run({ filter, dedupKey: 'url+text' }, { output: 'x' })).rejects.toThrow(/its key is url/);
     await expect(run({ filter: [join(candidates, '00000.parquet')] }, { output: 'x' })).rejects.toThrow(/not a bloom filter/);
+    await run({}, { output: 'cut' });
+    const cut = join(base, 'cut/_filter/filter-0.bloom');
+    await truncate(cut, 5000);
+    expect((await run({ filter: [cut] }, { output: 'x' })).failed[0]!.message).toMatch(/filter-0\.bloom is cut off: 5000 bytes/);
     await expect(run({ filter: [join(base, 'none')] }, { output: 'x' })).rejects.toThrow(UsageError);
     await expect(run({ expectedItems: 1e8, falsePositiveRate: 1e-6, filterMemory: 200_000_000 }, { output: 'x' })).rejects.toThrow(
       /482 MB of memory, more than the 200 MB .*--partitions 3/,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { captionColumns, repetitionShare } from '../../../src/stages/extract/caption-columns.ts';
+import { captionColumns } from '../../../src/stages/extract/caption-columns.ts';
+import { repetitionShare } from '../../../src/stages/extract/repetition-share.ts';
 import { cleanText, codePoints, cutText, repairMojibake } from '../../../src/stages/extract/clean-text.ts';
 import { randomSource } from '../../formats/random-source.ts';
 
@@ -80,12 +81,25 @@ describe('captionColumns', () => {
   });
 
   it('measures the longest repeated run of words', () => {
-    const share = (text: string): number => repetitionShare(text.split(' '));
+    const share = (text: string): number => captionColumns(text).repetition_share;
     expect(share('a b c d')).toBe(0);
     expect(share('a b a c')).toBe(0.5);
     expect(share('buy now buy now buy now')).toBe(1);
     expect(share('x a b c y a b c')).toBe(0.75);
     expect(share('a a a a')).toBe(1);
     expect(share('a')).toBe(0);
+    // Words of equal hashes that are not equal: "Aa" and "BB".
+    expect(share('Aa BB')).toBe(0);
+    expect(share('Aa BB Aa')).toBe(2 / 3);
+  });
+
+  it('measures short texts and long ones alike', () => {
+    const random = randomSource(4);
+    const pool = ['the', 'of', 'photo', 'The', 'Aa', 'BB', 'Ünï', '日本', '😀', 'é'];
+    for (let i = 0; i < 3000; i++) {
+      const kinds = 1 + random.below(pool.length);
+      const words = Array.from({ length: 1 + random.below(64) }, () => pool[random.below(kinds)]!);
+      expect(captionColumns(words.join(' ')).repetition_share, words.join(' ')).toBe(repetitionShare(words));
+    }
   });
 });

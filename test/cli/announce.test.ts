@@ -1,0 +1,31 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Candidate } from '../../src/contracts/records.ts';
+import { writeParquet } from '../../src/formats/parquet.ts';
+import { pairmill } from '../pipeline/pairmill.ts';
+
+/** What a stage says before its first shard: the memory that it will take. */
+let base: string;
+beforeAll(async () => {
+  base = await mkdtemp(join(tmpdir(), 'pairmill-announce-'));
+  await writeParquet(join(base, '00000.parquet'), Candidate, []);
+});
+afterAll(() => rm(base, { recursive: true }));
+
+const dedup = (...more: string[]) => pairmill(['dedup', '--input', base, '--run-dir', join(base, 'run'), '--filter-memory', '100000000', ...more]);
+const said = 'dedup: bloom filter for 10,000,000 links at a false-positive rate of 1e-6: 49 MB in memory, of 100 MB that it may have';
+
+test('in the dry run, before the first shard, and in the JSON', async () => {
+  const plan = await dedup('--dry-run');
+  expect([plan.code, plan.out.trim().split('\n').at(-1)]).toEqual([0, said]);
+  const { code, err, out } = await dedup('--json');
+  expect([code, err.split('\n')[0], JSON.parse(out)]).toEqual([0, said, expect.objectContaining({ notes: [said] })]);
+  expect((await dedup('--quiet', '--redo', 'dedup')).err).toBe('');
+  const refused = await dedup('--expected-items', '1e9');
+  expect([refused.code, refused.err]).toEqual([
+    2,
+    expect.stringMatching(/takes 4,815 MB of memory, more than the 100 MB that it may have\. Give --partitions 49,/),
+  ]);
+});

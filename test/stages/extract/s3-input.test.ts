@@ -1,0 +1,181 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ShardError, UsageError } from '../../../src/contracts/errors.ts';
+import { S3Client } from '../../../src/net/s3-client.ts';
+import { commonCrawlFiles } from '../../../src/stages/extract/common-crawl-files.ts';
+import { crawlFileName, crawlFiles, withoutSecrets } from '../../../src/stages/extract/input-files.ts';
+import { openSource } from '../../../src/stages/extract/open-source.ts';
+import { extractOptions } from '../../../src/stages/extract/options.ts';
+import { gzipped, image, record, watJson } from '../../formats/crawl-bytes.ts';
+import { keys, type S3Server, startS3Server } from '../../net/s3-server.ts';
+import { pairmill } from '../../pipeline/pairmill.ts';
+import { digests } from '../run-alone.ts';
+
+const environment = (server: S3Server): Record<string, string> => ({
+  HOME: join(tmpdir(), 'pairmill-no-such-home'),
+  AWS_ACCESS_KEY_ID: keys.id,
+  AWS_SECRET_ACCESS_KEY: keys.secret,
+  AWS_SESSION_TOKEN: keys.token,
+  AWS_REGION: 'eu-central-1',
+  AWS_ENDPOINT_URL: server.endpoint,
+});
+const clientOf = (server: S3Server): S3Client => new S3Client(environment(server));
+
+let base: string;
+beforeEach(async () => void (base = await mkdtemp(join(tmpdir(), 'pairmill-s3-'))));
+afterEach(() => rm(base, { recursive: true }));
+
+describe('crawlFiles', () => {
+  let server: S3Server;
+  beforeEach(async () => {
+    server = await startS3Server();
+    for (const key of [
+      'top.wat',
+      'a/2.warc.wat.gz',
+      'a/10.warc.wat.gz',
+      'a/1.warc',
+      'a/1.warc.gz',
+      'a/notes.txt',
+      'a/',
+      'a/below/3.wat.gz',
+      'a/below/4.wat.gz',
+      'b/below/3.wat.gz',
+      'ab/0.wat',
+    ])
+      server.objects.set(key, Buffer.from(key));
+  });
+
+  it.each([
+    ['s3://crawl/a/', ['a/1.warc', 'a/1.warc.gz', 'a/10.warc.wat.gz', 'a/2.warc.wat.gz']],
+    ['s3://crawl', ['top.wat']],
+    ['s3://crawl/', ['top.wat']],
+    ['s3://crawl/a/*.warc.wat.gz', ['a/10.warc.wat.gz', 'a/2.warc.wat.gz']],
+    ['s3://crawl/a/?.w*', ['a/1.warc', 'a/1.warc.gz', 'a/2.warc.wat.gz']],
+    ['s3://crawl/*/below/3*', ['a/below/3.wat.gz', 'b/below/3.wat.gz']],
+    ['s3://crawl/**/[34].wat.gz', ['a/below/3.wat.gz', 'a/below/4.wat.gz', 'b/below/3.wat.gz']],
+    ['s3://crawl/a/2.warc.wat.gz, s3://crawl/ab/', ['a/2.warc.wat.gz', 'ab/0.wat']],
+  ])('takes %s', async (input, expected) => {
+    expect((await crawlFiles(input, clientOf(server))).map(({ path }) => path)).toEqual(expected.map((key) => `s3://crawl/${key}`));
+  });
+
+  it('knows an object by its ETag where a listing gives it, else by its URL', async () => {
+    expect(await crawlFiles('s3://crawl/top.wat,s3://crawl/', clientOf(server))).toEqual([
+      { path: 's3://crawl/top.wat', identity: 's3://crawl/top.wat' },
+      { path: 's3://crawl/top.wat', identity: expect.stringMatching(/^ETag [0-9a-f]{32}$/) },
+    ]);
+  });
+
+  it('takes lines of a list', async () => {
+    await writeFile(join(base, 'crawl.paths'), 's3://crawl/ab/\ns3://crawl/top.wat\n');
+    expect((await crawlFiles(join(base, 'crawl.paths'), clientOf(server))).map(({ path }) => path)).toEqual(['s3://crawl/ab/0.wat', 's3://crawl/top.wat']);
+  });
+
+  it('refuses what can not be read before any work is done', async () => {
+    await expect(crawlFiles('s3://crawl/none/', clientOf(server))).rejects.toThrow('No crawl file matches s3://crawl/none/');
+    await expect(crawlFiles('s3://none/a/', clientOf(server))).rejects.toThrow(ShardError);
+    await expect(crawlFiles('s3://crawl/top.wat', new S3Client({ AWS_ACCESS_KEY_ID: 'id' }))).rejects.toThrow(UsageError);
+    await expect(crawlFiles('gs://bucket/a.wat.gz', clientOf(server))).rejects.toThrow('gs://bucket/a.wat.gz: Pairmill reads http://, https:// and s3://');
+    await expect(crawlFiles('https://user:password@host/a.wat.gz', clientOf(server))).rejects.toThrow(/^https:\/\/host\/a\.wat\.gz: /);
+  });
+});
+
+it('reads a crawl by its name from a bucket', async () => {
+  const server = await startS3Server();
+  server.objects.set('crawl-data/CC-MAIN-2022-40/wat.paths.gz', gzipSync('x/0.wat.gz\nx/1.wat.gz\nx/2.wat.gz\n'));
+  const options = extractOptions.parse({ crawl: 'CC-MAIN-2022-40', crawlBaseUrl: 's3://crawl', files: '1-2' });
+  expect(await commonCrawlFiles(options, clientOf(server))).toEqual([
+    { path: 's3://crawl/x/1.wat.gz', identity: 'x/1.wat.gz' },
+    { path: 's3://crawl/x/2.wat.gz', identity: 'x/2.wat.gz' },
+  ]);
+});
+
+describe('openSource', () => {
+  const body = Buffer.from(Array.from({ length: 100_000 }, (_, i) => i % 251));
+  /** Sends the head of the object and hangs up. */
+  const breaks =
+    (bytes: number, then: () => void = () => undefined): S3Server['instead'][0] =>
+    (request, response) => {
+      const start = Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
+      response.writeHead(start > 0 ? 206 : 200, { 'content-length': body.length - start, etag: `"${request.headers['if-match']?.slice(1, -1) ?? tag}"` });
+      response.write(body.subarray(start, start + bytes), () => {
+        then();
+        setTimeout(() => request.socket.destroy(), 50);
+      });
+    };
+  let tag: string;
+  const startWithObject = async (): Promise<S3Server> => {
+    const server = await startS3Server();
+    server.objects.set('file', body);
+    const [listed] = await crawlFiles('s3://crawl/fil?', clientOf(server)).catch(() => []);
+    expect(listed).toBeUndefined();
+    const response = await clientOf(server).get({ bucket: 'crawl', key: 'file' }, { item: 'file', signal: AbortSignal.timeout(5000) });
+    tag = response.headers.get('etag')!.slice(1, -1);
+    await response.body!.cancel();
+    server.requests.length = 0;
+    return server;
+  };
+  const read = async (server: S3Server): Promise<Buffer> => {
+    const parts: Buffer[] = [];
+    for await (const part of openSource('s3://crawl/file', new AbortController().signal, clientOf(server))) parts.push(Buffer.from(part));
+    return Buffer.concat(parts);
+  };
+
+  it('takes a broken connection up where it broke, each request signed', async () => {
+    const server = await startWithObject();
+    server.instead.push(breaks(30_000), breaks(20_000));
+    expect((await read(server)).equals(body)).toBe(true);
+    expect(server.requests).toEqual(['GET /crawl/file', 'GET /crawl/file bytes=30000-', 'GET /crawl/file bytes=50000-']);
+  });
+
+  it('does not join two versions of an object', async () => {
+    const server = await startWithObject();
+    server.instead.push(breaks(30_000, () => server.objects.set('file', Buffer.alloc(100_000))));
+    await expect(read(server)).rejects.toThrow(/^s3:\/\/crawl\/file: .* 412 .* It changed while it was read/);
+  });
+});
+
+it('keeps signatures and passwords out of names', () => {
+  const presigned = 'https://bucket.s3.amazonaws.com/a/b.wat.gz?X-Amz-Signature=secret&X-Amz-Credential=id&versionId=7';
+  expect(withoutSecrets(presigned)).toBe('https://bucket.s3.amazonaws.com/a/b.wat.gz?versionId=7');
+  expect(withoutSecrets('https://user:password@host/a?x=1')).toBe('https://host/a?x=1');
+  for (const path of ['https://host/a b?x=1', 'crawl/a.wat', 's3://crawl/a?Signature=x#y']) expect(withoutSecrets(path)).toBe(path);
+  expect(crawlFileName('s3://crawl/a/b c%20.wat.gz')).toBe('b c%20.wat.gz');
+});
+
+it('gives what local files give, and writes no credential anywhere', { timeout: 60_000 }, async () => {
+  const server = await startS3Server();
+  await mkdir(join(base, 'crawl'));
+  for (const number of [0, 1, 2]) {
+    const links = Array.from({ length: 20 }, (_, i) => image(`/${number}-${i}.png`, i % 5 === 0 ? 'x' : `Picture ${i} of file ${number}`));
+    const wat = gzipped([record(watJson({ links })), record('{broken')]);
+    await writeFile(join(base, 'crawl', `${number}.warc.wat.gz`), wat);
+    server.objects.set(`a/${number}.warc.wat.gz`, wat);
+  }
+  const run = (input: string, runDir: string, ...more: string[]) =>
+    pairmill(
+      ['extract', '--input', input, '--run-dir', join(base, runDir), '--language-detector', 'none', '--rejects', 'all', '--workers', '2', '--json', ...more],
+      environment(server),
+    );
+  const local = await run(join(base, 'crawl'), 'local');
+  expect(local.code, local.err).toBe(0);
+  const plan = await run('s3://crawl/a/', 's3', '--dry-run');
+  expect(plan.out).toMatch(/extract +3 +0/);
+  const remote = await run('s3://crawl/a/', 's3');
+  expect(remote.code, remote.err).toBe(0);
+  expect(await digests(join(base, 's3'))).toEqual(await digests(join(base, 'local')));
+  const again = await run('s3://crawl/a/*.gz', 's3');
+  expect(again.code, again.err).toBe(0);
+  server.objects.set('a/1.warc.wat.gz', Buffer.from('other'));
+  const changed = await run('s3://crawl/a/', 's3');
+  expect([changed.code, changed.err]).toEqual([2, expect.stringMatching(/input 1\.warc\.wat\.gz was "ETag [0-9a-f]+", is "ETag [0-9a-f]+"/)]);
+  const failed = await run('s3://crawl/a/none.wat', 'failed', '--no-sign-request');
+  expect([failed.code, failed.err]).toEqual([1, expect.stringContaining('The request was not signed')]);
+
+  const texts = [local, plan, remote, again, changed, failed].flatMap(({ out, err }) => [out, err]);
+  for (const entry of await readdir(base, { recursive: true, withFileTypes: true }))
+    if (entry.isFile()) texts.push(await readFile(join(entry.parentPath, entry.name), 'latin1'));
+  for (const secret of Object.values(keys)) expect(texts.filter((text) => text.includes(secret))).toEqual([]);
+});
