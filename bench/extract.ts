@@ -122,7 +122,7 @@ function realWat(folder: string): string | undefined {
   return path;
 }
 
-/** Wall clock and memory of the whole stage with one worker and with two, interleaved. */
+/** Wall clock and memory of the whole stage on one core with one worker and on two cores with two, interleaved. */
 async function stageWithWorkers(wat: string, rounds: number): Promise<{ rows: BenchResult['rows']; scaling2: number }> {
   const seconds = new Map<number, number[]>();
   const peaks = new Map<number, number>();
@@ -130,14 +130,28 @@ async function stageWithWorkers(wat: string, rounds: number): Promise<{ rows: Be
     for (const workers of [1, 2]) {
       const runDir = mkdtempSync(join(tmpdir(), 'pairmill-bench-run-'));
       const input = Array.from({ length: 4 }, () => wat).join(',');
-      const args = ['src/cli/main.ts', 'extract', '--input', input, '--run-dir', runDir, '--workers', String(workers), '--quiet'];
-      const done = await measuredProcess(process.execPath, args);
+      const cores = Array.from({ length: workers }, (_, core) => core).join(',');
+      const args = [
+        '-c',
+        cores,
+        process.execPath,
+        'src/cli/main.ts',
+        'extract',
+        '--input',
+        input,
+        '--run-dir',
+        runDir,
+        '--workers',
+        String(workers),
+        '--quiet',
+      ];
+      const done = await measuredProcess('taskset', args);
       rmSync(runDir, { recursive: true });
       seconds.set(workers, [...(seconds.get(workers) ?? []), done.seconds]);
       peaks.set(workers, Math.max(peaks.get(workers) ?? 0, done.peakMb));
     }
   }
-  const rows = [1, 2].map((workers) => ({ workers, seconds: median(seconds.get(workers)!), 'peak MB': peaks.get(workers)! }));
+  const rows = [1, 2].map((workers) => ({ 'cores and workers': workers, seconds: median(seconds.get(workers)!), 'peak MB': peaks.get(workers)! }));
   return { rows, scaling2: rows[0]!.seconds / rows[1]!.seconds };
 }
 

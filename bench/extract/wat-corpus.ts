@@ -3,10 +3,12 @@ import { open } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 
 /**
- * A WAT file with the statistics of Common Crawl's, for the bench: real ones can't be had here. Per page as in
+ * A WAT file with the statistics of Common Crawl's, for the bench: full-size ones can't be had here. Per page as in
  * CC-MAIN-2022-40: 18.6 image links, 10.3 of them with alt text (733,994 and 405,232 in one file of about 39,400 pages:
- * cc2dataset's test; 3.15 G pages in 80,000 files: Common Crawl's announcement), 35 KB of JSON a page (1.4 GB a file),
- * and records of the request and of the crawler's metadata beside each page's. Half of the image URLs are relative
+ * cc2dataset's test; 3.15 G pages in 80,000 files: Common Crawl's announcement), and records of the request and of the crawler's
+ * metadata beside each page's. The form is that of genuine WATs (217 pages of ../shared/data/warc through Common Crawl's
+ * extractor, extract/make-wats.sh): order of keys, no white space, utf-8 unescaped, a fifth of the pages without an image,
+ * quotes and line ends in one alt text of a hundred, titles on some, links without a URL. Half of the image URLs are relative
  * (of one's own site), a fiftieth data URLs, a third of the pages have a robots meta tag, one in 25 a base element, one
  * in 60 a licence link; these shares, and texts of words in eight languages with Zipf's distribution, are our guess.
  */
@@ -41,7 +43,7 @@ function pageJson(random: ReturnType<typeof source>, page: number): { url: strin
   const slug = (): string => `${words[0]![random.below(words[0]!.length)]}-${words[0]![random.below(words[0]!.length)]}-${random.below(100_000).toString(36)}`;
   const host = `www.${slug().replaceAll(/[^a-z0-9-]/g, '')}.com`;
   const url = `https://${host}/${slug()}/${slug()}.html`;
-  const images = Math.floor(-18.1 * Math.log(1 - random.next())) + 1;
+  const images = random.next() < 0.2 ? 0 : Math.floor(-22.7 * Math.log(1 - random.next())) + 1;
   const anchors = 150 + random.below(120);
   const links: object[] = [];
   for (let i = 0; i < images + anchors; i++) {
@@ -60,12 +62,16 @@ function pageJson(random: ReturnType<typeof source>, page: number): { url: strin
                 : dice < 0.6
                   ? `https://${host}/_next/image?url=${encodeURIComponent(path)}&w=640&q=75`
                   : `https://${host}${path}`;
-      links.push(random.next() < 0.552 ? { path: 'IMG@/src', url: src, alt: random.next() < 0.08 ? '' : text(9) } : { path: 'IMG@/src', url: src });
-    } else
+      const alt = random.next() < 0.08 ? '' : text(9) + (random.next() < 0.01 ? ' 15" screen\nnew' : '');
+      const title = random.next() < 0.05 ? { title: alt } : {};
+      links.push(random.next() < 0.552 ? { path: 'IMG@/src', url: src, alt, ...title } : { path: 'IMG@/src', url: src });
+    } else if (random.next() < 0.02) links.push(random.next() < 0.5 ? {} : { path: 'STYLE/#text', href: `/${slug()}.css` });
+    else
       links.push({ path: 'A@/href', url: random.next() < 0.7 ? `/${slug()}/${slug()}` : `https://${host}/${slug()}/?p=${random.below(9999)}`, text: text(6) });
   }
   if (random.next() < 1 / 60) links.push({ path: 'A@/href', url: 'https://creativecommons.org/licenses/by-sa/4.0/', text: 'CC BY-SA' });
   const metas: object[] = [
+    { name: 'HTML@/lang', content: 'en' },
     { name: 'viewport', content: 'width=device-width, initial-scale=1' },
     { name: 'description', content: text(40) },
   ];

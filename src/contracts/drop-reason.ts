@@ -8,7 +8,7 @@ export const dropReasons = {
   extract: {
     'no-text': 'the image link has no alt text',
     'text-too-short': 'fewer than --min-text-length characters after cleaning',
-    'url-invalid': 'the URL does not parse, also not against the page',
+    'url-invalid': 'the URL is empty, or does not parse, also not against the page',
     'url-scheme': 'not http or https (data:, javascript:, …)',
     'url-too-long': 'longer than --max-url-length',
     'host-too-long': 'host name longer than --max-host-length',

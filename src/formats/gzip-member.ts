@@ -65,17 +65,24 @@ export function headerLength(bytes: Buffer, at: number): number | undefined {
 
 /**
  * Inflates whole members that lie one after another, checks their checksums (zlib does) and that they come to
- * `size` bytes together. Undefined where anything is wrong: the caller then goes member by member.
+ * `size` bytes together and use up all of `bytes` (zlib lets other bytes follow). Undefined where anything is wrong: the
+ * caller then goes member by member.
  */
 export function inflateMembers(bytes: Buffer, size: number): Buffer | undefined {
   // One byte more than declared, so that a longer content shows. Below zlib's smallest chunk it would throw.
   const room = Math.max(size + 1, constants.Z_MIN_CHUNK);
   try {
-    const content = gunzipSync(bytes, { chunkSize: room, maxOutputLength: room });
-    return content.length === size ? content : undefined;
+    const { buffer, engine } = gunzipSync(bytes, { info: true, chunkSize: room, maxOutputLength: room }) as unknown as WithInfo;
+    return buffer.length === size && engine.bytesWritten === bytes.length ? buffer : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** What zlib gives with `info`, which @types/node does not know: https://nodejs.org/api/zlib.html#class-options. Bytes written: of the input. */
+interface WithInfo {
+  buffer: Buffer;
+  engine: { bytesWritten: number };
 }
 
 /** What became of one member: its content and length in the file, or why not. */
@@ -86,11 +93,7 @@ export function inflateMember(bytes: Buffer, mostContent: number): Inflated {
   const start = headerLength(bytes, 0);
   if (start === undefined || bytes.length < SMALLEST_MEMBER) return { failed: 'incomplete' };
   try {
-    // @types/node does not know of `info`: { buffer, engine }, https://nodejs.org/api/zlib.html#class-options
-    const { buffer, engine } = inflateRawSync(bytes.subarray(start), { info: true, chunkSize: 65_536, maxOutputLength: mostContent }) as unknown as {
-      buffer: Buffer;
-      engine: { bytesWritten: number };
-    };
+    const { buffer, engine } = inflateRawSync(bytes.subarray(start), { info: true, chunkSize: 65_536, maxOutputLength: mostContent }) as unknown as WithInfo;
     const trailer = start + engine.bytesWritten;
     if (trailer + 8 > bytes.length) return { failed: 'incomplete' };
     const intact = bytes.readUInt32LE(trailer) === crc32(buffer) && bytes.readUInt32LE(trailer + 4) === buffer.length % 2 ** 32;

@@ -11,7 +11,7 @@ import type { z } from 'zod';
  */
 
 /** Rows of a row group: bounded, so that readers can skip and writers stay small. */
-const ROW_GROUP_ROWS = 20_000;
+const ROW_GROUP_ROWS = 10_000;
 
 export interface ParquetOptions {
   codec?: 'ZSTD' | 'SNAPPY';

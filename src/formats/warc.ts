@@ -55,10 +55,21 @@ async function* readPlain(queue: ByteQueue, { maxRecordBytes, damage }: WarcRead
   }
 }
 
+/** Inflaters that no file is read with at the moment: one takes 10 MB and milliseconds to make, more than a small file to read. */
+const idleInflaters: MemberInflater[] = [];
+
 async function* readGzip(queue: ByteQueue, options: WarcReadOptions): AsyncGenerator<RecordBatch> {
+  const inflater = idleInflaters.pop() ?? new MemberInflater(2 * BATCH_BYTES, BATCH_CONTENT);
+  try {
+    yield* readMembers(queue, inflater, options);
+  } finally {
+    idleInflaters.push(inflater);
+  }
+}
+
+async function* readMembers(queue: ByteQueue, inflater: MemberInflater, options: WarcReadOptions): AsyncGenerator<RecordBatch> {
   // Up to this place in the file members are taken one by one: something there is wrong.
   let carefulUntil = 0;
-  const inflater = new MemberInflater(2 * BATCH_BYTES, BATCH_CONTENT);
   for (;;) {
     await queue.fill(BATCH_BYTES);
     if (queue.length === 0) return;

@@ -129,7 +129,8 @@ describe('WatScanner', () => {
   });
 
   it('counts a record that is nested absurdly deep where its depth matters', async () => {
-    const deep = (title: string): string => watJson({ links: [image('a.png', 'x')] }).replace('"Title":"a title"', `"Title":${'['.repeat(5000)}${']'.repeat(5000)}${title}`);
+    const deep = (title: string): string =>
+      watJson({ links: [image('a.png', 'x')] }).replace('"Title":"a title"', `"Title":${'['.repeat(5000)}${']'.repeat(5000)}${title}`);
     const [head, plain] = await scan([deep(',"Base":"/"'), deep('')]);
     expect(head).toEqual({ damaged: 'json' });
     // Nothing in the head is asked for, so nobody looks.
