@@ -1,6 +1,8 @@
 import { murmurHash128 } from './murmur-hash.ts';
 
-let bytes = Buffer.allocUnsafe(16_384);
+let bytes = Buffer.allocUnsafeSlow(16_384);
+/** The same bytes. */
+let view = new Int32Array(bytes.buffer);
 const words = new Uint32Array(4);
 /** The first 64 bits of `words` as one signed integer (the machines that we support are little-endian). */
 const signed = new BigInt64Array(words.buffer, 0, 1);
@@ -8,7 +10,11 @@ const signed = new BigInt64Array(words.buffer, 0, 1);
 /** Writes the utf-8 bytes of the parts, one after another, into `bytes`; returns how many. */
 function encode(first: string, second: string): number {
   const most = 3 * (first.length + second.length);
-  if (most > bytes.length) bytes = Buffer.allocUnsafe(2 * most);
+  // The hash may fill up its last block of 16.
+  if (most + 16 > bytes.length) {
+    bytes = Buffer.allocUnsafeSlow(Math.ceil((2 * most) / 16) * 16);
+    view = new Int32Array(bytes.buffer);
+  }
   // Apart, as they are written: a lone surrogate at the end of one and at the start of the other are no character.
   const end = bytes.write(first, 0, 'utf8');
   return end + bytes.write(second, end, 'utf8');
@@ -22,7 +28,7 @@ function encode(first: string, second: string): number {
  */
 export function sampleHash(url: string | null, text: string | null): bigint {
   const end = encode(url ?? '', text ?? '');
-  murmurHash128(bytes, end, words);
+  murmurHash128(bytes, view, end, words);
   return signed[0]!;
 }
 
@@ -32,6 +38,6 @@ export function sampleHash(url: string | null, text: string | null): bigint {
  */
 export function hashWords(key: string): Uint32Array {
   const end = encode(key, '');
-  murmurHash128(bytes, end, words);
+  murmurHash128(bytes, view, end, words);
   return words;
 }

@@ -28,8 +28,8 @@ export class BloomFilter {
     const first = WORDS * Math.floor((key[0]! / 4294967296) * blocks);
     let state = key[1]!;
     const step = key[2]! | 1;
-    let fresh = false;
-    let before = -1;
+    let added = 0;
+    let before = 0;
     for (let i = 0; i < hashes; i += 3) {
       // Three 9-bit places out of each round of a 32-bit mixer over a Weyl sequence.
       state = (state + step) | 0;
@@ -41,18 +41,14 @@ export class BloomFilter {
         const at = first + ((mixed >>> 5) & 15);
         const bit = 1 << (mixed & 31);
         if (words[at]! & bit) continue;
-        if (!fresh) {
-          before = bitsOf(words, first);
-          fresh = true;
-        }
+        if (added++ === 0) before = bitsOf(words, first);
         words[at]! |= bit;
       }
     }
-    if (fresh) {
-      this.#blocksByBits[before]!--;
-      this.#blocksByBits[bitsOf(words, first)]!++;
-    }
-    return fresh;
+    if (added === 0) return false;
+    this.#blocksByBits[before]!--;
+    this.#blocksByBits[before + added]!++;
+    return true;
   }
 
   /** Takes in words of a filter of the same size, from word `at` on. `recount` is to be called after the last. */
