@@ -110,6 +110,7 @@ describe('webdataset tars', () => {
         await writer.close();
       })(),
     ).rejects.toThrow(/ENOSPC/);
+    await writer.abort();
   });
 
   test(

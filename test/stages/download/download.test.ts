@@ -113,7 +113,7 @@ describe('samples', () => {
     expect(first.made.sort()).toEqual(['00000', '00001', '00002']);
     const asked = server.requests.length;
     const again = await runDownload(input, { ...options, concurrency: 1 }, { output: first.output });
-    expect([again.kept, again.made, server.requests.length]).toEqual([['00000', '00001', '00002'], [], asked]);
+    expect([again.kept.sort(), again.made, server.requests.length]).toEqual([['00000', '00001', '00002'], [], asked]);
     expect(again.summary).toMatchObject({ in: 7, out: 7 });
 
     const before = await readFile(join(first.output, '00001.tar'));
