@@ -28,7 +28,7 @@ export async function run([megabytes = '1000', rounds = '5']: string[]): Promise
       ...(second
         ? [{ title: `Genuine WATs repeated to ${Math.round(second.size)} MB: after the first time all links are duplicates`, rows: second.rows }]
         : []),
-      { title: 'The whole stage (language, Parquet, statistics) on four generated files, wall clock', rows: workers.rows },
+      { title: 'The whole stage (language, Parquet, statistics) on eight generated files, wall clock', rows: workers.rows },
     ],
     ratios: {
       ...first.ratios,
@@ -129,7 +129,7 @@ async function stageWithWorkers(wat: string, rounds: number): Promise<{ rows: Be
   for (let round = 0; round < rounds; round++) {
     for (const workers of [1, 2]) {
       const runDir = mkdtempSync(join(tmpdir(), 'pairmill-bench-run-'));
-      const input = Array.from({ length: 4 }, () => wat).join(',');
+      const input = Array.from({ length: 8 }, () => wat).join(',');
       const cores = Array.from({ length: workers }, (_, core) => core).join(',');
       const args = [
         '-c',

@@ -1,4 +1,6 @@
+import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import { RunError, ShardError } from '../contracts/errors.ts';
 import type { ShardStats } from '../contracts/shard-stats.ts';
@@ -38,6 +40,8 @@ export class ThreadExecutor implements Executor {
   constructor(workers: number, settings: WorkerSettings) {
     this.workers = workers;
     this.#settings = settings;
+    // With a worker on every core, V8's helpers only take turns with the workers. V8 reads this flag anew at each collection.
+    if (workers > 1 && workers >= availableParallelism()) setFlagsFromString('--no-parallel-scavenge');
   }
 
   async run(job: ShardJob, { progress }: Pick<JobEvents, 'progress'>): Promise<ShardStats> {
