@@ -8,8 +8,8 @@ import type { BenchResult } from './main.ts';
 /**
  * Extraction on one core, against cc2dataset's own function and against `libdeflate-gunzip` alone (the limit: nobody
  * reads a WAT faster than it inflates), interleaved, CPU seconds, median of the rounds: on a generated WAT, and on genuine
- * ones (of ../shared/data/warc, made by extract/make-wats.sh) repeated to 600 MB. Then the whole stage with one worker and
- * with two. Options: MEGABYTES (1000), ROUNDS (5). The peer is measured where PAIRMILL_CC2DATASET names a Python that has
+ * ones (of ../shared/data/warc, made by extract/make-wats.sh) repeated to 600 MB. Then the whole stage on one core with one worker and on two with two
+ * (by taskset). Options: MEGABYTES (1000), ROUNDS (5). The peer is measured where PAIRMILL_CC2DATASET names a Python that has
  * cc2dataset, genuine WATs where PAIRMILL_REAL_WATS names their folder.
  */
 export async function run([megabytes = '1000', rounds = '5']: string[]): Promise<BenchResult> {

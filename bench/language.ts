@@ -144,9 +144,7 @@ function row({ texts, ...shares }: Outcomes): Record<string, number> {
     noneKept: 'none kept',
     right: 'right',
   };
-  // Of captions none is without a language: that share is left out.
-  const known = Object.entries(shares).filter(([, value]) => !Number.isNaN(value));
-  return { texts, ...Object.fromEntries(known.map(([key, value]) => [labels[key as keyof typeof shares], percent(value)])) };
+  return { texts, ...Object.fromEntries(Object.entries(shares).map(([key, value]) => [labels[key as keyof typeof shares], percent(value)])) };
 }
 
 function percent(share: number): number {

@@ -1,11 +1,12 @@
 import { glob, readFile, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { systemCode, UsageError } from '../../contracts/errors.ts';
 import type { ShardInput } from '../../contracts/stage.ts';
 import type { S3Client } from '../../net/s3-client.ts';
 import { parseS3Url } from '../../net/s3-location.ts';
 import { bucketFiles, CRAWL_FILE, isFolderOrGlob } from './bucket-files.ts';
+import { isUrl, withoutSecrets } from './crawl-location.ts';
 
 /** Lists of crawl files, as Common Crawl's `wat.paths.gz`. */
 const LIST_FILE = /\.(?:paths|txt)(?:\.gz)?$/;
@@ -64,26 +65,4 @@ async function listed(path: string, s3: S3Client): Promise<ShardInput[]> {
   const files: ShardInput[] = [];
   for (const line of lines) files.push(...(await expand(line, s3)));
   return files;
-}
-
-export function isUrl(path: string): boolean {
-  return /^[a-z][a-z0-9+.-]*:\/\//i.test(path);
-}
-
-/** A URL as messages and markers may have it: without a password, and without the signature of a presigned one. */
-export function withoutSecrets(path: string): string {
-  const url = isUrl(path) ? URL.parse(path) : null;
-  if (!url || parseS3Url(path)) return path;
-  const secret = [...url.searchParams.keys()].filter((key) => /^x-amz-|^x-goog-|^(?:signature|awsaccesskeyid|googleaccessid|expires|sig|token)$/i.test(key));
-  if (secret.length === 0 && url.username === '' && url.password === '') return path;
-  for (const key of secret) url.searchParams.delete(key);
-  url.username = '';
-  url.password = '';
-  return url.href;
-}
-
-/** Name of a crawl file as the candidates carry it. */
-export function crawlFileName(path: string): string {
-  const object = parseS3Url(path);
-  return object ? basename(object.key) : isUrl(path) ? basename(new URL(path).pathname) : basename(path);
 }

@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { messageOf, PairmillError, ShardError } from '../../contracts/errors.ts';
 import { S3Client } from '../../net/s3-client.ts';
 import { parseS3Url } from '../../net/s3-location.ts';
-import { isUrl, withoutSecrets } from './input-files.ts';
+import { isUrl, withoutSecrets } from './crawl-location.ts';
 import { readFileChunks } from './read-file.ts';
 
 /** Attempts without a byte more before a file is given up. */

@@ -1,0 +1,25 @@
+import { basename } from 'node:path';
+import { parseS3Url } from '../../net/s3-location.ts';
+
+/** Whether the place of a crawl file is a URL (http, https, s3, …) and not a path. */
+export function isUrl(path: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(path);
+}
+
+/** A URL as messages and markers may have it: without a password, and without the signature of a presigned one. */
+export function withoutSecrets(path: string): string {
+  const url = isUrl(path) ? URL.parse(path) : null;
+  if (!url || parseS3Url(path)) return path;
+  const secret = [...url.searchParams.keys()].filter((key) => /^x-amz-|^x-goog-|^(?:signature|awsaccesskeyid|googleaccessid|expires|sig|token)$/i.test(key));
+  if (secret.length === 0 && url.username === '' && url.password === '') return path;
+  for (const key of secret) url.searchParams.delete(key);
+  url.username = '';
+  url.password = '';
+  return url.href;
+}
+
+/** Name of a crawl file as the candidates carry it. */
+export function crawlFileName(path: string): string {
+  const object = parseS3Url(path);
+  return object ? basename(object.key) : isUrl(path) ? basename(new URL(path).pathname) : basename(path);
+}
