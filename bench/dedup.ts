@@ -1,6 +1,6 @@
 import { hashWords } from '../src/formats/sample-hash.ts';
 import { BloomFilter } from '../src/stages/dedup/bloom-filter.ts';
-import { expectedRate, filterBytes, filterSize } from '../src/stages/dedup/filter-size.ts';
+import { expectedRate, bloomBytes, bloomSize } from '../src/stages/dedup/bloom-size.ts';
 import type { BenchResult } from './main.ts';
 
 /** A URL of the usual length. */
@@ -27,7 +27,7 @@ function addAll(filter: BloomFilter, set: string, items: number): { seconds: num
 export function run([sizes = '1e6,1e7,1e8']: string[]): BenchResult {
   const rows: BenchResult['rows'] = [];
   for (const items of sizes.split(',').map(Number)) {
-    const size = filterSize(items, RATE);
+    const size = bloomSize(items, RATE);
     const filter = new BloomFilter(size);
     const seconds = addAll(filter, 'a', items).seconds;
     const full = filter.rate;
@@ -36,8 +36,8 @@ export function run([sizes = '1e6,1e7,1e8']: string[]): BenchResult {
     const { known } = addAll(filter, 'b', probes);
     rows.push({
       keys: items,
-      'MB of filter': filterBytes(size) / 1e6,
-      'bits a key': (8 * filterBytes(size)) / items,
+      'MB of filter': bloomBytes(size) / 1e6,
+      'bits a key': (8 * bloomBytes(size)) / items,
       'M keys/s': items / seconds / 1e6,
       asked: expectedRate(size, items),
       'from the bits': full,

@@ -3,15 +3,15 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { generateEmojiWeb } from '../examples/emoji-web/generate.ts';
-import { readManifestLinks } from '../examples/emoji-web/manifest.ts';
-import { startOriginThread } from '../examples/emoji-web/origin.ts';
+import { generateEmojiWeb } from '../src/demo/generate.ts';
+import { readManifestLinks } from '../src/demo/manifest.ts';
+import { startOriginThread } from '../src/demo/origin.ts';
 import { z } from 'zod';
 import { writeParquet } from '../src/formats/parquet.ts';
+import { peers } from '../test/local-paths.ts';
 import type { BenchResult } from './main.ts';
 
-/** img2dataset of `tools/make-peers`, or of IMG2DATASET. */
-const peer = process.env['IMG2DATASET'] ?? '/tmp/pairmill-peers/image/bin/img2dataset';
+const peer = join(peers, 'image/bin/img2dataset');
 const WORKERS = 2;
 const SHARD = 1000;
 

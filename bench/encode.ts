@@ -7,6 +7,7 @@ import { decodePicture } from '../src/models/image-preprocessing.ts';
 import { findModel } from '../src/models/find-model.ts';
 import { loadModel } from '../src/models/load-model.ts';
 import { packagedModelFolder } from '../src/models/registry.ts';
+import { pythons } from '../test/local-paths.ts';
 import type { BenchResult } from './main.ts';
 
 /** CPU time of a picture from its JPEG to its vector with `mini`, against PIL and onnxruntime in Python on the same files. */
@@ -79,8 +80,7 @@ batch(names[:4])
 start = time.process_time()
 for i in range(0, len(names), 16): batch(names[i:i + 16])
 print((time.process_time() - start) * 1000 / len(names))`;
-  for (const command of [process.env.PAIRMILL_PYTHON, '/tmp/pairmill-peers/image/bin/python', 'python3']) {
-    if (!command) continue;
+  for (const command of pythons) {
     try {
       return Number(execFileSync(command, ['-c', script, folder, packagedModelFolder('mini')!], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
     } catch {

@@ -3,14 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { measuredProcess } from './extract/measured-process.ts';
 import { writeWat } from './extract/wat-corpus.ts';
+import { peers, realWats } from '../test/local-paths.ts';
 import type { BenchResult } from './main.ts';
 
 /**
  * Extraction on one core, against cc2dataset's own function and against `libdeflate-gunzip` alone (the limit: nobody
  * reads a WAT faster than it inflates), interleaved, CPU seconds, median of the rounds: on a generated WAT, and on genuine
- * ones (of ../shared/data/warc, made by extract/make-wats.sh) repeated to 600 MB. Then the whole stage on one core with one worker and on two with two
- * (by taskset). Options: MEGABYTES (1000), ROUNDS (5). The peer is measured where PAIRMILL_CC2DATASET names a Python that has
- * cc2dataset, genuine WATs where PAIRMILL_REAL_WATS names their folder.
+ * ones (of the shared data's WARCs, made by extract/make-wats.sh) repeated to 600 MB. Then the whole stage on one core with
+ * one worker and on two with two (by taskset). Options: MEGABYTES (1000), ROUNDS (5). cc2dataset and the genuine WATs are
+ * measured where test/local-paths.ts finds them.
  */
 export async function run([megabytes = '1000', rounds = '5']: string[]): Promise<BenchResult> {
   const folder = join(tmpdir(), 'pairmill-bench');
@@ -52,7 +53,7 @@ interface Comparison {
 }
 
 async function compare(wat: string, rounds: number): Promise<Comparison> {
-  const peer = process.env['PAIRMILL_CC2DATASET'] ?? '/tmp/pairmill-peers/crawl/bin/python';
+  const peer = join(peers, 'crawl/bin/python');
   const [script, peerScript] = [join(import.meta.dirname, 'extract/ours.ts'), join(import.meta.dirname, 'extract/peer.py')];
   const ours = (mode: string) => async (): Promise<Measured> => json((await measuredProcess(process.execPath, [script, wat, mode])).output);
   const ways: Record<string, () => Promise<Measured>> = {
@@ -111,7 +112,7 @@ function without(pairs: readonly [string, string][], others: readonly [string, s
 
 /** The genuine WATs in one file, again and again; undefined where there are none. */
 function realWat(folder: string): string | undefined {
-  const files = globSync(join(process.env['PAIRMILL_REAL_WATS'] ?? '/tmp/real-wats', '*.warc.wat.gz')).sort();
+  const files = globSync(join(realWats, '*.warc.wat.gz')).sort();
   if (files.length === 0) return undefined;
   const path = join(folder, 'genuine.warc.wat.gz');
   rmSync(path, { force: true });

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { languageTexts } from '../test/local-paths.ts';
 import { languageDetectors, type LanguageDetectorName } from '../src/stages/extract/load-language-detector.ts';
 import { harder, harderTexts } from './language/harder-texts.ts';
 import { labelledTexts } from './language/labelled-texts.ts';
@@ -16,9 +17,9 @@ type Rows = BenchResult['rows'];
 
 /**
  * The language detectors side by side on labelled short texts, on harder texts and on real alt texts; and
- * the choice of their thresholds. Option: the folder that bench/language/data.sh has filled (/tmp/pairmill-language).
+ * the choice of their thresholds. Option: the folder that bench/language/data.sh has filled (`languageTexts` of test/local-paths.ts).
  */
-export async function run([folder = '/tmp/pairmill-language']: string[]): Promise<BenchResult> {
+export async function run([folder = languageTexts]: string[]): Promise<BenchResult> {
   if (!existsSync(join(folder, 'lingua')) || !existsSync(join(folder, 'names'))) {
     return { title: `language: skipped, there are no labelled texts; bench/language/data.sh ${folder} gets them`, rows: [], ratios: {} };
   }

@@ -48,18 +48,14 @@ function platformNode() {
 
 /**
  * Runs this file again on another Node and ends as it does. The child stays in our process group, so that Ctrl-C and
- * kill -9 of the group reach both; a signal that was sent to this process alone is passed on.
+ * kill -9 of the group reach both. A signal is passed on whether it was sent to this process alone or by a terminal to
+ * the whole group, as the two can't be told apart: the child may get it twice within milliseconds, and takes that for one
+ * (SAME_SIGNAL_MS in src/cli/main.ts).
  * @param {string} node
  */
 function runOn(node) {
   const child = spawn(node, [...FLAGS, self, ...process.argv.slice(2)], { stdio: 'inherit' });
-  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'])) {
-    process.on(signal, () => {
-      // A terminal has sent Ctrl-C to the whole group already; a second one would cut the child's clean-up short.
-      if (signal === 'SIGINT' && (process.stdin.isTTY || process.stderr.isTTY)) return;
-      child.kill(signal);
-    });
-  }
+  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'])) process.on(signal, () => child.kill(signal));
   child.on('error', (error) => fail(`${node} can't be started: ${error.message}`));
   child.on('exit', (code, signal) => {
     if (signal === null) process.exit(code ?? 1);

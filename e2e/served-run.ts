@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test as base } from '@playwright/test';
-import { readManifestLinks } from '../examples/emoji-web/manifest.ts';
+import { readManifestLinks } from '../src/demo/manifest.ts';
 import type { Pair } from '../src/contracts/records.ts';
 import { collect, demoRun, releaseRows, rowsBelow } from '../test/pipeline/demo-run.ts';
 import { root } from '../test/pipeline/pairmill.ts';

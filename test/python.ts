@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import type { TestContext } from 'vitest';
+import { pythons } from './local-paths.ts';
 
 /**
- * Python with the given modules, for tests that let Python's own tools read our files. Looked for in
- * PAIRMILL_PYTHON, the peers' environment and the PATH; where there is none the test is skipped and says so.
+ * Python with the given modules, for tests that let Python's own tools read our files: PAIRMILL_PYTHON, that of the peers
+ * or that of the PATH. Where there is none the test is skipped and says so.
  */
 export function requirePython(context: TestContext, ...modules: string[]): (script: string, args?: string[]) => string {
   const python = findPython(modules);
@@ -16,10 +17,9 @@ const found = new Map<string, string | undefined>();
 function findPython(modules: string[]): string | undefined {
   const wanted = modules.join(', ');
   if (!found.has(wanted)) {
-    const candidates = [process.env.PAIRMILL_PYTHON, '/tmp/pairmill-peers/image/bin/python', '/tmp/pairmill-peers/crawl/bin/python', 'python3'];
     found.set(
       wanted,
-      candidates.find((python) => python && runs(python, `import ${wanted}`)),
+      pythons.find((python) => runs(python, `import ${wanted}`)),
     );
   }
   return found.get(wanted);

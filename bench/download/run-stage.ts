@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
+import { openRun } from '../../src/runtime/run-pipeline.ts';
 import { ThreadExecutor } from '../../src/runtime/thread-executor.ts';
-import { runStage } from '../../src/runtime/run-stage.ts';
 import { download } from '../../src/stages/download/download.ts';
 
 /** The stage alone on a file of links, as a process of its own, so that its processor time can be told. */
@@ -9,18 +9,30 @@ const { values } = parseArgs({
 });
 const { input, output, port, workers, shard } = values as Record<'input' | 'output' | 'port' | 'workers' | 'shard', string>;
 
-const executor = new ThreadExecutor(Number(workers), { pipelineUrl: new URL('pipeline.ts', import.meta.url).href });
-const none = (): void => undefined;
-const { summary, failed } = await runStage(
-  download,
+const settings = { pipelineUrl: new URL('pipeline.ts', import.meta.url).href, environment: {} };
+const executor = new ThreadExecutor(Number(workers), settings, () => Promise.reject(new Error('download needs no database')));
+const nothing = (): void => undefined;
+const run = await openRun(
   {
-    options: download.options.parse({ connectTo: [`::127.0.0.1:${port}`], numberSamplePerShard: Number(shard) }),
-    folders: { input, output, rejects: `${output}-rejects`, stages: {} },
+    stages: [download],
+    settings: {
+      location: output,
+      locations: { samples: output },
+      inputs: { download: input },
+      options: { download: download.options.parse({ connectTo: [`::127.0.0.1:${port}`], numberSamplePerShard: Number(shard) }) },
+      rejects: 'sample',
+      acceptChanged: false,
+    },
+    environment: {},
+    redo: [],
+    skipFailed: 0,
+    version: 'bench',
+    signal: new AbortController().signal,
   },
   executor,
-  { redo: false, acceptChanged: false, rejects: 'sample' },
-  { progress: none, finished: none, failed: none, reached: none },
+  { changed: nothing, finished: nothing, failed: nothing, note: nothing, reached: nothing },
 );
+const { stages, failed } = await run.run();
 await executor.close();
 if (failed.length > 0) throw new Error(failed.map(({ message }) => message).join('\n'));
-console.log(JSON.stringify(summary));
+console.log(JSON.stringify(stages[0]));

@@ -1,4 +1,5 @@
 import { eld } from 'eld/large';
+import { languageTexts } from '../../test/local-paths.ts';
 import { eldFeatures } from '../../src/stages/extract/eld-detector.ts';
 import { languageText } from '../../src/stages/extract/language-text.ts';
 import { labelledTexts } from './labelled-texts.ts';
@@ -11,7 +12,7 @@ import { weightsOf } from './text-weights.ts';
  * the labelled texts on which thresholds are chosen too, weighed as the bench weighs them. Prints the constants of
  * src/stages/extract/eld-detector.ts. Run: node bench/language/fit-eld.ts FOLDER-OF-DATA
  */
-const texts = half(await labelledTexts(process.argv[2] ?? '/tmp/pairmill-language'), 0);
+const texts = half(await labelledTexts(process.argv[2] ?? languageTexts), 0);
 const weights = weightsOf(texts);
 const points = texts.flatMap(({ text, language }, i) => {
   const shown = languageText(text);

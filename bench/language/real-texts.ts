@@ -3,22 +3,22 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readParquet } from '../../src/formats/parquet.ts';
+import { sharedData } from '../../test/local-paths.ts';
 import { cleanText } from '../../src/stages/extract/clean-text.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const SHARED = join(ROOT, '../shared/data');
 
-/** The 10 000 captions of img2dataset's test with their URLs; none where ../shared is not there. */
+/** The 10 000 captions of img2dataset's test with their URLs; none where they are not here. */
 export async function laionCaptions(): Promise<{ text: string; url: string }[]> {
-  const file = join(SHARED, 'laion-samples/img2dataset_test_10000.parquet');
+  const file = join(sharedData, 'laion-samples/img2dataset_test_10000.parquet');
   if (!existsSync(file)) return [];
   const rows = await Array.fromAsync(readParquet<{ URL: string; TEXT: string | null }>(file, ['URL', 'TEXT']));
   return rows.map(({ URL: url, TEXT }) => ({ url, text: cleanText(TEXT ?? '') })).filter(({ text }) => text !== '');
 }
 
-/** Alt texts of the WARC files of ../shared, by `pairmill extract`. */
+/** Alt texts of the WARC files of the shared data, by `pairmill extract`. */
 export async function warcTexts(): Promise<string[]> {
-  const folder = join(SHARED, 'warc');
+  const folder = join(sharedData, 'warc');
   if (!existsSync(folder)) return [];
   const run = mkdtempSync(join(tmpdir(), 'pairmill-bench-language-'));
   try {

@@ -1,5 +1,9 @@
 """Writes the tables of src/models/caption-tables.ts from ftfy and Python's html module, and the golden captions of the
-tests from ftfy and open_clip. Run with ftfy 6.3.1 and open_clip_torch 2.32.0: python make_tables.py tables|captions|tokens
+tests from ftfy and open_clip. Run with ftfy 6.3.1 and open_clip_torch 2.32.0: python make_tables.py COMMAND
+  tables           src/models/caption-tables.ts
+  captions         test/models/golden/open-clip-captions.json
+  trial            the same of many real captions, which PAIRMILL_SHARED_DATA holds, to standard output
+  tokenizer FILE   tokenizer.json of CLIP
 """
 import gzip
 import html
@@ -13,7 +17,9 @@ import ftfy
 import ftfy.bad_codecs.sloppy  # registers the sloppy codecs
 from ftfy import badness, chardata
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "recipes"))
+from local_paths import SHARED_DATA  # noqa: E402
 
 
 def compact(pattern):
@@ -69,37 +75,43 @@ def tables():
     (ROOT / "src/models/caption-tables.ts").write_text("\n".join(lines), encoding="utf-8")
 
 
-def sources():
-    """Captions to try: written ones, real ones, and real ones broken in every way that is repaired."""
+def real_captions():
     import pyarrow.parquet as pq
 
-    written = json.loads((Path(__file__).parent / "captions.json").read_text(encoding="utf-8"))
-    real = [t for t in pq.read_table("/work/shared/data/laion-samples/img2dataset_test_10000.parquet", columns=["TEXT"])["TEXT"].to_pylist() if t]
-    return written, real
+    file = SHARED_DATA / "laion-samples/img2dataset_test_10000.parquet"
+    if not file.exists():
+        raise SystemExit(f"{file} is not here; PAIRMILL_SHARED_DATA names the folder above laion-samples/")
+    return [text for text in pq.read_table(file, columns=["TEXT"])["TEXT"].to_pylist() if text]
 
 
-def golden(write):
+def golden_rows(texts):
+    """What open_clip makes of captions: cleaned, and as ids."""
     from open_clip.tokenizer import SimpleTokenizer, _clean_lower
 
     tokenizer = SimpleTokenizer()
-    row = lambda text: {"text": text, "clean": _clean_lower(text), "ids": tokenizer([text])[0].tolist()}
-    written, real = sources()
-    if write:
-        rows = [row(t) for t in written]
-        for r in rows:
-            ids = r["ids"]
-            while ids and ids[-1] == 0:
-                ids.pop()
-        text = "[\n" + ",\n".join(json.dumps(r, ensure_ascii=True) for r in rows) + "\n]\n"
-        (ROOT / "test/models/golden/open-clip-captions.json").write_text(text, encoding="utf-8")
-        return
-    # For a trial of many, on standard output: real captions, and the same seen through a wrong encoding.
-    for t in real:
-        print(json.dumps(row(t)))
-        for encoding in ("latin-1", "cp1252", "cp1251", "macroman", "cp437"):
-            broken = t.encode("utf-8").decode(encoding, "replace")
-            if broken != t:
-                print(json.dumps(row(broken)))
+    for text in texts:
+        yield {"text": text, "clean": _clean_lower(text), "ids": tokenizer([text])[0].tolist()}
+
+
+def captions():
+    """The golden file: of written captions, with the ids' padding cut off."""
+    written = json.loads((Path(__file__).parent / "captions.json").read_text(encoding="utf-8"))
+    rows = list(golden_rows(written))
+    for row in rows:
+        while row["ids"] and row["ids"][-1] == 0:
+            row["ids"].pop()
+    text = "[\n" + ",\n".join(json.dumps(row, ensure_ascii=True) for row in rows) + "\n]\n"
+    (ROOT / "test/models/golden/open-clip-captions.json").write_text(text, encoding="utf-8")
+
+
+def trial():
+    """Of many, to standard output: real captions, and the same seen through a wrong encoding."""
+    texts = []
+    for text in real_captions():
+        seen = (text.encode("utf-8").decode(encoding, "replace") for encoding in ("latin-1", "cp1252", "cp1251", "macroman", "cp437"))
+        texts += [text, *(broken for broken in seen if broken != text)]
+    for row in golden_rows(texts):
+        print(json.dumps(row))
 
 
 def tokenizer_json(out):
@@ -112,13 +124,8 @@ def tokenizer_json(out):
     Path(out).write_text(json.dumps({"model": {"type": "BPE", "vocab": vocab, "merges": [" ".join(m) for m in t.bpe_ranks]}}), encoding="utf-8")
 
 
+COMMANDS = {"tables": tables, "captions": captions, "trial": trial, "tokenizer": tokenizer_json}
+
 if __name__ == "__main__":
-    what = sys.argv[1]
-    if what == "tables":
-        tables()
-    elif what == "captions":
-        golden(True)
-    elif what == "trial":
-        golden(False)
-    elif what == "tokenizer":
-        tokenizer_json(sys.argv[2])
+    command, *arguments = sys.argv[1:]
+    COMMANDS[command](*arguments)

@@ -1,4 +1,4 @@
-// Reduces the two icon and name packages to the one small file that examples/emoji-web is made from:
+// Reduces the two icon and name packages to the one small file that src/demo is made from:
 // pictures.json.br, with every emoji's SVG, and its label and tags in every language of emojibase-data.
 // Both packages are devDependencies; the published package carries only this file.
 
@@ -126,7 +126,7 @@ if (import.meta.main) {
       [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
     },
   });
-  const target = join(import.meta.dirname, '../../examples/emoji-web/pictures.json.br');
+  const target = join(import.meta.dirname, '../../src/demo/pictures.json.br');
   writeFileSync(target, packed);
   process.stdout.write(`${target}: ${packed.length} bytes (${bytes.length} before compression)\n`);
 }

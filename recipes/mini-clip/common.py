@@ -12,6 +12,7 @@ DATA = WORK / "data"
 RUN = WORK / "run"
 RECIPE = Path(__file__).parent
 MODEL_DIR = RECIPE.parent.parent / "models" / "mini"
+GOLDEN = RECIPE.parent.parent / "test" / "models" / "golden" / "mini.json"
 
 SEED = 20260
 DIM = 256

@@ -276,7 +276,7 @@ def main():
     card = MODEL_DIR / "MODEL_CARD.md"
     put_between(card, "figures", card_table(result, unseen))
     put_between(card, "heads", heads_table(summary["heads"]))
-    put_between(card, "export", export_line(common.read_json(RECIPE / "golden.json")["max_difference"]))
+    put_between(card, "export", export_line(common.read_json(common.GOLDEN)["max_difference"]))
 
 
 if __name__ == "__main__":

@@ -268,17 +268,17 @@ def write_checksums(out):
 
 
 def write_golden(file, difference, tokenizer, strings, pixels, from_torch):
-    """What tests in other languages compare with: token ids, and PyTorch's embeddings of a few texts and pictures."""
+    """What test/models/mini-golden.test.ts compares with: token ids, and PyTorch's embeddings of a few texts and pictures."""
     rounded = lambda rows: [[round(float(v), 6) for v in row] for row in rows]
-    step = len(strings) // 500
+    step = 5 * (len(strings) // 500)
     golden = {
         "max_difference": difference,
         "tolerance": TOLERANCE,
         "tokens": [{"text": s, "ids": tokenizer.encode(s).ids} for s in strings[::step]],
-        "texts": [{"text": s, "embedding": e} for s, e in zip(strings[::100], rounded(from_torch[1][::100]))],
+        "texts": [{"text": s, "embedding": e} for s, e in zip(strings[::200], rounded(from_torch[1][::200]))],
         "pictures": [
             {"rgb": base64.b64encode(p.tobytes()).decode(), "side": SIDE, "embedding": e}
-            for p, e in zip(pixels[::100], rounded(from_torch[0][::100]))
+            for p, e in zip(pixels[::400], rounded(from_torch[0][::400]))
         ],
     }
     body = json.dumps(golden, ensure_ascii=False, separators=(",", ":"))
@@ -290,7 +290,7 @@ def main():
     args.add_argument("--checkpoint", type=Path, default=WORK / "run" / "after-final.pt")
     args.add_argument("--ema", action="store_true", help="the checkpoint is from the middle of the joint phase")
     args.add_argument("--out", type=Path, default=MODEL_DIR)
-    args.add_argument("--golden", type=Path, default=common.RECIPE / "golden.json")
+    args.add_argument("--golden", type=Path, default=common.GOLDEN)
     args = args.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     picture, text = load(args.checkpoint, args.ema)

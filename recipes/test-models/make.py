@@ -8,48 +8,74 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-OUT = Path(__file__).parent.parent.parent / "test/models/fixtures"
-F, I64, I32 = TensorProto.FLOAT, TensorProto.INT64, TensorProto.INT32
-rng = np.random.default_rng(7)
+FIXTURES = Path(__file__).resolve().parent.parent.parent / "test/models/fixtures"
+VOCABULARY = 16
+SEED = 7
 
 
-def save(name, nodes, inputs, outputs, weights, external=False):
-    graph = helper.make_graph(nodes, name, inputs, outputs, [numpy_helper.from_array(v, k) for k, v in weights.items()])
+def save(name, nodes, inputs, outputs, weights, beside=False):
+    """Checks and writes a model; its weights in NAME.onnx_data where `beside` says so."""
+    tensors = [numpy_helper.from_array(values, key) for key, values in weights.items()]
+    graph = helper.make_graph(nodes, name, inputs, outputs, tensors)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.checker.check_model(model)
-    (OUT / f"{name}.onnx_data").unlink(missing_ok=True)
-    onnx.save(model, OUT / f"{name}.onnx", save_as_external_data=external, location=f"{name}.onnx_data", size_threshold=64)  # the axes must be inside
+    data = f"{name}.onnx_data"
+    (FIXTURES / data).unlink(missing_ok=True)
+    # Up to 64 bytes stay in the file: onnxruntime wants the axes of a ReduceSum there.
+    onnx.save(model, FIXTURES / f"{name}.onnx", save_as_external_data=beside, location=data, size_threshold=64)
 
 
-info = helper.make_tensor_value_info
-table = (np.arange(16 * 6).reshape(16, 6) % 7 - 3).astype(np.float32)
-save(
-    "pooled-text",
-    [helper.make_node("Gather", ["table", "input_ids"], ["last_hidden_state"])],
-    [info("input_ids", I64, ["n", "l"]), info("attention_mask", I64, ["n", "l"])],
-    [info("last_hidden_state", F, ["n", "l", 6])],
-    {"table": table},
-)
-save(
-    "fixed-text",
-    [
-        helper.make_node("Gather", ["table4", "text"], ["tokens"]),
-        helper.make_node("ReduceSum", ["tokens", "axis"], ["embedding"], keepdims=0),
-    ],
-    [info("text", I32, [1, 5])],
-    [info("embedding", F, [1, 4])],
-    {"table4": np.ascontiguousarray(table[:, :4]), "axis": np.array([1], dtype=np.int64)},
-    external=True,
-)
-weights = rng.normal(size=(3, 4)).astype(np.float32)
-for name, rows, input_name, output in [("fixed-image", 1, "image", "embedding"), ("free-image", "n", "pixel_values", "image_embeds")]:
+def token_vectors(dimensions):
+    """A vector for each id: small whole numbers, so that sums are exact."""
+    table = np.arange(VOCABULARY * 6).reshape(VOCABULARY, 6) % 7 - 3
+    return np.ascontiguousarray(table[:, :dimensions].astype(np.float32))
+
+
+def pooled_text():
+    """Gives a vector for each token."""
+    save(
+        "pooled-text",
+        [helper.make_node("Gather", ["table", "input_ids"], ["last_hidden_state"])],
+        [
+            helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["n", "l"]),
+            helper.make_tensor_value_info("attention_mask", TensorProto.INT64, ["n", "l"]),
+        ],
+        [helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, ["n", "l", 6])],
+        {"table": token_vectors(6)},
+    )
+
+
+def fixed_text():
+    """Takes one row of five int32 ids, and gives the sum of their vectors."""
+    save(
+        "fixed-text",
+        [
+            helper.make_node("Gather", ["table4", "text"], ["tokens"]),
+            helper.make_node("ReduceSum", ["tokens", "axis"], ["embedding"], keepdims=0),
+        ],
+        [helper.make_tensor_value_info("text", TensorProto.INT32, [1, 5])],
+        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [1, 4])],
+        {"table4": token_vectors(4), "axis": np.array([1], dtype=np.int64)},
+        beside=True,
+    )
+
+
+def image(name, rows, input_name, output_name):
+    """Projects the mean colour of pictures of 8 x 8: of one (`rows` 1) or of any number at a time."""
     save(
         name,
         [
             helper.make_node("ReduceMean", [input_name], ["mean"], axes=[2, 3], keepdims=0),
-            helper.make_node("MatMul", ["mean", "w"], [output]),
+            helper.make_node("MatMul", ["mean", "w"], [output_name]),
         ],
-        [info(input_name, F, [rows, 3, 8, 8])],
-        [info(output, F, [rows, 4])],
-        {"w": weights},
+        [helper.make_tensor_value_info(input_name, TensorProto.FLOAT, [rows, 3, 8, 8])],
+        [helper.make_tensor_value_info(output_name, TensorProto.FLOAT, [rows, 4])],
+        {"w": np.random.default_rng(SEED).normal(size=(3, 4)).astype(np.float32)},
     )
+
+
+if __name__ == "__main__":
+    pooled_text()
+    fixed_text()
+    image("fixed-image", 1, "image", "embedding")
+    image("free-image", "n", "pixel_values", "image_embeds")

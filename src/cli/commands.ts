@@ -5,6 +5,8 @@ import { docsCommand } from './commands/docs.ts';
 import { runCommand } from './commands/run.ts';
 import { serveCommand } from './commands/serve.ts';
 import { stageCommand } from './commands/stage.ts';
+import { taskCommand } from './commands/task.ts';
+import { verifyCommand } from './commands/verify.ts';
 
 /** All commands, in the order of help. */
-export const commands: readonly Command[] = [demoCommand, runCommand, ...pipeline.map(stageCommand), serveCommand, docsCommand];
+export const commands: readonly Command[] = [demoCommand, runCommand, ...pipeline.map(stageCommand), serveCommand, verifyCommand, taskCommand, docsCommand];

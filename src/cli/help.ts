@@ -13,7 +13,7 @@ export function renderOverview(commands: readonly Command[], version: string): s
     ...shown.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`),
     '',
     'pairmill COMMAND --help lists the options of a command.',
-    'Exit codes: 0 done, 1 a shard failed or counts did not reconcile, 2 wrong usage or configuration.',
+    'Exit codes: 0 done, 1 a shard failed or counts did not reconcile, 2 wrong usage or configuration, or a refusal, 130 and 143 stopped by a signal.',
     '',
   ].join('\n');
 }
@@ -36,7 +36,7 @@ export function renderHelp(command: Command, columns: number): string {
 export function flagText(field: OptionField): string {
   if (field.kind === 'boolean') return field.default === true ? `--no-${field.flag}` : `--${field.flag}`;
   const value = field.value ?? (field.choices ? field.choices.join('|') : field.kind === 'number' ? 'N' : field.kind === 'list' ? 'A,B,…' : 'TEXT');
-  return `--${field.flag} ${value}`;
+  return field.bare === undefined ? `--${field.flag} ${value}` : `--${field.flag}[=${value}]`;
 }
 
 /** The default as it is written in help and docs; empty where there is none. */

@@ -11,10 +11,17 @@ import { nearest, parseArguments } from './parse-arguments.ts';
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
 const stop = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+const signalCodes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+/** A terminal sends Ctrl-C to the launcher and to us, and the launcher may pass it on: that is one. */
+const SAME_SIGNAL_MS = 300;
+let stoppedBy: keyof typeof signalCodes | undefined;
+let stoppedAt = 0;
+for (const signal of Object.keys(signalCodes) as (keyof typeof signalCodes)[]) {
   process.on(signal, () => {
     // A second signal ends at once: everything finished has its marker.
-    if (stop.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143);
+    if (stoppedBy !== undefined && Date.now() - stoppedAt > SAME_SIGNAL_MS) process.exit(signalCodes[stoppedBy]);
+    stoppedBy ??= signal;
+    stoppedAt ||= Date.now();
     stop.abort(signal);
   });
 }
@@ -66,6 +73,10 @@ async function main([name, ...rest]: string[]): Promise<number> {
 }
 
 function report(error: unknown): number {
+  if (stoppedBy !== undefined) {
+    io.err(`pairmill: stopped by ${stoppedBy}. The same command goes on from here.\n`);
+    return signalCodes[stoppedBy];
+  }
   if (error instanceof PairmillError) {
     io.err(`pairmill: ${error.message}\n`);
     if (debug) io.err(`${error.stack}\n`);

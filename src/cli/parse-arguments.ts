@@ -15,7 +15,13 @@ export function parseArguments(command: Command, argv: readonly string[]): Argum
   }
   let parsed: ReturnType<typeof parseArgs>;
   try {
-    parsed = parseArgs({ args: argv.map(booleanWithValue(command)), options, allowPositionals: true, allowNegative: true, strict: true });
+    parsed = parseArgs({
+      args: argv.map(booleanWithValue(command)).map(bareValue(command)),
+      options,
+      allowPositionals: true,
+      allowNegative: true,
+      strict: true,
+    });
   } catch (error) {
     const unknown = /Unknown option '(--?[^']*)'/.exec(error instanceof Error ? error.message : '')?.[1];
     if (unknown) {
@@ -57,6 +63,14 @@ function booleanWithValue(command: Command): (argument: string) => string {
     if (!match || !booleans.has(match[1]!)) return argument;
     return match[2]!.toLowerCase() === 'true' ? `--${match[1]}` : `--no-${match[1]}`;
   };
+}
+
+/** `--flag` alone of an option that has a value for that; one with a value is written `--flag=VALUE`. */
+function bareValue(command: Command): (argument: string) => string {
+  const bare = new Map(
+    optionFields(command.options).flatMap(({ flag, bare: value }) => (value === undefined ? [] : spellings(flag).map((name) => [`--${name}`, value]))),
+  );
+  return (argument) => (bare.has(argument) ? `${argument}=${bare.get(argument)}` : argument);
 }
 
 /** The known word nearest to what was typed, within two edits or as a prefix. */

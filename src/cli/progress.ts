@@ -1,128 +1,291 @@
-import { SingleBar } from 'cli-progress';
 import type { CommandIo } from './command.ts';
+import { BarBlock, type BarRow, cut, layOut } from './progress-bars.ts';
 
-/** Milliseconds between lines where stderr is no terminal. */
+/** Milliseconds between blocks of lines where stderr is no terminal. */
 const LINE_INTERVAL = 5_000;
+const FRAME_INTERVAL = 200;
+/** Rates are means of so many milliseconds: shorter jumps about, longer hides that a stage has stopped. */
+const RATE_WINDOW = 10_000;
+const SAMPLE_INTERVAL = 250;
+/** A stage that waits for less than this between two shards is shown as running. */
+const SHORT_WAIT = 1_000;
 
-/** Shows one stage at a time: a bar on a terminal, a line every few seconds elsewhere. */
+/** The figures of one stage, as the run tells them. */
+export interface StageProgress {
+  name: string;
+  /** What comes in, in the plural: links. */
+  unit: string;
+  state: 'waiting' | 'running' | 'done' | 'failed';
+  /** Why it waits, in words: 'for links', 'staging is full (10,000,000 links)', 'for 3 failed shards of extract'. */
+  waitsFor?: string;
+  in: number;
+  out: number;
+  dropped: number;
+  /** Items that will come in as far as is known now; `final` when that number is certain. */
+  expected?: number;
+  final?: boolean;
+  shards: { finished: number; running: number; planned: number };
+}
+
+/** Shows stages that run at the same time: bars on a terminal, lines every few seconds elsewhere. Stages appear in the order in which they are first told. */
 export interface Progress {
-  start(name: string, unit: string, expected: number | undefined): void;
-  add(counts: { in?: number | undefined; out?: number | undefined; dropped?: number | undefined }): void;
-  /** Ends the stage's display with one line that stays. */
-  stop(line: string): void;
+  /** Tells the new figures of a stage; called often, cheap. */
+  update(stage: StageProgress): void;
+  /** A line that stays, above the bars. */
   note(line: string): void;
+  /** Ends the display: bars are removed, and nothing is printed any more. */
+  stop(): void;
 }
 
 export function createProgress(io: CommandIo, quiet: boolean): Progress {
-  if (quiet) return { start: () => undefined, add: () => undefined, stop: () => undefined, note: (line) => io.err(`${line}\n`) };
-  return io.terminal ? new BarProgress(io, io.terminal) : new LineProgress(io);
+  if (quiet) return new NotesOnly(io);
+  return io.terminal && io.environment['TERM'] !== 'dumb' ? new BarProgress(io, io.terminal) : new LineProgress(io);
 }
 
-class LineProgress implements Progress {
+class NotesOnly implements Progress {
   readonly #io: CommandIo;
-  #name = '';
-  #unit = '';
-  #expected: number | undefined;
-  #counts = { in: 0, out: 0, dropped: 0 };
-  #started = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
 
   constructor(io: CommandIo) {
     this.#io = io;
   }
 
-  start(name: string, unit: string, expected: number | undefined): void {
-    [this.#name, this.#unit, this.#expected] = [name, unit, expected];
-    this.#counts = { in: 0, out: 0, dropped: 0 };
-    this.#started = performance.now();
-    this.#timer = setInterval(() => this.#line(), LINE_INTERVAL);
+  update(): void {
+    // Quiet.
+  }
+
+  note(line: string): void {
+    if (!this.#stopped) this.#io.err(`${line}\n`);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+}
+
+/** What bars and lines share: the figures, the clock, and the line of a stage that is finished. */
+abstract class TimedProgress implements Progress {
+  protected readonly stages = new Map<string, StageFigures>();
+  protected stopped = false;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(interval: number) {
+    this.#timer = setInterval(() => this.show(performance.now()), interval);
     this.#timer.unref();
   }
 
-  add(counts: Parameters<Progress['add']>[0]): void {
-    addCounts(this.#counts, counts);
+  abstract note(line: string): void;
+  protected abstract show(at: number): void;
+
+  update(stage: StageProgress): void {
+    if (this.stopped) return;
+    const at = performance.now();
+    const known = this.stages.get(stage.name);
+    // A stage that was finished before this run has nothing to say.
+    if (!known) this.stages.set(stage.name, new StageFigures(stage, at));
+    else if (known.tell(stage, at)) this.note(known.finishedLine());
   }
 
-  stop(line: string): void {
+  stop(): void {
     clearInterval(this.#timer);
-    this.note(line);
-  }
-
-  note(line: string): void {
-    this.#io.err(`${line}\n`);
-  }
-
-  #line(): void {
-    const seconds = (performance.now() - this.#started) / 1000;
-    const rate = this.#counts.in / seconds;
-    const left = this.#expected && rate > 0 ? `, ${formatSeconds(Math.max(0, this.#expected - this.#counts.in) / rate)} left` : '';
-    const share = this.#expected ? ` of ${this.#expected}` : '';
-    this.note(`${this.#name}: ${this.#counts.in}${share} ${this.#unit}, ${this.#counts.dropped} dropped, ${formatRate(rate)}/s${left}`);
+    this.stopped = true;
   }
 }
 
-class BarProgress implements Progress {
+class LineProgress extends TimedProgress {
   readonly #io: CommandIo;
-  readonly #terminal: NodeJS.WritableStream;
-  #bar: SingleBar | undefined;
-  #counts = { in: 0, out: 0, dropped: 0 };
-  #expected: number | undefined;
-  #started = 0;
+  #saidWaiting = '';
+  #saidFailed = '';
+
+  constructor(io: CommandIo) {
+    super(LINE_INTERVAL);
+    this.#io = io;
+  }
+
+  note(line: string): void {
+    if (!this.stopped) this.#io.err(`${line}\n`);
+  }
+
+  protected show(at: number): void {
+    const stages = [...this.stages.values()];
+    const lines = stages.filter((stage) => stage.isRunning(at, LINE_INTERVAL)).map((stage) => stage.line(at));
+    const waiting = waitingLine(stages.filter((stage) => stage.told.state === 'waiting' && !stage.isRunning(at, LINE_INTERVAL)));
+    if (waiting !== '' && waiting !== this.#saidWaiting) lines.push(waiting);
+    const failed = stages.filter(({ told }) => told.state === 'failed').map(({ told }) => `${told.name} (${shards(told)})`);
+    const failedLine = failed.length > 0 ? `failed: ${failed.join('; ')}` : '';
+    if (failedLine !== '' && failedLine !== this.#saidFailed) lines.push(failedLine);
+    [this.#saidWaiting, this.#saidFailed] = [waiting, failedLine];
+    if (lines.length > 0) this.note(lines.join('\n'));
+  }
+}
+
+class BarProgress extends TimedProgress {
+  readonly #block: BarBlock;
 
   constructor(io: CommandIo, terminal: NodeJS.WritableStream) {
-    this.#io = io;
-    this.#terminal = terminal;
-  }
-
-  start(name: string, unit: string, expected: number | undefined): void {
-    this.#counts = { in: 0, out: 0, dropped: 0 };
-    this.#expected = expected;
-    this.#started = performance.now();
-    const total = expected ? '{bar} {percentage}% | {value}/{total}' : '{value}';
-    const width = Math.max(10, Math.min(30, this.#io.columns - 80));
-    this.#bar = new SingleBar({
-      format: `${name.padEnd(9)} ${total} ${unit} | {dropped} dropped | {rate}/s${expected ? ' | {left} left' : ''}`,
-      barCompleteChar: '█',
-      barIncompleteChar: '░',
-      barsize: width,
-      hideCursor: true,
-      clearOnComplete: true,
-      fps: 5,
-      stream: this.#terminal,
-    });
-    this.#bar.start(expected ?? 1, 0, { dropped: 0, rate: '-', left: '-' });
-  }
-
-  add(counts: Parameters<Progress['add']>[0]): void {
-    addCounts(this.#counts, counts);
-    const rate = this.#counts.in / ((performance.now() - this.#started) / 1000);
-    const left = this.#expected ? formatSeconds(Math.max(0, this.#expected - this.#counts.in) / rate) : '';
-    this.#bar?.update(this.#counts.in, { dropped: this.#counts.dropped, rate: formatRate(rate), left });
-  }
-
-  stop(line: string): void {
-    this.#bar?.stop();
-    this.#bar = undefined;
-    this.note(line);
+    super(FRAME_INTERVAL);
+    this.#block = new BarBlock(terminal, io.columns);
   }
 
   note(line: string): void {
-    this.#io.err(`${line}\n`);
+    if (!this.stopped) this.#block.draw(this.#lines(performance.now()), `${line}\n`);
+  }
+
+  override stop(): void {
+    if (!this.stopped) this.#block.draw([]);
+    super.stop();
+  }
+
+  protected show(at: number): void {
+    this.#block.draw(this.#lines(at));
+  }
+
+  /** A line per stage at work, one for all the others that wait, and never more than the terminal has. */
+  #lines(at: number): string[] {
+    const { columns, rows: room } = this.#block;
+    const open = [...this.stages.values()].filter(({ told }) => told.state !== 'done');
+    let shown = open.filter((stage) => stage.hasWork(at));
+    if (shown.length + 1 > room) shown = shown.filter(({ told }) => told.state !== 'waiting');
+    const waiting = open.filter((stage) => !shown.includes(stage));
+    const below = waiting.length > 0 ? [cut(waitingLine(waiting), columns)] : [];
+    const lines = layOut(
+      shown.map((stage) => stage.row(at)),
+      columns,
+    );
+    const left = room - below.length;
+    if (lines.length <= left) return [...lines, ...below];
+    return [...lines.slice(0, Math.max(0, left - 1)), cut(`… and ${lines.length - Math.max(0, left - 1)} more`, columns), ...below].slice(0, room);
   }
 }
 
-function addCounts(sum: { in: number; out: number; dropped: number }, counts: Parameters<Progress['add']>[0]): void {
-  sum.in += counts.in ?? 0;
-  sum.out += counts.out ?? 0;
-  sum.dropped += counts.dropped ?? 0;
+/** The figures last told of a stage, and how they moved. */
+class StageFigures {
+  told: StageProgress;
+  #toldAt: number;
+  /** What had come in when the display began. */
+  #inBefore: number;
+  /** When `in` had which value, oldest first; the first is where the rate counts from. */
+  #samples: { at: number; in: number }[];
+  #runningMs = 0;
+  #ranAt: number;
+  #ranSinceDone: boolean;
+
+  constructor(stage: StageProgress, at: number) {
+    this.told = { ...stage };
+    this.#toldAt = at;
+    this.#inBefore = stage.in;
+    this.#samples = [{ at, in: stage.in }];
+    this.#ranSinceDone = stage.state === 'running';
+    this.#ranAt = this.#ranSinceDone ? at : -Infinity;
+  }
+
+  /** Takes in new figures. True where the stage came to its end with them. */
+  tell(stage: StageProgress, at: number): boolean {
+    const before = this.told;
+    if (before.state === 'running') {
+      this.#runningMs += at - this.#toldAt;
+      this.#ranAt = at;
+    }
+    // The time that a stage waited for its first item is none of its rate's.
+    if (before.state !== 'running' && this.#ranAt === -Infinity) this.#samples = [{ at, in: before.in }];
+    if (stage.state === 'running') this.#ranAt = at;
+    if (stage.state === 'running' || stage.in > before.in) this.#ranSinceDone = true;
+    // What a failed try had counted is taken back.
+    if (stage.in < before.in) this.#samples = [{ at, in: stage.in }];
+    else if (stage.in > before.in && at - this.#samples.at(-1)!.at >= SAMPLE_INTERVAL) this.#samples.push({ at, in: stage.in });
+    this.told = { ...stage };
+    this.#toldAt = at;
+    if (stage.state !== 'done' || !this.#ranSinceDone) return false;
+    this.#ranSinceDone = false;
+    return true;
+  }
+
+  /** True while it runs, and for `within` milliseconds after. */
+  isRunning(at: number, within: number): boolean {
+    return this.told.state === 'running' || (this.told.state === 'waiting' && at - this.#ranAt < within);
+  }
+
+  /** Failed stages count too: they want to be seen. */
+  hasWork(at: number): boolean {
+    const { state, in: came, expected, shards } = this.told;
+    return state === 'failed' || this.isRunning(at, SHORT_WAIT) || came > 0 || (expected ?? 0) > 0 || shards.planned > shards.finished;
+  }
+
+  finishedLine(): string {
+    const { name, unit, in: came, out } = this.told;
+    const seconds = this.#runningMs / 1000;
+    const rate = seconds > 0 && came > this.#inBefore ? `, ${formatRate((came - this.#inBefore) / seconds)}/s` : '';
+    return `${name}: ${count(came, unit)} in, ${number(out)} out${seconds > 0 ? `, ${formatSeconds(seconds)}${rate}` : ''}`;
+  }
+
+  line(at: number): string {
+    const { name, unit, in: came, dropped, expected, final } = this.told;
+    const items = expected === undefined ? count(came, unit) : `${number(came)} of ${final ? '' : '~'}${count(expected, unit)}`;
+    const { rate, left } = this.#pace(at);
+    return [`${name}: ${items}`, `${number(dropped)} dropped`, rate, left].filter((part) => part !== '').join(', ');
+  }
+
+  row(at: number): BarRow {
+    const { name, unit, state, waitsFor, in: came, dropped, expected, final } = this.told;
+    const share = expected !== undefined && final ? (expected > 0 ? Math.min(1, came / expected) : 1) : undefined;
+    const waits = state === 'waiting' && !this.isRunning(at, SHORT_WAIT);
+    return {
+      name,
+      share,
+      percent: share === undefined ? (expected === undefined ? '' : '~') : `${Math.floor(share * 100)}%`,
+      count: expected === undefined ? number(came) : `${number(came)}/${final ? '' : '~'}${number(expected)}`,
+      unit: unitOf(expected ?? came, unit),
+      dropped: `${number(dropped)} dropped`,
+      ...this.#pace(at),
+      words: state === 'failed' ? `failed (${shards(this.told)})` : waits ? `waits${waitsFor === undefined ? '' : reason(waitsFor)}` : undefined,
+    };
+  }
+
+  /** Items a second of late, and the time left where the end is known. */
+  #pace(at: number): { rate: string; left: string } {
+    const { in: came, expected, final } = this.told;
+    const samples = this.#samples;
+    // A stage that counts only now and then has no step within the window: its rate then goes back to the step before.
+    while (samples.length > 1 && samples[1]!.at <= at - RATE_WINDOW && samples[1]!.in < came) samples.shift();
+    const [from] = samples;
+    const rate = at - from!.at < 1000 ? 0 : ((came - from!.in) * 1000) / (at - from!.at);
+    const left = rate > 0 && final && expected !== undefined && expected > came;
+    return { rate: rate > 0 ? `${formatRate(rate)}/s` : '', left: left ? `${formatSeconds((expected - came) / rate)} left` : '' };
+  }
+}
+
+function waitingLine(stages: readonly StageFigures[]): string {
+  if (stages.length === 0) return '';
+  return `waiting: ${stages.map(({ told }) => `${told.name}${told.waitsFor === undefined ? '' : reason(told.waitsFor)}`).join('; ')}`;
+}
+
+/** After "waits" or a stage's name: " for links", ": staging is full". */
+function reason(waitsFor: string): string {
+  return waitsFor.startsWith('for ') ? ` ${waitsFor}` : `: ${waitsFor}`;
+}
+
+function shards({ shards: { finished, planned } }: StageProgress): string {
+  return `${number(finished)} of ${count(planned, 'shards')} finished`;
+}
+
+function number(n: number): string {
+  return n.toLocaleString('en');
+}
+
+function count(n: number, unit: string): string {
+  return `${number(n)} ${unitOf(n, unit)}`;
+}
+
+function unitOf(n: number, unit: string): string {
+  return n === 1 ? unit.replace(/s$/, '') : unit;
 }
 
 export function formatRate(rate: number): string {
-  return Number.isFinite(rate) ? (rate >= 100 ? Math.round(rate).toLocaleString('en') : rate.toFixed(1)) : '-';
+  return Number.isFinite(rate) ? (rate >= 99.95 ? Math.round(rate).toLocaleString('en') : rate.toFixed(1)) : '-';
 }
 
 export function formatSeconds(seconds: number): string {
   if (!Number.isFinite(seconds)) return '-';
-  if (seconds < 100) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
+  if (seconds < 99.5) return `${seconds.toFixed(seconds < 9.95 ? 1 : 0)} s`;
   return seconds < 6000 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }

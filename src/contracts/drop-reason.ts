@@ -67,12 +67,12 @@ export const dropReasons = {
   },
 } as const satisfies Record<string, Record<string, string>>;
 
-export const stageNames = ['extract', 'dedup', 'ingest', 'download', 'filter', 'embed', 'tag', 'release', 'index'] as const;
-export const StageName = z.enum(stageNames);
-export type StageName = z.infer<typeof StageName>;
+/** Stages that drop something under a reason of this list. */
+export type StageName = keyof typeof dropReasons;
 
 type Reasons = typeof dropReasons;
-export type DropReason<S extends StageName = StageName> = S extends StageName ? keyof Reasons[S] & string : never;
+/** The reasons of a stage; any text for a stage that is not in the list (of a test). */
+export type DropReason<S extends string = string> = S extends StageName ? keyof Reasons[S] & string : string;
 
 /** Items dropped, by reason; a reason that did not occur is absent. */
 export const Dropped = z.record(z.string(), z.int().positive());

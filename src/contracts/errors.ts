@@ -1,6 +1,6 @@
 /**
  * The error classes say what the caller does with them. A message names the subject, what happened with which
- * values, and the next step; `cli/main` and `server/main` print the message only, never a stack trace.
+ * values, and the next step; `cli/main` prints the message only, never a stack trace.
  */
 
 /** Something expected went wrong. Base of the classes below; `exitCode` is the process's. */
@@ -23,8 +23,12 @@ export class UsageError extends PairmillError {
 
 /** One shard can't be finished (its input is unreadable, say): the run goes on with the others and ends with 1. */
 export class ShardError extends PairmillError {
-  constructor(message: string, options?: ErrorOptions) {
+  /** True where another try may succeed (a server that answers 503): the run tries again, with back-off. */
+  readonly heals: boolean;
+
+  constructor(message: string, { heals = false, ...options }: ErrorOptions & { heals?: boolean } = {}) {
     super(message, 1, options);
+    this.heals = heals;
   }
 }
 

@@ -26,7 +26,10 @@ export const VectorIndexDescription = z.object({
 });
 export type VectorIndexDescription = z.infer<typeof VectorIndexDescription>;
 
-/** `index/index.json`. */
+/**
+ * `index/index.json`, the pointer to an index: each build lies in a folder of its own, and this file, replaced last, names it. Paths
+ * are relative to the folder of this file.
+ */
 export const IndexDescription = z.object({
   tool: z.literal('pairmill'),
   version: z.string(),
@@ -34,7 +37,7 @@ export const IndexDescription = z.object({
   model: z.object({ id: z.string(), sha256: z.record(z.string(), z.string()) }),
   dimensions: z.int(),
   rows: z.int(),
-  /** Folder of the LanceDB table, below that of index.json. */
+  /** Of the LanceDB table: `NNNNN-N`, the shard and the number of the build. */
   folder: z.string(),
   vectors: z.partialRecord(Modality, VectorIndexDescription),
   /** Columns of tags, by which a search can be filtered. */

@@ -6,6 +6,8 @@ export interface OptionMeta {
   unit?: string;
   /** Name of the value in help: FILE, URL, N. */
   value?: string;
+  /** Value of the flag where it is given without one. */
+  bare?: string;
   /** Other spellings, such as img2dataset's or clip-retrieval's. */
   aliases?: string[];
   /** False where the value can't change the result (threads, progress): left out of the fingerprint. */

@@ -11,6 +11,12 @@ export const setNames = ['en', 'multi', 'nolang'] as const;
 export const SetName = z.enum(setNames);
 export type SetName = z.infer<typeof SetName>;
 
+/** The set to which a sample belongs by its language. */
+export function setOfLanguage(language: string): SetName {
+  if (language === '') return 'nolang';
+  return language === 'en' ? 'en' : 'multi';
+}
+
 /** An image link with its text. `candidates/NNNNN.parquet` (extract) and `links/SET/NNNNN.parquet` (dedup). */
 export const Candidate = z.object({
   url: z.string().describe('absolute http(s) URL of the image'),
@@ -36,8 +42,32 @@ export const Link = Candidate;
 export type Link = Candidate;
 
 /**
+ * `batches/NNNNN.parquet`: links to download, drawn from the database or cut out of a list, in the order of the samples to be.
+ * Further columns of the links come after these.
+ */
+export const BatchLink = z.object({
+  hash: z.int64(),
+  url: z.string(),
+  text: z.string().describe('empty where there is none'),
+  language: z.string(),
+  licence: z.string().nullable(),
+  uid: z.string(),
+  page_url: z.string(),
+  crawl_file: z.string(),
+  record_offset: z.int64().nullable(),
+});
+export type BatchLink = z.infer<typeof BatchLink>;
+
+/** A schema of ours with the columns of an input that it does not know, first or last. They may all be null. */
+export function withFurtherColumns<S extends z.ZodObject>(known: S, further: Readonly<Record<string, z.ZodType>>, where: 'first' | 'last'): S {
+  const unknown = Object.fromEntries(Object.entries(further).filter(([name]) => !Object.hasOwn(known.shape, name)));
+  return z.object(where === 'first' ? { ...unknown, ...known.shape } : { ...known.shape, ...unknown }) as unknown as S;
+}
+
+/**
  * `samples/NNNNN.parquet`: a row for every link of the batch, failed ones too; order of img2dataset: input columns,
- * caption, url, then key … exif and the file's hash. The tar holds the successes only.
+ * caption, url, then key … exif and the file's hash. The tar holds the successes only. Further columns of the input
+ * come first (`withFurtherColumns`).
  */
 export const Sample = z.object({
   language: z.string(),
@@ -46,7 +76,7 @@ export const Sample = z.object({
   uid: z.string(),
   page_url: z.string(),
   crawl_file: z.string(),
-  record_offset: z.int64(),
+  record_offset: z.int64().nullable().describe('null where it is not known'),
   caption: z.string(),
   url: z.string(),
   key: z.string().describe('nine digits: shard, then index'),

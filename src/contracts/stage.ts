@@ -1,43 +1,84 @@
 import type { z } from 'zod';
-import type { DropReason, StageName } from './drop-reason.ts';
+import type { Dataset, DatasetInput, DatasetState } from './dataset.ts';
+import type { DropReason } from './drop-reason.ts';
 import type { Reject } from './records.ts';
+import type { ShardFiles, ShardWriter } from './shard-files.ts';
 
-/** The unit of work: one output shard of one stage. Plain data: it crosses threads and, later, machines. */
-export interface Shard {
+/** The unit of work: one output shard of one stage. Plain data: it crosses threads and machines. */
+export interface Shard<Work = unknown> {
   /** Digits, zero-padded: the base name of what is written (`00000.tar`, `00000_stats.json`). */
   readonly name: string;
-  /** Path of each input, with what identifies its content: the fingerprint in its marker, else its size. */
+  /** What exactly is to be done (which file, which rows, which partition): plain JSON, checked by the stage's `work`. */
+  readonly work: Work;
+  /** What it is made from, and how that is known. With other inputs a finished shard is stale. */
   readonly inputs: readonly ShardInput[];
+  /** Shards of the same stage that must be finished before this one; their lineage counts as an input. */
+  readonly after?: readonly string[];
 }
 
 export interface ShardInput {
-  readonly path: string;
-  readonly identity: string;
+  /** `candidates/00003`, or the name of a file from outside. Never an absolute path: a run may be moved. */
+  readonly name: string;
+  readonly digest: string;
 }
 
-/** Where a stage reads and writes. Paths are absolute. */
-export interface StageFolders {
-  /** Folder (or file, glob, list) that the stage reads. */
-  readonly input: string;
-  /** Folder that the stage writes. */
-  readonly output: string;
-  /** `rejects/` of the run. */
-  readonly rejects: string;
-  /** Folders of other stages by name, for the few stages that read more than one (release, index). */
-  readonly stages: Readonly<Partial<Record<StageName, string>>>;
-  /** PostgreSQL connection URL, where there is one. */
-  readonly database?: string | undefined;
-  /** What the environment says of S3, credentials included: for memory only, never written or printed. */
-  readonly aws?: Readonly<Record<string, string>> | undefined;
+/** All shards of a stage, as far as they follow from what is there now. */
+export interface Plan<Work = unknown> {
+  readonly shards: readonly Shard<Work>[];
+  /** False where more may come when more of the inputs is there. With sealed inputs it is true. */
+  readonly complete: boolean;
 }
 
-export interface StageContext<Options> {
+/** What a plan follows from. */
+export interface PlanContext<Options, Work = unknown> {
   readonly options: Options;
-  readonly folders: StageFolders;
+  /** `--input` of a stage that takes files from outside; else undefined. */
+  readonly input: string | undefined;
+  /** State of each dataset that the stage reads, by name; one that is optional and absent is not in it. */
+  readonly datasets: Readonly<Record<string, DatasetState>>;
+  /** What the stage has finished. */
+  readonly own: DatasetState;
+  /** Work that earlier plans have chosen, by shard name in order; only of a stage that `records`. */
+  readonly recorded: ReadonlyMap<string, Work>;
+  /** What the environment says of S3: for memory only, never written or printed. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The run's folder or s3:// prefix: paths below it are recorded relative to it. */
+  readonly runLocation: string;
 }
 
-/** What a shard's run may do to the world beyond its own files. */
-export interface Effects<S extends StageName = StageName> {
+/** What a stage keeps between shards: an HTTP client, a model, a bloom filter. */
+export interface Resources {
+  /**
+   * The resource of a kind for a key (the options that make it, as plain data): made where this thread has none, kept for later
+   * shards while there is room, closed by the runtime (`close`, where it has one). It is not closed while the shard that asked
+   * for it runs.
+   */
+  get<T extends object>(kind: string, key: unknown, make: () => T | Promise<T>): Promise<T>;
+}
+
+/** What a running shard can see. */
+export interface RunContext<Options> {
+  readonly options: Options;
+  readonly input: string | undefined;
+  /** A dataset that the stage reads. Undefined where it is optional and absent. */
+  dataset(name: string): Dataset | undefined;
+  /** The dataset that the stage writes, for what it keeps beside its shards. */
+  readonly own: Dataset;
+  /** An empty local folder that goes with the shard. */
+  readonly scratch: string;
+  readonly resources: Resources;
+  /** Connection URL of PostgreSQL; the server of the run is started when the first shard asks. */
+  database(): Promise<string>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly runLocation: string;
+  /** Random, given to the run once: a database says with it whose links it holds. */
+  readonly runId: string;
+  /** --accept-changed: keep what other inputs have made. */
+  readonly acceptChanged: boolean;
+}
+
+/** What a shard's run may do to the world. */
+export interface Effects<S extends string = string> {
   /** Aborted when the run stops; long waits listen to it. */
   readonly signal: AbortSignal;
   /** Adds to the progress display: items come in and items passed on since the last call. */
@@ -47,6 +88,8 @@ export interface Effects<S extends StageName = StageName> {
    * A function is called only for an item that is kept.
    */
   drop(reason: DropReason<S>, item: Omit<Reject, 'reason'> | (() => Omit<Reject, 'reason'>)): void;
+  /** The files of the shard. They are closed, counted, hashed and published together when `run` has returned, and vanish when it throws. */
+  readonly files: ShardFiles;
   /**
    * Marks a named point in the order of writes. Does nothing in production; the kill tests kill the process
    * group at such a point.
@@ -54,12 +97,12 @@ export interface Effects<S extends StageName = StageName> {
   reached(point: string): void;
 }
 
-/** What the stage says of a finished shard; the runtime adds times, fingerprint and what was dropped. */
+/** What the stage says of a finished shard; the runtime adds times, files, digests and what was dropped. */
 export interface ShardResult {
   /** Items that came in. */
   in: number;
-  /** Items written, counted by reading the output again. */
-  out: number;
+  /** Items written: counted by reading again what these writers wrote; a number only where no file holds them. */
+  out: number | readonly ShardWriter[];
   /** What the user should hear of, though nothing failed: a crawl file cut in the middle, say. One sentence each. */
   warnings?: string[];
   /** Further keys for `_stats.json` (img2dataset's, for instance). */
@@ -67,34 +110,56 @@ export interface ShardResult {
 }
 
 /**
- * A stage: a function of (one input shard, options, effects) that knows its shard and not the machine it runs on.
- * `plan` lists the shards in a fixed order and does no work; it may be lazy (download draws a batch when a worker
- * is free). `run` writes under temporary names and moves into place; the runtime then writes the marker.
+ * A stage: `plan` says which shards follow from what is there, `run` makes one, `seal` rounds off when all are there.
+ * It knows its shard and not the machine it runs on, and keeps no state in its module.
  */
-export interface Stage<S extends StageName = StageName, Schema extends z.ZodObject = z.ZodObject> {
+export interface Stage<S extends string = string, Schema extends z.ZodObject = z.ZodObject, Work = unknown> {
   readonly name: S;
   /** One sentence for help, README and ARCHITECTURE. */
   readonly does: string;
-  /** Folder of the run that it reads, and the one that it writes (of `ingest`, only the markers). */
-  readonly reads: string;
+  /** Datasets that it reads, by name; the first is the one that `--input` names. */
+  readonly reads: readonly DatasetInput[];
+  /** Datasets that later stages write and that it looks at where they are there: its shards do not follow from them. */
+  readonly consults?: readonly string[];
+  /** The dataset that it writes: the name of its folder in the run. */
   readonly writes: string;
-  /** Where it needs `folders.database`: always, or unless its input is given. */
-  readonly usesDatabase?: 'always' | 'without-input';
+  /** What `--input` may name instead of a dataset (crawl files, a list of links). Such a stage plans without its datasets then. */
+  readonly takes?: string;
   /** Unit of the counts: `links`, `samples`, … */
   readonly unit: string;
-  /** Version of what it writes; part of the fingerprint. */
+  /** Version of what it writes; part of `made_by`. */
   readonly format: number;
   readonly options: Schema;
-  /** True where a decision depends on all shards before: shards run one after another, in order. */
-  readonly ordered?: boolean;
+  readonly work: z.ZodType<Work>;
+  /** True where planning chooses (which file has which number): the choice is recorded, and `recorded` gives it back. */
+  readonly records?: boolean;
+  /** Options that name the place of a dataset, by option: `--tags DIR` of release is where its dataset `tags` lies. */
+  readonly locates?: Readonly<Record<string, string>>;
+  /** True where its input can't be had again (links die): a stale shard is refused and not made again unasked. */
+  readonly irreplaceable?: boolean;
+  /** True where the new is written beside the old and takes its place at once, so that a reader can go on. */
+  readonly swaps?: boolean;
+  /** `io`: waits for the network more than it computes, and does not take a core from other stages. */
+  readonly threads?: 'cpu' | 'io';
+  /** Shards that may run at a time, where memory sets a bound. */
+  maxRunning?(options: z.output<Schema>): number;
+  /** Finished shards that may wait for their reader, for each worker; where it is reached, no further one is started. */
+  readonly maxAhead?: number;
+  /** False while the stage is to wait although it could go on (staging is full). `running` are its own names. */
+  mayStart?(context: {
+    options: z.output<Schema>;
+    datasets: Readonly<Record<string, DatasetState>>;
+    own: DatasetState;
+    readers: Readonly<Record<string, DatasetState>>;
+  }): boolean;
   /** What the user should know before the first shard (memory that it will take, say): a line each. */
   announce?(options: z.output<Schema>): string[];
-  plan(context: StageContext<z.output<Schema>>, effects: Pick<Effects<S>, 'reached'>): AsyncIterable<Shard> | Promise<Shard[]>;
-  run(shard: Shard, context: StageContext<z.output<Schema>>, effects: Effects<S>): Promise<ShardResult>;
-  /** sha256 of the model files that the options name, for the fingerprint. Absent: no model. */
+  /** Throws UsageError where options contradict each other; before anything is done. */
+  check?(options: z.output<Schema>): void;
+  /** sha256 of the model files that the options name, for `made_by`. Absent: no model. */
   models?(options: z.output<Schema>): Promise<Record<string, string>>;
-  /** After the marker of a shard is on disk: let go of what only a redo would need (a lease). Idempotent. */
-  finished?(shard: Shard, context: StageContext<z.output<Schema>>): Promise<void>;
-  /** What serves this stage beside its own output, e.g. closing a pool. Called once per worker at its end. */
-  close?(): Promise<void>;
+  plan(context: PlanContext<z.output<Schema>, Work>): Plan<Work> | Promise<Plan<Work>>;
+  run(shard: Shard<Work>, context: RunContext<z.output<Schema>>, effects: Effects<S>): Promise<ShardResult>;
+  /** When all its shards are there, and again when one of them has changed. Idempotent. */
+  seal?(context: RunContext<z.output<Schema>>, effects: Pick<Effects<S>, 'signal' | 'reached'>): Promise<void>;
 }

@@ -1,5 +1,5 @@
 import postgres from 'postgres';
-import { messageOf, UsageError } from '../contracts/errors.ts';
+import { messageOf, type PairmillError, RunError, UsageError } from '../contracts/errors.ts';
 
 /** A pool of connections; a tagged template runs a query. int8 comes and goes as BigInt: a hash is never a number. */
 export type Database = postgres.Sql<{ bigint: bigint }>;
@@ -9,35 +9,50 @@ const CONNECT_TIMEOUT_MS = 20_000;
 export interface ConnectOptions {
   /** Connections at most. */
   readonly max?: number;
+  /** Its abort ends the attempt. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * Connects to a server by URL: `postgres://user:password@host:port/database`, or over a Unix socket
  * `postgres://user@/database?host=/folder`. Nothing of the PG… environment is used that the URL states.
- * Throws UsageError where the server can't be reached or refuses us. The caller ends it with `await sql.end()`.
+ * Throws UsageError where the server can't be reached or refuses us, RunError where that is the run's own server, and when
+ * the signal aborts. The caller ends it with `await sql.end()`.
  */
-export async function connect(url: string, { max = 4 }: ConnectOptions = {}): Promise<Database> {
+export async function connect(url: string, { max = 4, signal }: ConnectOptions = {}): Promise<Database> {
   const sql = open(url, max);
   try {
-    await withinTime(sql`SELECT 1`);
+    await withinTime(sql`SELECT 1`, signal);
     return sql;
   } catch (cause) {
-    await sql.end({ timeout: 1 });
-    throw new UsageError(`The database ${withoutPassword(url)} can't be used: ${reason(cause)}. Check --db, and that the server runs.`, { cause });
+    await sql.end({ timeout: signal?.aborted ? 0 : 1 });
+    throw cannotConnect(url, cause, signal);
   }
 }
 
 /** The driver's own limit ends with the TCP connection: a peer that accepts and is silent would hold us for ever. */
-async function withinTime(query: PromiseLike<unknown>): Promise<void> {
+async function withinTime(query: PromiseLike<unknown>, signal: AbortSignal | undefined): Promise<void> {
   let timer;
+  let onabort = (): void => undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(new Error(`no answer in ${CONNECT_TIMEOUT_MS / 1000} s`)), CONNECT_TIMEOUT_MS + 1000);
+    onabort = () => reject(new Error('stopped'));
+    if (signal?.aborted) onabort();
+    else signal?.addEventListener('abort', onabort, { once: true });
   });
   try {
     await Promise.race([query, late]);
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener('abort', onabort);
   }
+}
+
+function cannotConnect(url: string, cause: unknown, signal: AbortSignal | undefined): PairmillError {
+  if (signal?.aborted) return new RunError('Stopped while it connected to the database. The same command goes on from here.', { cause });
+  if (/[?&]host=(%2F|\/)[^&]*pairmill-\w{6}(&|$)/i.test(url))
+    return new RunError(`PostgreSQL of this run can't be reached: ${reason(cause)}. Start the same command again: nothing is lost.`, { cause });
+  return new UsageError(`The database ${withoutPassword(url)} can't be used: ${reason(cause)}. Check --db, and that the server runs.`, { cause });
 }
 
 function open(url: string, max: number): Database {

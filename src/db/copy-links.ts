@@ -1,130 +1,158 @@
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { messageOf, ShardError } from '../contracts/errors.ts';
+import { RunError, systemCode } from '../contracts/errors.ts';
 import type { Database } from './client.ts';
-import { copyChunks } from './copy-text.ts';
+import { copyHashes, copyPositions, copyRows } from './copy-rows.ts';
+import { databaseError } from './database-error.ts';
+import { type LinkFile, LinkFileReader } from './link-file.ts';
 import { type LosableConnection, openConnection } from './losable-connection.ts';
-import { linkColumns, type StagedLink } from './staged-link.ts';
+import { retractFrom } from './retract-links.ts';
+import { lockForChange } from './staging-locks.ts';
 
 export interface LinksShard {
-  /** Name of the shard, unique in the run: `en/00000`. */
-  readonly shard: string;
-  /** What made the shard; a second ingest of the name with another fingerprint is an error. */
-  readonly fingerprint: string;
-  /** Read once, in order; not at all where the shard is in already. */
-  readonly rows: Iterable<StagedLink> | AsyncIterable<StagedLink>;
-  /** Called at `ingest.leased` (inside the transaction, before COPY) and `ingest.committing` (COMMIT is on its way). */
+  readonly shard: number;
+  /** Of the shard and all before it (`chainOf`): what decides which of its rows are duplicates. */
+  readonly chain: string;
+  /** Read in order; not at all where the shard is in already. */
+  readonly files: readonly LinkFile[];
+  readonly signal?: AbortSignal | undefined;
+  /** True where the caller has locked the tables for itself. */
+  readonly locked?: boolean;
+  /** Called with rows that were read. */
+  readonly progress?: ((rows: number) => void) | undefined;
+  /** Called at `leased` (inside the transaction, before COPY) and `committing` (COMMIT is on its way). */
   readonly reached?: ((point: string) => void) | undefined;
 }
 
-export interface IngestedShard {
+export interface CopiedShard {
   /** Rows of the shard. */
   readonly rows: number;
-  /** Positions of the rows that were dropped: their hash came before, in this shard or in another one. Ascending. */
+  /** Positions of the rows that were dropped: their hash came before, in this shard or in one before it. Ascending. */
   readonly duplicates: readonly number[];
   /** True where an earlier call had brought the rows. */
   readonly already: boolean;
+  /** Values that were left out because they are absurdly long, by column. */
+  readonly tooLong: ReadonlyMap<string, number>;
 }
 
+const NOT_UTF8 = '22021';
+const NOT_UNIQUE = '23505';
+
 /**
- * Brings one shard of links into the database: all its rows or, wherever the process or the server is killed, none.
- * Called again it does nothing and returns the same counts.
+ * Brings one shard of links into the database: all its rows or, wherever the process or the server is killed, none. Called
+ * again it does nothing and returns the same counts. Where its links (or those of a shard before it) have changed, the
+ * rows that it and all later shards have brought are taken back first; rows of it that are drawn already stay drawn.
  *
- * The rows go into a table by the order of their hash. A hash is as good as random, so that the pages which
- * TABLESAMPLE SYSTEM returns whole hold no runs of one host; no seed and no memory is needed for it.
- *
- * Measured (2 busy cores): 50-75 k rows/s a connection, against 306-513 k rows/s of a bare COPY without the dedup;
- * 117-256 bytes a waiting link (as long as it is), and 68 bytes for ever in `hashes` when shards come one by one.
- *
- * Throws ShardError where a row can't be stored or the shard is in with another fingerprint.
+ * Throws ShardError where a row can't be stored, RunError where the database is gone.
  */
-export async function copyLinks(sql: Database, { shard, fingerprint, rows, reached }: LinksShard): Promise<IngestedShard> {
-  const connection = openConnection(sql);
+export async function copyLinks(sql: Database, shard: LinksShard): Promise<CopiedShard> {
   try {
-    return await Promise.race([connection.lost, ingest(connection, { shard, fingerprint, rows, reached })]);
+    return await copyOnce(sql, shard, false);
   } catch (error) {
-    if (error instanceof ShardError) throw error;
-    throw new ShardError(`links ${shard} can't be brought into the database: ${messageOf(error)}`, { cause: error });
+    shard.signal?.throwIfAborted();
+    if (systemCode(error) !== NOT_UTF8) throw databaseError(`links ${shard.shard} can't be brought into the database`, error);
+  }
+  try {
+    return await copyOnce(sql, shard, true);
+  } catch (error) {
+    throw databaseError(`links ${shard.shard} can't be brought into the database`, error);
+  }
+}
+
+async function copyOnce(sql: Database, shard: LinksShard, clean: boolean): Promise<CopiedShard> {
+  const connection = openConnection(sql, shard.signal);
+  try {
+    return await Promise.race([connection.lost, copy(connection, shard, clean)]);
   } finally {
-    // Ending it rolls back what was not committed, and drops the temporary table.
+    // Ending it rolls back what was not committed, and drops the temporary tables.
     await connection.sql.end({ timeout: 1 });
   }
 }
 
 /**
  * The driver connects anew by itself after a loss, and would go on there outside of any transaction. So all that is
- * written is one statement, which needs this connection's temporary table, and a loss makes COMMIT's answer void.
+ * written needs this connection's temporary table, and a loss makes COMMIT's answer void.
  */
-async function ingest({ sql, signal }: LosableConnection, { shard, fingerprint, rows, reached }: LinksShard): Promise<IngestedShard> {
+async function copy(connection: LosableConnection, { shard, chain, files, locked, progress, reached }: LinksShard, clean: boolean): Promise<CopiedShard> {
+  const { sql, signal } = connection;
   await sql`BEGIN`;
-  // A second ingest of the same shard waits here until the first has committed.
-  await sql`SELECT pg_advisory_xact_lock(hashtextextended(${shard}, 0))`;
-  const known = await ingestedShard(sql, shard, fingerprint);
+  if (!locked) await lockForChange(sql);
+  // A second copy of the same shard waits here until the first has committed.
+  await sql`SELECT pg_advisory_xact_lock(hashtextextended('pairmill shard', ${BigInt(shard)}))`;
+  const known = await copiedShard(sql, shard, chain);
   if (known) {
     await sql`COMMIT`;
     return known;
   }
-  reached?.('ingest.leased');
-  await sql`CREATE TEMP TABLE incoming (position integer NOT NULL, LIKE pairmill.links) ON COMMIT DROP`;
-  const target = await sql.unsafe(`COPY incoming (position, ${linkColumns.join(', ')}) FROM STDIN`).writable();
-  await pipeline(Readable.from(copyChunks(rows), { objectMode: true }), target, { signal });
-  const counts = await moveIncoming(sql, shard, fingerprint);
+  await retractFrom(sql, shard);
+  reached?.('leased');
+  const readers: LinkFileReader[] = [];
+  for (const file of files) readers.push(await LinkFileReader.open(file));
+  const { rows, duplicates, drawn } = (await addHashes(connection, shard, readers)) ?? (await claimHashes(connection, shard, readers));
+  const skip = new Set([...duplicates, ...drawn]);
+  const { tooLong } = await copyRows(connection, 'pairmill.links', readers, { skip, clean, read: progress });
+  await sql`INSERT INTO pairmill.ingested (shard, chain, rows, duplicates) VALUES (${shard}, ${chain}, ${rows}, ${`{${duplicates.join(',')}}`}::text::integer[])`;
+  const counted = await sql`UPDATE pairmill.staging SET live = live + ${rows - skip.size}`;
+  if (counted.count === 0) throw new RunError('The database has lost its tables meanwhile. Start the same command again: they are filled anew from the links.');
   const commit = sql`COMMIT`.execute();
   // The driver writes in the next turn of the event loop; two turns later the message has left this process.
   await nextTurn();
   await nextTurn();
-  reached?.('ingest.committing');
+  reached?.('committing');
   await commit;
   signal.throwIfAborted();
-  return { ...counts, already: false };
+  return { rows, duplicates, already: false, tooLong };
 }
 
-async function ingestedShard(sql: Database, shard: string, fingerprint: string): Promise<IngestedShard | undefined> {
-  const [row] = await sql<{ fingerprint: string; rows: bigint; duplicates: string }[]>`
-    SELECT fingerprint, rows, array_to_string(duplicates, ',') AS duplicates FROM pairmill.ingested WHERE shard = ${shard}`;
-  if (!row) return undefined;
-  if (row.fingerprint !== fingerprint) {
-    throw new ShardError(
-      `links ${shard} are in the database from another input (fingerprint ${row.fingerprint.slice(0, 12)}…, now ${fingerprint.slice(0, 12)}…). Use another database or run folder.`,
-    );
+async function copiedShard(sql: Database, shard: number, chain: string): Promise<CopiedShard | undefined> {
+  const [row] = await sql<{ rows: bigint; duplicates: string }[]>`
+    SELECT rows, array_to_string(duplicates, ',') AS duplicates FROM pairmill.ingested WHERE shard = ${shard} AND chain = ${chain}`;
+  return row && { rows: Number(row.rows), duplicates: numbers(row.duplicates), already: true, tooLong: new Map() };
+}
+
+/** What became of the hashes of a shard: positions of those that came before, and of links that are drawn already. */
+interface ClaimedHashes {
+  rows: number;
+  duplicates: number[];
+  /** They are the shard's, but wait no more. */
+  drawn: number[];
+}
+
+/** The usual case, in which all hashes are new; undefined where one is not. A third of the time of `claimHashes`. */
+async function addHashes(connection: LosableConnection, shard: number, readers: readonly LinkFileReader[]): Promise<ClaimedHashes | undefined> {
+  const { sql } = connection;
+  const [vanished] = await sql<{ some: boolean }[]>`SELECT EXISTS (SELECT FROM pairmill.vanished) AS some`;
+  if (vanished!.some) return undefined;
+  await sql`SAVEPOINT hashes`;
+  try {
+    return { rows: await copyHashes(connection, readers, shard), duplicates: [], drawn: [] };
+  } catch (error) {
+    if (systemCode(error) !== NOT_UNIQUE) throw error;
+    await sql`ROLLBACK TO hashes`;
+    return undefined;
   }
-  return { rows: Number(row.rows), duplicates: numbers(row.duplicates), already: true };
 }
 
-/**
- * Moves what is new from incoming to links, and writes down the shard and the new size of the staging table; of equal
- * hashes the first row of the shard stays.
- */
-async function moveIncoming(sql: Database, shard: string, fingerprint: string): Promise<{ rows: number; duplicates: number[] }> {
-  const columns = linkColumns.map((column) => `incoming.${column}`).join(', ');
-  const [row] = await sql.unsafe<{ rows: bigint; duplicates: string; size: bigint }[]>(
-    `
-    WITH ranked AS MATERIALIZED (
+/** Gives the shard the hashes that none before it has. */
+async function claimHashes(connection: LosableConnection, shard: number, readers: readonly LinkFileReader[]): Promise<ClaimedHashes> {
+  const { sql } = connection;
+  await sql`CREATE TEMP TABLE incoming (position integer NOT NULL, hash bigint NOT NULL) ON COMMIT DROP`;
+  await sql`CREATE TEMP TABLE adopted (hash bigint NOT NULL) ON COMMIT DROP`;
+  const rows = await copyPositions(connection, 'incoming', readers);
+  await sql`
+    WITH found AS (DELETE FROM pairmill.vanished WHERE hash IN (SELECT hash FROM incoming) RETURNING hash)
+    INSERT INTO adopted SELECT hash FROM found`;
+  await sql`INSERT INTO pairmill.hashes (hash, shard) SELECT hash, ${shard}::integer FROM incoming ORDER BY hash ON CONFLICT DO NOTHING`;
+  const [row] = await sql<{ duplicates: string; drawn: string }[]>`
+    WITH ranked AS (
       SELECT position, hash, row_number() OVER (PARTITION BY hash ORDER BY position) AS nth FROM incoming
-    ), fresh AS (
-      INSERT INTO pairmill.hashes SELECT hash FROM ranked WHERE nth = 1 ORDER BY hash ON CONFLICT DO NOTHING RETURNING hash
-    ), kept AS MATERIALIZED (
-      SELECT position FROM ranked JOIN fresh USING (hash) WHERE nth = 1
-    ), placed AS (
-      INSERT INTO pairmill.links (${linkColumns.join(', ')})
-      SELECT ${columns} FROM incoming JOIN kept USING (position) ORDER BY incoming.hash
-      RETURNING 1
-    ), entry AS (
-      INSERT INTO pairmill.ingested (shard, fingerprint, rows, duplicates)
-      SELECT $1, $2, (SELECT count(*) FROM incoming), ARRAY(
-        SELECT position FROM ranked WHERE NOT EXISTS (SELECT FROM kept WHERE kept.position = ranked.position) ORDER BY position)
-      RETURNING rows, duplicates
-    ), size AS (
-      UPDATE pairmill.staging SET live = live + (SELECT count(*) FROM placed) RETURNING (SELECT count(*) FROM placed) AS placed
+    ), judged AS (
+      SELECT position, nth > 1 OR hashes.shard <> ${shard} AS duplicate, adopted.hash IS NOT NULL AS drawn
+      FROM ranked JOIN pairmill.hashes USING (hash) LEFT JOIN adopted USING (hash)
     )
-    SELECT rows, array_to_string(duplicates, ',') AS duplicates, (SELECT placed FROM size) AS size FROM entry`,
-    [shard, fingerprint],
-  );
-  const rows = Number(row!.rows);
-  const duplicates = numbers(row!.duplicates);
-  if (Number(row!.size) + duplicates.length !== rows) throw new Error(`${rows} rows came, ${row!.size} were placed and ${duplicates.length} are duplicates`);
-  return { rows, duplicates };
+    SELECT coalesce(string_agg(position::text, ',' ORDER BY position) FILTER (WHERE duplicate), '') AS duplicates,
+      coalesce(string_agg(position::text, ',' ORDER BY position) FILTER (WHERE drawn AND NOT duplicate), '') AS drawn
+    FROM judged`;
+  return { rows, duplicates: numbers(row!.duplicates), drawn: numbers(row!.drawn) };
 }
 
 function numbers(list: string): number[] {

@@ -1,51 +1,64 @@
-import { chmod, chown, mkdir, mkdtemp, realpath, stat } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, mkdtemp, readdir, realpath, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { RunError } from '../contracts/errors.ts';
-import { copyPostgres, installedPostgres, linkLibraries, type PostgresPrograms, programEnvironment } from './postgres-package.ts';
-import { canEnter, runAs, type ServerAccount } from './server-account.ts';
-import { readServerRecord, type ServerRecord, writeServerRecord } from './server-record.ts';
+import { join, sep } from 'node:path';
+import { RunError, UsageError } from '../contracts/errors.ts';
+import { canEnter, type ServerAccount } from './server-account.ts';
+import { stopOrphan } from './server-processes.ts';
+import { readServerRecord, type ServerHome, type ServerRecord, writeServerRecord } from './server-record.ts';
 
 /** sun_path holds 108 bytes on Linux and 104 on macOS, the file name `.s.PGSQL.5432` and a NUL included. */
 const MAX_SOCKET_FOLDER_BYTES = 104 - '/.s.PGSQL.5432'.length - 1;
 
+/** What a server has in its place, as far as it may have been copied along with the run folder. */
+const OURS = /^(data|initdb(-\w{6})?|lib|runtime(\.partial)?|server\.log)$/;
+
 /**
- * The folder for data/ and runtime/: `home` (in the run folder) where the account can reach it, else a private one
- * under /var/tmp, which the record names and later starts use again. Throws RunError where that one has gone.
+ * The place for data/ and runtime/: `home` (in the run folder) where the account can reach it, else a private folder under
+ * /var/tmp, which the record names and later starts use again. The database is a cache, so a place that is gone, or that
+ * this user can't use, is replaced.
+ *
+ * In a run folder that was copied or moved the record is another folder's: what it names is left alone, since the other
+ * run may be working there, and what was copied along is removed: files that were copied from under a running server are
+ * no database. Throws UsageError where `postgres/` holds what this run must not remove.
  */
-export async function serverPlace(home: string, account: ServerAccount): Promise<ServerRecord> {
-  const known = await readServerRecord(home);
-  if (known) {
-    if (known.initialised && !(await exists(join(known.place, 'data', 'PG_VERSION')))) {
-      throw new RunError(
-        `The database of this run was in ${known.place}/data and is gone. Its links can't be had back: ` +
-          `remove ${home} and the folders of the ingest stage and of those after it, and start again.`,
-      );
-    }
-    if (await canEnter(account, known.place)) return known;
-    if (known.initialised) {
-      throw new RunError(`The database in ${known.place} was made by another user. Run as that user, or give a server with --db postgres://….`);
-    }
+export async function serverPlace(home: ServerHome, account: ServerAccount): Promise<ServerRecord> {
+  const record = await readServerRecord(home);
+  if (typeof record === 'object') {
+    if (await isUsable(record.place, home, account)) return record;
+  } else {
+    await clearCopied(home, record);
   }
-  let place = home;
-  if (!(await canEnter(account, home))) {
+  let place = home.path;
+  if (!(await canEnter(account, place))) {
     place = await mkdtemp((await exists('/var/tmp')) ? '/var/tmp/pairmill-' : join(tmpdir(), 'pairmill-'));
     await chmod(place, 0o711);
   }
-  const record = { place, initialised: false };
-  await writeServerRecord(home, record);
-  return record;
+  return writeServerRecord(home, { place });
 }
 
-/** The programs that the account can run: the package's own, else a copy in `place`. Throws RunError where neither starts. */
-export async function serverPrograms(place: string, account: ServerAccount): Promise<PostgresPrograms> {
-  const installed = installedPostgres();
-  const linked = await linkLibraries(installed, join(place, 'lib'));
-  if ((await whyNot(linked, account)) === undefined) return linked;
-  const copy = await linkLibraries(await copyPostgres(installed, place), join(place, 'lib'));
-  const reason = await whyNot(copy, account);
-  if (reason === undefined) return copy;
-  throw new RunError(`PostgreSQL from ${installed} does not start: ${reason}. Give a server with --db postgres://…, or install a system with glibc.`);
+async function isUsable(place: string, home: ServerHome, account: ServerAccount): Promise<boolean> {
+  const info = await lstat(place).catch(() => undefined);
+  if (!info?.isDirectory() || !(await canEnter(account, place))) return false;
+  // What lies under /var/tmp may by now be a folder of that name of someone else's.
+  return place === home.path || info.uid === process.getuid?.();
+}
+
+async function clearCopied({ path, identity }: ServerHome, record: 'none' | 'strange'): Promise<void> {
+  const names = await readdir(path);
+  if (!names.includes('data')) return;
+  if (!path.startsWith(identity.folder + sep)) {
+    throw new UsageError(
+      `${identity.folder}/postgres is a link to ${path}, which holds the database of another run. Let it lead to an empty folder, or remove the link.`,
+    );
+  }
+  if (record === 'none') {
+    throw new UsageError(
+      `${path} holds files that are not of this run's PostgreSQL. Give another --run-dir; or, if they are no one's, remove ${path}: the run makes its database anew.`,
+    );
+  }
+  // A server that was started on this very path is none of the folder's that was copied.
+  await stopOrphan(join(path, 'data'));
+  for (const name of names) if (OURS.test(name)) await rm(join(path, name), { recursive: true, force: true });
 }
 
 /** A new folder with a short path for the socket, which only the account can enter. */
@@ -53,6 +66,7 @@ export async function socketFolder(account: ServerAccount): Promise<string> {
   const parent = (await exists('/tmp')) ? '/tmp' : tmpdir();
   const folder = await realpath(await mkdtemp(join(parent, 'pairmill-')));
   if (Buffer.byteLength(folder) > MAX_SOCKET_FOLDER_BYTES) {
+    await rm(folder, { recursive: true, force: true });
     throw new RunError(
       `The path of the temporary folder ${folder} is too long for a Unix socket (${MAX_SOCKET_FOLDER_BYTES} bytes). Set TMPDIR to a shorter one.`,
     );
@@ -69,15 +83,6 @@ export async function ownedFolder(path: string, account: ServerAccount): Promise
 
 async function give(path: string, account: ServerAccount): Promise<void> {
   if (account.how === 'nobody') await chown(path, account.uid, account.gid);
-}
-
-async function whyNot(programs: PostgresPrograms, account: ServerAccount): Promise<string | undefined> {
-  try {
-    for (const program of ['initdb', 'postgres']) await runAs(account, join(programs.root, 'bin', program), ['--version'], programEnvironment(programs));
-    return undefined;
-  } catch (error) {
-    return error instanceof Error ? error.message.trim() : String(error);
-  }
 }
 
 async function exists(path: string): Promise<boolean> {

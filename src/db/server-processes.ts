@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { RunError, systemCode } from '../contracts/errors.ts';
+import { startStopped } from './server-error.ts';
 
 /**
  * The server's `cluster_name`, made from the data folder's path. PostgreSQL writes it into the title of each of its
@@ -28,9 +29,10 @@ export async function serverProcesses(name: string): Promise<number[]> {
  * Stops a server that an earlier, killed run left behind, in whatever state it is, and clears its lock file.
  * Three states were seen after kill -9: nothing lives; the postmaster lives on (only our process was killed); the
  * postmaster is dead and backends are ending. In the last one the shared memory is still attached and a new server
- * would refuse to start. Throws RunError where the processes can't be ended.
+ * would refuse to start. It knows its server by the real path of the data folder, so that of a folder's original, or of
+ * a copy, is never stopped. Throws RunError where the processes can't be ended, and when `stop` is aborted.
  */
-export async function stopOrphan(dataFolder: string): Promise<void> {
+export async function stopOrphan(dataFolder: string, stop?: AbortSignal): Promise<void> {
   const name = clusterName(dataFolder);
   const lock = join(dataFolder, 'postmaster.pid');
   const postmaster = Number((await readFile(lock, 'utf8').catch(() => '')).split('\n')[0]);
@@ -38,24 +40,28 @@ export async function stopOrphan(dataFolder: string): Promise<void> {
   if (alive.includes(postmaster)) {
     // Fast shutdown: a clean end makes the next start quick. A server that recovers does not listen to it at once.
     signal(postmaster, 'SIGINT');
-    await untilGone(name, 20_000);
+    await untilGone(name, 20_000, stop);
   } else if (alive.length > 0) {
     // They end by themselves as soon as they see that the postmaster is gone.
-    await untilGone(name, 2_000);
+    await untilGone(name, 2_000, stop);
   }
   for (const pid of await serverProcesses(name)) signal(pid, 'SIGKILL');
   if (!(await untilGone(name, 10_000))) {
     const left = await serverProcesses(name);
-    throw new RunError(`PostgreSQL of an earlier run (processes ${left.join(', ')}) on ${dataFolder} can't be stopped. End it, then start again.`);
+    throw new RunError(
+      `PostgreSQL of an earlier run (processes ${left.join(', ')}) on ${dataFolder} can't be stopped. End them, then start the same command again.`,
+    );
   }
   // With no process of this server alive the file is stale. Its process id may by now be another program's, which
   // PostgreSQL would take for a running server.
   await rm(lock, { force: true });
 }
 
-async function untilGone(name: string, ms: number): Promise<boolean> {
+/** Waits until no process of the server is left; false where some are after that time. */
+export async function untilGone(name: string, ms: number, stop?: AbortSignal): Promise<boolean> {
   const end = Date.now() + ms;
   while ((await serverProcesses(name)).length > 0) {
+    if (stop?.aborted) throw startStopped(stop);
     if (Date.now() > end) return false;
     await sleep(25);
   }

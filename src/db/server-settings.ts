@@ -1,7 +1,7 @@
 /**
  * Settings of the embedded server, given on its command line at every start so that a run folder made by an earlier
- * version gets today's. Committed rows must survive kill -9 of everything and a power cut: fsync,
- * synchronous_commit and full_page_writes keep their defaults (on).
+ * version gets today's. The database is a cache, but one that is corrupt without saying so would be worse than none:
+ * fsync and full_page_writes keep their defaults (on).
  */
 export const serverSettings: Readonly<Record<string, string>> = {
   // Only the private socket: no port to collide, nobody else to connect.

@@ -55,7 +55,7 @@ export function sqlName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
-/** `read_parquet` over a list of files, in their order; columns by name. */
-export function sqlParquet(paths: readonly string[]): string {
-  return `read_parquet([${paths.map(sqlText).join(', ')}], union_by_name = true)`;
+/** `read_parquet` over files with the same columns, in their order; with the column `file_row_number` where that is asked for. */
+export function sqlParquet(paths: readonly string[], { rowNumbers = false }: { rowNumbers?: boolean } = {}): string {
+  return `read_parquet([${paths.map(sqlText).join(', ')}], file_row_number = ${rowNumbers})`;
 }

@@ -27,12 +27,12 @@ class FlatParser extends Parser {
   }
 
   protected override isVoidElement(name: string): boolean {
-    return name !== 'a' || this.#page.openAnchors >= MOST_ANCHORS;
+    return name !== 'a' || this.#page.openAnchors >= MAX_ANCHORS;
   }
 }
 
 /** Links within links that are followed; a page has none. */
-const MOST_ANCHORS = 100;
+const MAX_ANCHORS = 100;
 
 /** Attributes that lead to a document, by element, beside `img`. */
 const SOURCES: Readonly<Record<string, string>> = {

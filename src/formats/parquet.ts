@@ -216,6 +216,28 @@ export async function parquetColumns(path: string): Promise<string[]> {
   }
 }
 
+/** The top-level columns in order; `plain` where the values are scalars without a logical type that changes them. */
+export async function parquetElements(path: string): Promise<{ name: string; type: string; plain: boolean }[]> {
+  const source = await openBuffer(path);
+  try {
+    const { schema } = await readMetadata(source.buffer, path);
+    const elements: { name: string; type: string; plain: boolean }[] = [];
+    for (let i = 1; i < schema.length; i++) {
+      const { name, type = '', repetition_type, converted_type, logical_type } = schema[i]!;
+      const nested = descendants(schema, i);
+      const text = converted_type === 'UTF8' || logical_type?.type === 'STRING';
+      const untouched = converted_type === undefined && logical_type === undefined;
+      // Unsigned ones may be larger than the type that holds them.
+      const whole = (logical_type?.type === 'INTEGER' && logical_type.isSigned) || /^INT_(8|16|32|64)$/.test(converted_type ?? '');
+      elements.push({ name, type, plain: nested === 0 && repetition_type !== 'REPEATED' && (type === 'BYTE_ARRAY' ? text : untouched || whole) });
+      i += nested;
+    }
+    return elements;
+  } finally {
+    await source.close();
+  }
+}
+
 function descendants(schema: SchemaElement[], index: number): number {
   let count = 0;
   for (let child = 0; child < (schema[index]!.num_children ?? 0); child++) count += 1 + descendants(schema, index + count + 1);

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { murmurHash128 } from './murmur-hash.ts';
 
 let bytes = Buffer.allocUnsafeSlow(16_384);
@@ -40,4 +41,9 @@ export function hashWords(key: string): Uint32Array {
   const end = encode(key, '');
   murmurHash128(bytes, view, end, words);
   return words;
+}
+
+/** cc2dataset's identity of a link: md5 of text and URL in hex. */
+export function sampleUid(url: string, text: string): string {
+  return createHash('md5').update(text).update(url).digest('hex');
 }

@@ -1,10 +1,12 @@
-import { createHash } from 'node:crypto';
-import { access } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename } from 'node:path';
+import type { z } from 'zod';
+import type { Dataset } from '../contracts/dataset.ts';
 import { messageOf, ShardError } from '../contracts/errors.ts';
 import type { Sample } from '../contracts/records.ts';
+import { type FurtherColumns, furtherColumns } from './further-columns.ts';
 import { readParquet } from './parquet.ts';
-import { sampleHash } from './sample-hash.ts';
+import { parsePythonJson } from './raw-json.ts';
+import { sampleHash, sampleUid } from './sample-hash.ts';
 import { readSamples } from './webdataset.ts';
 
 /**
@@ -22,16 +24,44 @@ export interface ShardSample {
   members: Map<string, Uint8Array>;
 }
 
+/** Local paths of a shard's files; another tool's may have no rows. */
+export interface SampleShardFiles {
+  tar: string;
+  rows: string | undefined;
+}
+
+export async function sampleShardFiles(dataset: Dataset, name: string): Promise<SampleShardFiles> {
+  return { rows: await sampleRowsFile(dataset, name), tar: await dataset.fetch(`${name}.tar`) };
+}
+
+/** The Parquet file alone, where there is one: small, where the tar may have to be fetched from afar. */
+export async function sampleRowsFile(dataset: Dataset, name: string): Promise<string | undefined> {
+  const file = `${name}.parquet`;
+  return (await dataset.storage.size(file)) === undefined ? undefined : dataset.fetch(file);
+}
+
+/**
+ * The columns of the rows that `known` lacks, to be passed on. LAION's names of columns that `ShardSample.row` holds under
+ * ours are not among them: a reader that does not tell `URL` from `url` could not open the file.
+ */
+export async function furtherSampleColumns(rows: string | undefined, known: z.ZodObject): Promise<FurtherColumns> {
+  if (rows === undefined) return {};
+  const columns = await furtherColumns(rows, known);
+  return Object.fromEntries(Object.entries(columns).filter(([name]) => !laionNames.has(name)));
+}
+
+const laionNames = new Set(['URL', 'TEXT', 'LANGUAGE', 'LICENSE']);
+
 const pictureSuffixes = ['jpg', 'jpeg', 'png', 'webp'];
 
 /** Samples in the order of the tar. Throws ShardError where tar and parquet do not hold the same samples. */
-export async function* readSampleShard(folder: string, name: string): AsyncGenerator<ShardSample> {
-  const path = join(folder, `${name}.tar`);
-  const rows = await successes(join(folder, `${name}.parquet`));
+export async function* readSampleShard({ tar: path, rows: rowsPath }: SampleShardFiles): AsyncGenerator<ShardSample> {
+  const rows = rowsPath === undefined ? undefined : await successes(rowsPath);
+  const list = rowsPath === undefined ? '' : basename(rowsPath);
   let read = 0;
   for await (const { key, members } of wholeSamples(path)) {
-    const raw = rows ? rows.get(key) : jsonRow(members.get('json'));
-    if (!raw) throw new ShardError(`${path} holds the sample ${key}, which ${name}.parquet does not list as a success. Make the shard again.`);
+    const raw = rows ? rows.get(key) : jsonRow(path, key, members.get('json'));
+    if (!raw) throw new ShardError(`${path} holds the sample ${key}, which ${list} does not list as a success. Make the shard again.`);
     const pictureSuffix = pictureSuffixes.find((suffix) => members.has(suffix));
     if (!pictureSuffix)
       throw new ShardError(
@@ -40,8 +70,7 @@ export async function* readSampleShard(folder: string, name: string): AsyncGener
     read++;
     yield { key, row: sampleRow(key, raw, members), raw, pictureSuffix, picture: members.get(pictureSuffix)!, members };
   }
-  if (rows && read !== rows.size)
-    throw new ShardError(`${path} holds ${read} samples where ${name}.parquet lists ${rows.size} successes. Make the shard again.`);
+  if (rows && read !== rows.size) throw new ShardError(`${path} holds ${read} samples where ${list} lists ${rows.size} successes. Make the shard again.`);
 }
 
 /** The samples of a tar; whatever is wrong with it is said with its name. */
@@ -54,12 +83,7 @@ async function* wholeSamples(path: string): ReturnType<typeof readSamples> {
   }
 }
 
-async function successes(path: string): Promise<Map<string, Record<string, unknown>> | undefined> {
-  try {
-    await access(path);
-  } catch {
-    return undefined;
-  }
+async function successes(path: string): Promise<Map<string, Record<string, unknown>>> {
   const rows = new Map<string, Record<string, unknown>>();
   for await (const row of readParquet(path)) {
     if ((row['status'] ?? 'success') === 'success') rows.set(String(row['key']), row);
@@ -68,11 +92,15 @@ async function successes(path: string): Promise<Map<string, Record<string, unkno
 }
 
 /** Integers of 64 bits are taken from the source text: a JavaScript number would round them. */
-function jsonRow(bytes: Uint8Array | undefined): Record<string, unknown> {
+function jsonRow(path: string, key: string, bytes: Uint8Array | undefined): Record<string, unknown> {
   if (!bytes) return {};
-  return JSON.parse(Buffer.from(bytes).toString('utf8'), (key, value: unknown, context?: { source?: string }) =>
-    (key === 'hash' || key === 'record_offset') && typeof value === 'number' ? BigInt(context?.source ?? value) : value,
-  ) as Record<string, unknown>;
+  try {
+    return parsePythonJson(Buffer.from(bytes).toString('utf8'), (name, value, context) =>
+      (name === 'hash' || name === 'record_offset') && typeof value === 'number' ? BigInt(context?.source ?? value) : value,
+    ) as Record<string, unknown>;
+  } catch (error) {
+    throw new ShardError(`${path}: the json of the sample ${key} can't be read: ${messageOf(error)}. Make the shard again.`, { cause: error });
+  }
 }
 
 /** The row in our columns. */
@@ -87,14 +115,10 @@ function sampleRow(key: string, raw: Record<string, unknown>, members: Map<strin
     language: text('language', 'LANGUAGE') ?? '',
     licence: text('licence', 'LICENSE') ?? null,
     hash: big('hash') ?? sampleHash(url, caption),
-    uid:
-      text('uid') ??
-      createHash('md5')
-        .update(caption + url)
-        .digest('hex'),
+    uid: text('uid') ?? sampleUid(url, caption),
     page_url: text('page_url') ?? '',
     crawl_file: text('crawl_file') ?? '',
-    record_offset: big('record_offset') ?? 0n,
+    record_offset: big('record_offset') ?? null,
     caption,
     url,
     key,

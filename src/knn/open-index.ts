@@ -4,16 +4,16 @@ import { connect, type Table } from '@lancedb/lancedb';
 import { systemCode, UsageError } from '../contracts/errors.ts';
 import { IndexDescription, type IndexedSample, type Modality } from '../contracts/index-description.ts';
 import { FlatVectors } from './flat-vectors.ts';
-import { type KnnFilter, filterSql } from './filter.ts';
+import { type KnnPredicate, predicateSql } from './predicate.ts';
 import { cappedSession } from './session.ts';
 import { scalarColumns, TABLE, tagColumn } from './index-schema.ts';
 import { type Hit, type SearchTarget, searchVectors } from './search.ts';
 
 export interface SearchOptions {
-  /** How many results; fewer come where fewer pass the filter. */
+  /** How many results; fewer come where fewer pass the predicate. */
   k: number;
   modality: Modality;
-  filter?: KnnFilter | undefined;
+  predicate?: KnnPredicate | undefined;
   /** Lists to look into; more find more and take longer. */
   nprobes?: number | undefined;
   /** Compare with every vector whatever the index. */
@@ -36,7 +36,11 @@ export interface KnnIndex {
 
 /** Opens an index folder (`index.json`). Throws UsageError where it is none. */
 export async function openIndex(folder: string): Promise<KnnIndex> {
-  const description = await readDescription(folder);
+  return openDescribedIndex(folder, await readDescription(folder));
+}
+
+/** Opens an index by a description whose paths are relative to `folder`. */
+export async function openDescribedIndex(folder: string, description: IndexDescription): Promise<KnnIndex> {
   const database = await connect(join(folder, description.folder), {}, cappedSession());
   const table = await database.openTable(TABLE);
   const targets = new Map<Modality, SearchTarget>();
@@ -57,12 +61,12 @@ export async function openIndex(folder: string): Promise<KnnIndex> {
   };
   return {
     description,
-    search: async (vector, { k, modality, filter, nprobes, exact }) => {
+    search: async (vector, { k, modality, predicate, nprobes, exact }) => {
       if (vector.length !== description.dimensions)
         throw new RangeError(
           `the query has ${vector.length} values, but the vectors of this index (model ${description.model.id}) have ${description.dimensions}`,
         );
-      return searchVectors(target(modality), normalised(vector), { k, nprobes, exact, where: filter && filterSql(filter, description.heads) });
+      return searchVectors(target(modality), normalised(vector), { k, nprobes, exact, where: predicate && predicateSql(predicate, description.heads) });
     },
     async samples(ids) {
       const found = new Map<number, IndexedSample>();

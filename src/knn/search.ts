@@ -25,7 +25,7 @@ const TIE = 1e-6;
 
 /**
  * Candidates from the table, rescored with the float16 file: LanceDB's own refine reads rows of the table, at 5 times
- * the CPU. The filter is applied before the neighbours are chosen; after it, recall at 0.1 % selectivity is zero.
+ * the CPU. The predicate is applied before the neighbours are chosen; after it, recall at 0.1 % selectivity is zero.
  * Exact search answers depend only on the vectors and ids, so two builds of the same rows answer alike.
  */
 export async function searchVectors(
@@ -56,7 +56,7 @@ async function candidates(
     .select(['id', '_distance'])
     .limit(Math.min(limit, target.rows));
   if (nprobes === undefined) search = search.bypassVectorIndex();
-  // With a filter the lists that are nearest may hold too few rows that pass: LanceDB then goes on to further lists.
+  // With a predicate the lists that are nearest may hold too few rows that pass: LanceDB then goes on to further lists.
   else search = where === undefined ? search.nprobes(nprobes) : search.minimumNprobes(nprobes).maximumNprobes(target.lists ?? 0);
   if (where !== undefined) search = search.where(where);
   const hits: Hit[] = [];

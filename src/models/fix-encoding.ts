@@ -3,6 +3,10 @@ import { encodings, looksLikeUtf8, unlikely } from './caption-tables.ts';
 /**
  * Repairs text whose utf-8 was read in another encoding (`â€œ` for a quotation mark): ftfy 6.3.1's fix_encoding,
  * carried over from Python (Apache-2.0, Robyn Speer). Byte strings are JavaScript strings of the characters 0 to 255.
+ *
+ * `extract` repairs texts by rules of its own, on purpose. This is what CLIP was trained with and must equal ftfy to the letter;
+ * that decides what is stored for good: it never guesses bytes that were lost, as ftfy does, and repairs what ftfy leaves (of
+ * 12,168 garbled emoji names in 16 languages, ftfy leaves 542 and extract 3: `Ã¥ben`, `mÄ…stantis`).
  */
 
 const unlikelyPattern = new RegExp(unlikely, 'u');
@@ -32,11 +36,13 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 // eslint-disable-next-line no-control-regex
 const ascii = /^[\x00-\x7F]*$/;
 /** Utf-8 in which the byte A0 became a space. */
-const altered = /[\xC2\xC3\xC5\xCE\xD0\xD9][ ]|[\xE2\xE3][ ][\x80-\x84\x86-\x9F\xA1-\xBF]|[\xE0-\xE3][\x80-\x84\x86-\x9F\xA1-\xBF][ ]|[\xF0][ ][\x80-\xBF][\x80-\xBF]|[\xF0][\x80-\xBF][ ][\x80-\xBF]|[\xF0][\x80-\xBF][\x80-\xBF][ ]/g;
+const altered =
+  /[\xC2\xC3\xC5\xCE\xD0\xD9][ ]|[\xE2\xE3][ ][\x80-\x84\x86-\x9F\xA1-\xBF]|[\xE0-\xE3][\x80-\x84\x86-\x9F\xA1-\xBF][ ]|[\xF0][ ][\x80-\xBF][\x80-\xBF]|[\xF0][\x80-\xBF][ ][\x80-\xBF]|[\xF0][\x80-\xBF][\x80-\xBF][ ]/g;
 const aGraveWord = /\xC3 (?! |quele|quela|quilo|s )/g;
 /** Utf-8 of which a byte was lost: 1A stands for it. */
-// eslint-disable-next-line no-control-regex
-const lossy = /[\xC2-\xDF][\x1A]|[\xC2-\xC3][?]|\xED[\xA0-\xAF][\x1A?]\xED[\xB0-\xBF][\x1A?\x80-\xBF]|\xED[\xA0-\xAF][\x1A?\x80-\xBF]\xED[\xB0-\xBF][\x1A?]|[\xE0-\xEF][\x1A?][\x1A\x80-\xBF]|[\xE0-\xEF][\x1A\x80-\xBF][\x1A?]|[\xF0-\xF4][\x1A?][\x1A\x80-\xBF][\x1A\x80-\xBF]|[\xF0-\xF4][\x1A\x80-\xBF][\x1A?][\x1A\x80-\xBF]|[\xF0-\xF4][\x1A\x80-\xBF][\x1A\x80-\xBF][\x1A?]|\x1A/g;
+const lossy =
+  // eslint-disable-next-line no-control-regex
+  /[\xC2-\xDF][\x1A]|[\xC2-\xC3][?]|\xED[\xA0-\xAF][\x1A?]\xED[\xB0-\xBF][\x1A?\x80-\xBF]|\xED[\xA0-\xAF][\x1A?\x80-\xBF]\xED[\xB0-\xBF][\x1A?]|[\xE0-\xEF][\x1A?][\x1A\x80-\xBF]|[\xE0-\xEF][\x1A\x80-\xBF][\x1A?]|[\xF0-\xF4][\x1A?][\x1A\x80-\xBF][\x1A\x80-\xBF]|[\xF0-\xF4][\x1A\x80-\xBF][\x1A?][\x1A\x80-\xBF]|[\xF0-\xF4][\x1A\x80-\xBF][\x1A\x80-\xBF][\x1A?]|\x1A/g;
 const cesu8 = /\xED[\xA0-\xAF][\x80-\xBF]\xED[\xB0-\xBF][\x80-\xBF]/g;
 
 export function fixEncoding(text: string): string {

@@ -42,7 +42,8 @@ export async function readHead(path: string): Promise<Head> {
   const prompts = tensors.get('prompts');
   if (prompts) {
     const [count, dimensions] = prompts.shape;
-    if (prompts.shape.length !== 2 || count !== 2 || !dimensions) throw refuse(`prompts has the shape ${JSON.stringify(prompts.shape)} where [2, d] is expected`);
+    if (prompts.shape.length !== 2 || count !== 2 || !dimensions)
+      throw refuse(`prompts has the shape ${JSON.stringify(prompts.shape)} where [2, d] is expected`);
     const layer: Layer = { weight: prompts, bias: undefined };
     return {
       column,
@@ -60,7 +61,8 @@ export async function readHead(path: string): Promise<Head> {
   const dimensions = layers[0]!.weight.shape[1]!;
   let width = dimensions;
   for (const { weight, bias } of layers) {
-    if (weight.shape.length !== 2 || weight.shape[1] !== width || (bias && bias.data.length !== weight.shape[0])) throw refuse(`a layer of shape ${JSON.stringify(weight.shape)} does not follow one of ${width}`);
+    if (weight.shape.length !== 2 || weight.shape[1] !== width || (bias && bias.data.length !== weight.shape[0]))
+      throw refuse(`a layer of shape ${JSON.stringify(weight.shape)} does not follow one of ${width}`);
     width = weight.shape[0]!;
   }
   if (width !== 1) throw refuse(`it gives ${width} numbers where one is expected`);

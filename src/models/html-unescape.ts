@@ -18,7 +18,8 @@ const named: ReadonlyMap<string, string> = (() => {
 })();
 
 /** What browsers read where a number names a C1 control: Windows-1252. */
-const c1 = '\u20AC\u0081\u201A\u0192\u201E\u2026\u2020\u2021\u02C6\u2030\u0160\u2039\u0152\u008D\u017D\u008F\u0090\u2018\u2019\u201C\u201D\u2022\u2013\u2014\u02DC\u2122\u0161\u203A\u0153\u009D\u017E\u0178';
+const c1 =
+  '\u20AC\u0081\u201A\u0192\u201E\u2026\u2020\u2021\u02C6\u2030\u0160\u2039\u0152\u008D\u017D\u008F\u0090\u2018\u2019\u201C\u201D\u2022\u2013\u2014\u02DC\u2122\u0161\u203A\u0153\u009D\u017E\u0178';
 
 /** html.unescape: also names without a semicolon, and the longest known beginning of an unknown name. */
 export function unescapeHtml(text: string): string {
@@ -41,7 +42,13 @@ function numeric(reference: string): string {
   if (code === 0x0d) return '\r';
   if (code >= 0x80 && code <= 0x9f) return c1[code - 0x80]!;
   if ((code >= 0xd800 && code <= 0xdfff) || code > 0x10_ffff) return '\uFFFD';
-  const invalid = (code >= 0x01 && code <= 0x08) || code === 0x0b || (code >= 0x0e && code <= 0x1f) || code === 0x7f || (code >= 0xfdd0 && code <= 0xfdef) || (code & 0xfffe) === 0xfffe;
+  const invalid =
+    (code >= 0x01 && code <= 0x08) ||
+    code === 0x0b ||
+    (code >= 0x0e && code <= 0x1f) ||
+    code === 0x7f ||
+    (code >= 0xfdd0 && code <= 0xfdef) ||
+    (code & 0xfffe) === 0xfffe;
   return invalid ? '' : String.fromCodePoint(code);
 }
 

@@ -50,7 +50,10 @@ export async function downloadFromHub(hubFile: HubFile, path: string, retryDelay
     await rm(part, { force: true });
     last = new Error(`its checksum is ${checksum.sha256} where the hub names ${expected}`);
   }
-  throw new RunError(`The model file ${hubFile.file} could not be downloaded from ${url}: ${reason(last)}. Start the same command again (what was fetched is kept), give another --hub-url, or give --model a local folder.`, { cause: last });
+  throw new RunError(
+    `The model file ${hubFile.file} could not be downloaded from ${url}: ${reason(last)}. Start the same command again (what was fetched is kept), give another --hub-url, or give --model a local folder.`,
+    { cause: last },
+  );
 }
 
 /** Fetches into `part`, after what it holds already; returns the checksum that the hub names, if it names one. */
@@ -90,7 +93,10 @@ async function request(url: string, from: number): Promise<HubResponse> {
   let size: number | undefined;
   let target = url;
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
-    const response = await fetch(target, { redirect: 'manual', headers: { 'user-agent': 'pairmill', 'accept-encoding': 'identity', ...(from > 0 ? { range: `bytes=${from}-` } : {}) } });
+    const response = await fetch(target, {
+      redirect: 'manual',
+      headers: { 'user-agent': 'pairmill', 'accept-encoding': 'identity', ...(from > 0 ? { range: `bytes=${from}-` } : {}) },
+    });
     const { headers } = response;
     checksum ??= hexTag(headers.get('x-linked-etag')) ?? (response.ok ? hexTag(headers.get('etag')) : undefined);
     const linked = headers.get('x-linked-size');

@@ -59,7 +59,11 @@ export function imageEncoder(session: OnnxSession, preprocessing: ImagePreproces
 }
 
 /** Decodes all, a few at a time: more than the thread pool holds would only queue. */
-async function decodeAll(pictures: readonly Uint8Array[], decode: (picture: Uint8Array) => Promise<Uint8Array | Error>, threads: number): Promise<(Uint8Array | Error)[]> {
+async function decodeAll(
+  pictures: readonly Uint8Array[],
+  decode: (picture: Uint8Array) => Promise<Uint8Array | Error>,
+  threads: number,
+): Promise<(Uint8Array | Error)[]> {
   const decoded: (Uint8Array | Error)[] = [];
   let next = 0;
   const lane = async (): Promise<void> => {

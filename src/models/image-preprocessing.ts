@@ -48,7 +48,11 @@ function centre(length: number, size: number): number {
 /** Writes RGB bytes as normalised planes [3, size, size] at `offset` of a batch. */
 export function normaliser({ mean, std }: ImagePreprocessing): (pixels: Uint8Array, batch: Float32Array, offset: number) => void {
   // 256 values a channel: a table is faster than the arithmetic.
-  const [red, green, blue] = [0, 1, 2].map((channel) => Float32Array.from({ length: 256 }, (_, value) => (value / 255 - mean[channel]!) / std[channel]!)) as [Float32Array, Float32Array, Float32Array];
+  const [red, green, blue] = [0, 1, 2].map((channel) => Float32Array.from({ length: 256 }, (_, value) => (value / 255 - mean[channel]!) / std[channel]!)) as [
+    Float32Array,
+    Float32Array,
+    Float32Array,
+  ];
   return (pixels, batch, offset) => {
     const plane = pixels.length / 3;
     let [r, g, b] = [offset, offset + plane, offset + 2 * plane];

@@ -1,16 +1,12 @@
-import { RunError } from '../contracts/errors.ts';
-import { readSafetensors } from '../formats/safetensors.ts';
 import { findModel } from './find-model.ts';
 import type { Thresholds } from './model-entry.ts';
 import { modelFiles } from './model-files.ts';
+import { type ModelParts, readModelParts } from './model-parts.ts';
 import type { ModelSettings } from './model-settings.ts';
-import type { OnnxSession, openOnnxSession } from './onnx-session.ts';
-import { withoutRepeats } from './repeated-pictures.ts';
-import type { Projection } from './text-encoder.ts';
-import { readTokenizer } from './tokenizer.ts';
+import { openImageTower, openTextTower } from './open-tower.ts';
 
-/** A loaded model: pictures and texts to vectors of length 1 in one space, so that their dot product is their cosine. */
-export interface DualEncoder {
+/** A model: pictures and texts to vectors of length 1 in one space, so that their dot product is their cosine. */
+export interface Encoders {
   readonly id: string;
   readonly dimensions: number;
   readonly thresholds: Thresholds;
@@ -19,46 +15,33 @@ export interface DualEncoder {
   /** A vector, or an Error in its place where a picture can't be decoded. Does not depend on what else is encoded. */
   encodeImages(pictures: readonly Uint8Array[]): Promise<(Float32Array | Error)[]>;
   encodeTexts(texts: readonly string[]): Promise<(Float32Array | Error)[]>;
+}
+
+/** One that its user closes. */
+export interface DualEncoder extends Encoders {
   close(): Promise<void>;
 }
 
 /**
  * Loads the model of an id or of a local folder; downloads it on first use. Throws UsageError for a model that does not
- * exist, RunError for a file that can't be had or is damaged.
+ * exist, RunError for a file that can't be had or is damaged. Stages share models: `modelFrom`.
  */
-export async function loadModel(idOrFolder: string, settings: ModelSettings, openSession?: typeof openOnnxSession): Promise<DualEncoder> {
-  const entry = await findModel(idOrFolder);
-  const files = await modelFiles(entry, settings);
-  const tokenize = await readTokenizer(files.tokenizer, entry.text);
-  const projection = files.projection === undefined ? undefined : await readProjection(files.projection);
-  const sessions: OnnxSession[] = [];
-  const open = async (path: string): Promise<OnnxSession> => {
-    const session = await (openSession ?? (await import('./onnx-session.ts')).openOnnxSession)(path, settings.threads);
-    sessions.push(session);
-    return session;
-  };
-  const close = async (): Promise<void> => {
-    await Promise.all(sessions.splice(0).map((session) => session.close()));
-  };
-  // Opened when first used: `filter` runs only the text tower of its second model, and `serve` may see no picture. The code too
-  // is loaded then, with onnxruntime and sharp: all worker threads have this file, and few need a model.
-  const images = lazily(async () => {
-    const { imageEncoder } = await import('./image-encoder.ts');
-    return withoutRepeats(imageEncoder(await open(files.vision), entry.image.preprocessing, entry.dimensions, settings.threads), entry.dimensions);
-  });
-  const texts = lazily(async () => {
-    const { textEncoder } = await import('./text-encoder.ts');
-    return textEncoder(await open(files.text), tokenize, entry.text, entry.dimensions, projection);
-  });
+export async function loadModel(idOrFolder: string, settings: ModelSettings): Promise<DualEncoder> {
+  const parts = await readModelParts(idOrFolder, settings);
+  // Opened when first used: `serve` may see no picture.
+  const images = lazily(() => openImageTower(parts, settings.threads));
+  const texts = lazily(() => openTextTower(parts, settings.threads));
   return {
-    id: entry.id,
-    dimensions: entry.dimensions,
-    thresholds: entry.thresholds,
-    headsFor: entry.headsFor,
-    encodeImages: async (pictures) => (await images())(pictures),
-    encodeTexts: async (strings) => (await texts())(strings),
-    close,
+    ...described(parts),
+    encodeImages: async (pictures) => (await images.get()).encode(pictures),
+    encodeTexts: async (strings) => (await texts.get()).encode(strings),
+    close: async () => void (await Promise.all([images.close(), texts.close()])),
   };
+}
+
+/** What a model says of itself. */
+export function described({ entry }: ModelParts): Pick<Encoders, 'id' | 'dimensions' | 'thresholds' | 'headsFor'> {
+  return { id: entry.id, dimensions: entry.dimensions, thresholds: entry.thresholds, headsFor: entry.headsFor };
 }
 
 /** sha256 of each file that `loadModel` would read, by `MODEL/FILE`; downloads what is not here. */
@@ -66,14 +49,13 @@ export async function modelChecksums(idOrFolder: string, settings: ModelSettings
   return (await modelFiles(await findModel(idOrFolder), settings)).checksums;
 }
 
-async function readProjection(path: string): Promise<Projection> {
-  const { tensors } = await readSafetensors(path);
-  const weight = tensors.get('linear.weight');
-  if (!weight) throw new RunError(`The model file ${path} has no tensor linear.weight: it is no projection of a sentence-transformers model.`);
-  return { weight, bias: tensors.get('linear.bias') };
-}
-
-function lazily<T>(make: () => Promise<T>): () => Promise<T> {
+function lazily<T extends { close(): Promise<void> }>(make: () => Promise<T>): { get(): Promise<T>; close(): Promise<void> } {
   let made: Promise<T> | undefined;
-  return () => (made ??= make());
+  return {
+    get: () => (made ??= make()),
+    close: async () => {
+      const [opened] = await Promise.allSettled([made]);
+      if (opened.status === 'fulfilled') await opened.value?.close();
+    },
+  };
 }

@@ -55,7 +55,8 @@ async function localFile(folder: string, file: string): Promise<CheckedFile> {
     throw new RunError(`The model file ${path} is missing. Restore it, or give another --model.`);
   }
   const expected = known[file];
-  if (expected !== undefined && expected !== checksum.sha256) throw damaged(path, checksum.sha256, expected, 'Restore the file (install Pairmill again where it is part of the package), or give another --model.');
+  if (expected !== undefined && expected !== checksum.sha256)
+    throw damaged(path, checksum.sha256, expected, 'Restore the file (install Pairmill again where it is part of the package), or give another --model.');
   return { path, checksum };
 }
 
@@ -82,12 +83,14 @@ async function cachedFile(source: { repository: string; revision: string }, file
   const receipt = await readReceipt(receiptPath);
   const present = await statOf(path);
   if (present && receipt) {
-    if (present.size !== receipt.bytes) throw damaged(path, `${present.size} bytes`, `${receipt.bytes} bytes`, 'Remove it and start the same command again: it is then downloaded anew.');
+    if (present.size !== receipt.bytes)
+      throw damaged(path, `${present.size} bytes`, `${receipt.bytes} bytes`, 'Remove it and start the same command again: it is then downloaded anew.');
     if (present.mtimeMs === receipt.modifiedMs) return { path, checksum: receipt };
   }
   // Put there by hand, or touched since.
   const checksum = present ? await fileChecksum(path) : await downloadFromHub({ hubUrl, ...source, file }, path);
-  if (present && receipt && checksum.sha256 !== receipt.sha256) throw damaged(path, checksum.sha256, receipt.sha256, 'Remove it and start the same command again: it is then downloaded anew.');
+  if (present && receipt && checksum.sha256 !== receipt.sha256)
+    throw damaged(path, checksum.sha256, receipt.sha256, 'Remove it and start the same command again: it is then downloaded anew.');
   const now = await stat(path);
   await writeReceipt(receiptPath, { sha256: checksum.sha256, bytes: checksum.bytes, externalData: checksum.externalData, modifiedMs: now.mtimeMs });
   return { path, checksum };

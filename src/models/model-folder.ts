@@ -14,7 +14,9 @@ const Thresholds = z.object({ en: z.number(), multi: z.number(), nolang: z.numbe
 
 const Config = z.looseObject({
   projection_dim: z.int().positive(),
-  text_config: z.looseObject({ max_position_embeddings: z.int().positive().default(77), pad_token_id: z.int().nonnegative().nullish() }).default({ max_position_embeddings: 77 }),
+  text_config: z
+    .looseObject({ max_position_embeddings: z.int().positive().default(77), pad_token_id: z.int().nonnegative().nullish() })
+    .default({ max_position_embeddings: 77 }),
   pairmill: z
     .looseObject({
       id: z.string().optional(),
@@ -68,10 +70,12 @@ function preprocessing(from: z.output<typeof Preprocessor>, folder: string): Ima
   const { size, crop_size: crop } = from;
   const shortest = typeof size === 'number' ? size : 'shortest_edge' in size ? size.shortest_edge : undefined;
   const height = shortest ?? (size as { height: number }).height;
-  if (shortest === undefined && (size as { width: number }).width !== height) throw new UsageError(`${join(folder, 'preprocessor_config.json')}: size ${JSON.stringify(size)} is not a square, and only squares are supported.`);
+  if (shortest === undefined && (size as { width: number }).width !== height)
+    throw new UsageError(`${join(folder, 'preprocessor_config.json')}: size ${JSON.stringify(size)} is not a square, and only squares are supported.`);
   const cropped = crop === undefined ? height : typeof crop === 'number' ? crop : 'shortest_edge' in crop ? crop.shortest_edge : crop.height;
   const fit = shortest !== undefined && from.do_center_crop ? 'crop' : 'squash';
-  if (fit === 'crop' && cropped !== height) throw new UsageError(`${join(folder, 'preprocessor_config.json')}: crop_size ${cropped} differs from size ${height}, which is not supported.`);
+  if (fit === 'crop' && cropped !== height)
+    throw new UsageError(`${join(folder, 'preprocessor_config.json')}: crop_size ${cropped} differs from size ${height}, which is not supported.`);
   return { size: height, fit, interpolation: from.resample === 2 ? 'bilinear' : 'bicubic', mean: from.image_mean, std: from.image_std };
 }
 

@@ -38,9 +38,12 @@ export async function loadHeads(model: string, paths: readonly string[]): Promis
     const head = await readHead(path);
     const known = head.model === undefined || head.model === entry.headsFor || head.model === entry.id;
     if (!known || head.dimensions !== entry.dimensions) {
-      throw new UsageError(`The head ${path} reads embeddings of ${head.model ?? 'a model'} (${head.dimensions} numbers), not of ${entry.id} (${entry.headsFor}, ${entry.dimensions} numbers). Leave it out of --heads, or give the --model it belongs to.`);
+      throw new UsageError(
+        `The head ${path} reads embeddings of ${head.model ?? 'a model'} (${head.dimensions} numbers), not of ${entry.id} (${entry.headsFor}, ${entry.dimensions} numbers). Leave it out of --heads, or give the --model it belongs to.`,
+      );
     }
-    if (head.column === 'hash' || heads.some(({ column }) => column === head.column)) throw new UsageError(`The head ${path} would write the column ${head.column}, which is taken. Leave one of them out of --heads.`);
+    if (head.column === 'hash' || heads.some(({ column }) => column === head.column))
+      throw new UsageError(`The head ${path} would write the column ${head.column}, which is taken. Leave one of them out of --heads.`);
     heads.push(head);
   }
   return heads;
@@ -49,7 +52,10 @@ export async function loadHeads(model: string, paths: readonly string[]): Promis
 async function listHeads(folder: string): Promise<string[]> {
   try {
     const names = await readdir(folder);
-    return names.filter((name) => name.endsWith('.safetensors')).sort().map((name) => join(folder, name));
+    return names
+      .filter((name) => name.endsWith('.safetensors'))
+      .sort()
+      .map((name) => join(folder, name));
   } catch {
     return [];
   }

@@ -33,11 +33,18 @@ export async function openOnnxSession(path: string, threads: number): Promise<On
       extra: { session: { intra_op: { allow_spinning: '0' } } },
     });
   } catch (error) {
-    throw new RunError(`The model file ${path} can't be loaded: ${messageOf(error)}. It is damaged or no ONNX model: remove it so that it is fetched again, restore it, or give another --model.`, { cause: error });
+    throw new RunError(
+      `The model file ${path} can't be loaded: ${messageOf(error)}. It is damaged or no ONNX model: remove it so that it is fetched again, restore it, or give another --model.`,
+      { cause: error },
+    );
   }
   let closed: Promise<void> | undefined;
   return {
-    inputs: session.inputMetadata.map((input) => (input.isTensor ? { name: input.name, type: input.type, shape: input.shape.map((side) => (typeof side === 'number' ? side : undefined)) } : { name: input.name, type: 'none', shape: [] })),
+    inputs: session.inputMetadata.map((input) =>
+      input.isTensor
+        ? { name: input.name, type: input.type, shape: input.shape.map((side) => (typeof side === 'number' ? side : undefined)) }
+        : { name: input.name, type: 'none', shape: [] },
+    ),
     outputs: session.outputNames,
     run: (feeds) => session.run(feeds),
     // Once: models that share an image tower share its session.

@@ -18,7 +18,15 @@ function clipImageTower(repository: string): ImageTower {
 }
 
 function clipTextTower(repository: string): TextTower {
-  return { source: { repository, revision: 'main' }, file: 'onnx/text_model.onnx', tokenizer: 'tokenizer.json', tokenization: 'open-clip', maxTokens: 77, padId: 0, pooling: 'none' };
+  return {
+    source: { repository, revision: 'main' },
+    file: 'onnx/text_model.onnx',
+    tokenizer: 'tokenizer.json',
+    tokenization: 'open-clip',
+    maxTokens: 77,
+    padId: 0,
+    pooling: 'none',
+  };
 }
 
 const laionThresholds = { en: 0.28, multi: 0.26, nolang: 0.26 };

@@ -36,7 +36,13 @@ interface Taps {
 }
 
 /** RGB bytes of width x height, resized to `to` and cut to `crop`. */
-export function resample(pixels: Uint8Array, [width, height]: readonly [number, number], to: readonly [number, number], crop: Crop, interpolation: keyof typeof kernels): Uint8Array {
+export function resample(
+  pixels: Uint8Array,
+  [width, height]: readonly [number, number],
+  to: readonly [number, number],
+  crop: Crop,
+  interpolation: keyof typeof kernels,
+): Uint8Array {
   const across = taps(width, to[0], crop.left, crop.width, interpolation);
   const down = taps(height, to[1], crop.top, crop.height, interpolation);
   // Only the rows that the second pass reads.

@@ -1,37 +1,32 @@
-import { type DualEncoder, loadModel } from './load-model.ts';
+import type { Resources } from '../contracts/stage.ts';
+import { described, type Encoders } from './load-model.ts';
+import { type ModelParts, readModelParts } from './model-parts.ts';
 import type { ModelSettings } from './model-settings.ts';
-import type { OnnxSession } from './onnx-session.ts';
+import { openImageTower, openTextTower } from './open-tower.ts';
 
 /**
- * The models of this thread: each is loaded once and kept for all shards of all stages, until the thread ends.
- * (Loading takes longer than a small shard.) Models with the same image tower share its session.
+ * The model of an id or a folder for one shard. Its towers are resources that stay for later shards (loading takes longer than
+ * a small shard) and are opened when first used: `filter` runs only the text tower of its second model. Models with the same
+ * image tower share it, with the pictures that it has encoded lately; so `embed` meets what `filter` has just encoded.
  */
-const models = new Map<string, Promise<DualEncoder>>();
-const sessions = new Map<string, Promise<OnnxSession>>();
-
-export function sharedModel(idOrFolder: string, settings: ModelSettings): Promise<DualEncoder> {
-  return once(models, JSON.stringify([idOrFolder, settings.cacheFolder, settings.threads]), () => loadModel(idOrFolder, settings, sharedSession));
-}
-
-function sharedSession(path: string, threads: number): Promise<OnnxSession> {
-  return once(sessions, JSON.stringify([path, threads]), async () => (await import('./onnx-session.ts')).openOnnxSession(path, threads));
-}
-
-/** Frees all of them. Stages call it in `close`, each at the end of the thread. */
-export async function closeSharedModels(): Promise<void> {
-  const loaded = await Promise.allSettled(models.values());
-  models.clear();
-  sessions.clear();
-  await Promise.all(loaded.map(async (model) => (model.status === 'fulfilled' ? model.value.close() : undefined)));
-}
-
-function once<T>(cache: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> {
-  let made = cache.get(key);
-  if (!made) {
-    made = make();
-    cache.set(key, made);
-    // One that failed is tried again by the next shard.
-    made.catch(() => cache.delete(key));
-  }
-  return made;
+export async function modelFrom(resources: Resources, idOrFolder: string, settings: ModelSettings): Promise<Encoders> {
+  const parts = await resources.get<ModelParts & { close?(): unknown }>('model', { model: idOrFolder, ...settings }, () =>
+    readModelParts(idOrFolder, settings),
+  );
+  const { entry, files } = parts;
+  const { threads } = settings;
+  // Asked for where it is used: that opens it, and keeps it open until this shard has ended.
+  const images = () =>
+    resources.get('image-tower', { path: files.vision, preprocessing: entry.image.preprocessing, dimensions: entry.dimensions, threads }, () =>
+      openImageTower(parts, threads),
+    );
+  const texts = () =>
+    resources.get('text-tower', { paths: [files.text, files.tokenizer, files.projection ?? null], tower: entry.text, threads }, () =>
+      openTextTower(parts, threads),
+    );
+  return {
+    ...described(parts),
+    encodeImages: async (pictures) => (await images()).encode(pictures),
+    encodeTexts: async (strings) => (await texts()).encode(strings),
+  };
 }

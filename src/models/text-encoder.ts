@@ -43,7 +43,8 @@ export function textEncoder(session: OnnxSession, tokenize: Tokenizer, tower: Te
     if (mask) feeds[mask.name] = integers(mask.type, kept, [rows, length]);
     if (types) feeds[types.name] = integers(types.type, new Float64Array(rows * length), [rows, length]);
     const result = (await session.run(feeds))[output]!;
-    const vectors = tower.pooling === 'mean' ? meanOverTokens(result, kept, rows, length) : rowsOf(result, rows, projection ? (result.dims[1] ?? 0) : dimensions);
+    const vectors =
+      tower.pooling === 'mean' ? meanOverTokens(result, kept, rows, length) : rowsOf(result, rows, projection ? (result.dims[1] ?? 0) : dimensions);
     return vectors.slice(0, batch.length).map((vector) => normalise(projection ? project(vector, projection, dimensions) : vector));
   };
 
@@ -67,7 +68,10 @@ export function textEncoder(session: OnnxSession, tokenize: Tokenizer, tower: Te
       const size = fixedRows ?? Math.max(1, Math.floor(BATCH_TOKENS / length));
       for (let start = 0; start < group.length; start += size) {
         const batch = group.slice(start, start + size);
-        const vectors = await infer(batch.map(({ tokens }) => tokens), length);
+        const vectors = await infer(
+          batch.map(({ tokens }) => tokens),
+          length,
+        );
         batch.forEach(({ index }, i) => (results[index] = vectors[i]!));
       }
     }
@@ -86,7 +90,8 @@ function integers(type: string, values: Float64Array, dims: number[]): Tensor {
 /** sentence-transformers' mean pooling: [rows, length, width] over the tokens that are no padding. */
 function meanOverTokens(output: Tensor, kept: Float64Array, rows: number, length: number): Float32Array[] {
   const width = output.dims[2];
-  if (output.type !== 'float32' || output.dims.length !== 3 || width === undefined) throw new RunError(`The text model gave ${output.type} ${JSON.stringify(output.dims)} where a vector for each token is expected.`);
+  if (output.type !== 'float32' || output.dims.length !== 3 || width === undefined)
+    throw new RunError(`The text model gave ${output.type} ${JSON.stringify(output.dims)} where a vector for each token is expected.`);
   const values = output.data as Float32Array;
   return Array.from({ length: rows }, (_, row) => {
     const sum = new Float64Array(width);
@@ -104,7 +109,8 @@ function meanOverTokens(output: Tensor, kept: Float64Array, rows: number, length
 /** weight [dimensions, width] times the vector, plus bias. */
 function project(vector: Float32Array, { weight, bias }: Projection, dimensions: number): Float32Array {
   const width = vector.length;
-  if (weight.shape[0] !== dimensions || weight.shape[1] !== width) throw new RunError(`The text projection has shape ${JSON.stringify(weight.shape)} where [${dimensions},${width}] is expected.`);
+  if (weight.shape[0] !== dimensions || weight.shape[1] !== width)
+    throw new RunError(`The text projection has shape ${JSON.stringify(weight.shape)} where [${dimensions},${width}] is expected.`);
   return Float32Array.from({ length: dimensions }, (_, row) => {
     let sum = bias ? bias.data[row]! : 0;
     for (let i = 0; i < width; i++) sum += weight.data[row * width + i]! * vector[i]!;

@@ -24,7 +24,10 @@ export async function readTokenizer(path: string, { tokenization, maxTokens }: T
     const hub = new HubTokenizer(json, {});
     return (text) => cut(hub, text, maxTokens);
   } catch (error) {
-    throw new RunError(`The model file ${path} can't be read as a tokenizer: ${messageOf(error)}. It is damaged: remove it so that it is fetched again, restore it, or give another --model.`, { cause: error });
+    throw new RunError(
+      `The model file ${path} can't be read as a tokenizer: ${messageOf(error)}. It is damaged: remove it so that it is fetched again, restore it, or give another --model.`,
+      { cause: error },
+    );
   }
 }
 

@@ -20,7 +20,9 @@ export function cosine(a: Float32Array, b: Float32Array): number {
 /** The rows of an output [rows, dimensions], each a copy. */
 export function rowsOf(output: Tensor, rows: number, dimensions: number): Float32Array[] {
   if (output.type !== 'float32' || output.dims.length !== 2 || output.dims[0] !== rows || output.dims[1] !== dimensions) {
-    throw new RunError(`The model gave ${output.type} ${JSON.stringify(output.dims)} where float32 [${rows},${dimensions}] is expected: its config.json does not describe its ONNX files.`);
+    throw new RunError(
+      `The model gave ${output.type} ${JSON.stringify(output.dims)} where float32 [${rows},${dimensions}] is expected: its config.json does not describe its ONNX files.`,
+    );
   }
   const values = output.data as Float32Array;
   return Array.from({ length: rows }, (_, i) => values.slice(i * dimensions, (i + 1) * dimensions));

@@ -1,14 +1,23 @@
 import type { ShardStats } from '../contracts/shard-stats.ts';
-import type { JobEvents, ShardJob } from './shard-job.ts';
+import type { ShardJob } from './shard-job.ts';
+
+/** How a job is to be run. */
+export interface Submission {
+  threads: 'cpu' | 'io';
+  /** Jobs of one lane go to the same thread as long as it lives: it has their bloom filter in memory. */
+  lane?: string | undefined;
+  progress(counts: { in?: number; out?: number; dropped?: number }): void;
+}
 
 /**
- * The port through which shards are run. `thread-executor` runs them in worker threads of this process; an executor
+ * The port through which jobs are run. `thread-executor` runs them in worker threads of this process; an executor
  * over a task queue runs them on many machines. A stage does not know which.
  */
 export interface Executor {
-  /** Shards that may run at a time. */
-  readonly workers: number;
-  /** Runs one shard to its marker. Rejects with ShardError or RunError. */
-  run(job: ShardJob, events: Pick<JobEvents, 'progress'>): Promise<ShardStats>;
+  /** Jobs of each kind that may run at a time. */
+  readonly slots: Readonly<Record<'cpu' | 'io', number>>;
+  /** Runs one job to its marker; undefined for a seal. Rejects with ShardError, RunError or UsageError. */
+  submit(job: ShardJob, submission: Submission): Promise<ShardStats | undefined>;
+  /** Ends its threads; what runs is aborted. */
   close(): Promise<void>;
 }

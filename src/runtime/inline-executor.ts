@@ -1,26 +1,39 @@
 import type { ShardStats } from '../contracts/shard-stats.ts';
 import type { Stage } from '../contracts/stage.ts';
-import type { Executor } from './executor.ts';
-import { type JobEvents, runShardJob, type ShardJob } from './shard-job.ts';
+import type { Executor, Submission } from './executor.ts';
+import { ResourcePool } from './resource-pool.ts';
+import { type JobHost, runShardJob, type ShardJob } from './shard-job.ts';
 
-/** Runs shards in this thread: for tests, and for stages that are a single shard. */
+export interface InlineSettings extends Partial<Pick<JobHost, 'signal' | 'environment' | 'database' | 'reached'>> {
+  workers?: number;
+}
+
+/** Runs jobs in this thread: for tests, and for `pairmill task`. */
 export class InlineExecutor implements Executor {
-  readonly workers: number;
+  readonly slots: Readonly<Record<'cpu' | 'io', number>>;
   readonly #stages: readonly Stage[];
-  readonly #reached: (point: string) => void;
+  readonly #settings: InlineSettings;
+  readonly #resources = new ResourcePool();
 
-  constructor(stages: readonly Stage[], workers = 1, reached: (point: string) => void = () => undefined) {
+  constructor(stages: readonly Stage[], settings: InlineSettings = {}) {
     this.#stages = stages;
-    this.workers = workers;
-    this.#reached = reached;
+    this.#settings = settings;
+    this.slots = { cpu: settings.workers ?? 1, io: settings.workers ?? 1 };
   }
 
-  run(job: ShardJob, { progress }: Pick<JobEvents, 'progress'>): Promise<ShardStats> {
+  submit(job: ShardJob, { progress }: Submission): Promise<ShardStats | undefined> {
     const stage = this.#stages.find(({ name }) => name === job.stage)!;
-    return runShardJob(stage, job, { signal: new AbortController().signal, progress, reached: this.#reached });
+    return runShardJob(stage, job, {
+      signal: this.#settings.signal ?? new AbortController().signal,
+      resources: this.#resources,
+      environment: this.#settings.environment ?? {},
+      database: this.#settings.database ?? (() => Promise.reject(new Error('this executor has no database'))),
+      reached: this.#settings.reached ?? (() => undefined),
+      progress,
+    });
   }
 
   async close(): Promise<void> {
-    for (const stage of this.#stages) await stage.close?.();
+    await this.#resources.close();
   }
 }

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { OptionMeta } from '../contracts/option.ts';
-import { kebabCase } from './completion.ts';
+import { kebabCase } from './stable-json.ts';
 
 /** One option as flags, environment, help and docs need it, derived from its zod declaration. */
 export interface OptionField extends OptionMeta {
@@ -44,11 +44,8 @@ function optionField(key: string, type: z.ZodType): OptionField {
     inner = def.innerType!;
   }
   const def = definition(inner);
-  // Underscores are read for any flag: no alias of its own.
-  const aliases = meta.aliases?.filter((alias) => alias.replaceAll('_', '-') !== flag);
   const common = {
     ...meta,
-    aliases,
     key,
     flag,
     environment: `PAIRMILL_${flag.replaceAll('-', '_').toUpperCase()}`,

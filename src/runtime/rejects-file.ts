@@ -1,23 +1,25 @@
+import { rm } from 'node:fs/promises';
 import { Reject } from '../contracts/records.ts';
 import { countParquetRows, ParquetFileWriter } from '../formats/parquet.ts';
-import { Publication } from './publication.ts';
+import type { Storage } from '../contracts/storage.ts';
 
-/** The file of rejects of one shard: written beside its place and moved there whole. */
+/** The file of rejects of one shard: written under a temporary name and moved into place whole. */
 export class RejectsFile {
   readonly writer: ParquetFileWriter<Reject>;
-  readonly #publication: Publication;
+  readonly #storage: Storage;
+  readonly #name: string;
   readonly #temporary: string;
 
-  private constructor(writer: ParquetFileWriter<Reject>, publication: Publication, temporary: string) {
+  private constructor(writer: ParquetFileWriter<Reject>, storage: Storage, name: string, temporary: string) {
     this.writer = writer;
-    this.#publication = publication;
+    this.#storage = storage;
+    this.#name = name;
     this.#temporary = temporary;
   }
 
-  static async open(path: string): Promise<RejectsFile> {
-    const publication = new Publication({ reached: () => undefined });
-    const temporary = await publication.file(path);
-    return new RejectsFile(await ParquetFileWriter.open(temporary, Reject), publication, temporary);
+  static async open(storage: Storage, scratch: string, name: string): Promise<RejectsFile> {
+    const temporary = await storage.temporary(name, scratch);
+    return new RejectsFile(await ParquetFileWriter.open(temporary, Reject), storage, name, temporary);
   }
 
   /** Throws where the file does not hold as many rows as expected. */
@@ -25,11 +27,11 @@ export class RejectsFile {
     await this.writer.close();
     const rows = await countParquetRows(this.#temporary);
     if (rows !== expected) throw new Error(`${this.#temporary}: not all rejects were written: ${rows} rows of ${expected}`);
-    await this.#publication.commit();
+    await this.#storage.publish(this.#temporary, this.#name);
   }
 
   async discard(): Promise<void> {
-    await this.writer.abort();
-    await this.#publication.discard();
+    await this.writer.abort().catch(() => undefined);
+    await rm(this.#temporary, { force: true });
   }
 }

@@ -3,11 +3,11 @@ import type { Reject } from '../contracts/records.ts';
 /** How many rejects of a reason and shard are kept unless all are. */
 const SAMPLE_SIZE = 100;
 /** Rejects are written when this many rows, or rows with this many characters, are in memory. */
-const MOST_ROWS = 20_000;
-const MOST_CHARACTERS = 16_000_000;
+const MAX_ROWS = 20_000;
+const MAX_CHARACTERS = 16_000_000;
 
-/** What is said of a dropped item; a function where saying it costs something, called only for those that are kept. */
-export type Said = Omit<Reject, 'reason'> | (() => Omit<Reject, 'reason'>);
+/** A dropped item; a function where making it costs something, called only for those that are kept. */
+export type RejectedItem = Omit<Reject, 'reason'> | (() => Omit<Reject, 'reason'>);
 
 /** Every reject, handed on in groups as they come: few are in memory at a time, however many there are. */
 export class AllRejects {
@@ -20,11 +20,11 @@ export class AllRejects {
     this.#write = write;
   }
 
-  add(reason: string, _position: number, said: Said): void {
-    const reject = madeOf(reason, said);
+  add(reason: string, _position: number, item: RejectedItem): void {
+    const reject = madeOf(reason, item);
     this.#rows.push(reject);
     this.#characters += reject.url.length + (reject.text?.length ?? 0) + (reject.value?.length ?? 0);
-    if (this.#rows.length < MOST_ROWS && this.#characters < MOST_CHARACTERS) return;
+    if (this.#rows.length < MAX_ROWS && this.#characters < MAX_CHARACTERS) return;
     this.#write(this.#rows);
     this.#rows.length = 0;
     this.#characters = 0;
@@ -51,12 +51,12 @@ export class SampledRejects {
   }
 
   /** `position` is that among the drops of the reason, from 0. */
-  add(reason: string, position: number, said: Said): void {
+  add(reason: string, position: number, item: RejectedItem): void {
     const order = positionHash(this.#seed, position);
     if (order > (this.#bounds.get(reason) ?? Number.POSITIVE_INFINITY)) return;
     let kept = this.#kept.get(reason);
     if (!kept) this.#kept.set(reason, (kept = []));
-    kept.push({ order, reject: madeOf(reason, said) });
+    kept.push({ order, reject: madeOf(reason, item) });
     if (kept.length < 2 * SAMPLE_SIZE) return;
     shrink(kept);
     this.#bounds.set(reason, kept.at(-1)!.order);
@@ -72,8 +72,8 @@ export class SampledRejects {
   }
 }
 
-function madeOf(reason: string, said: Said): Reject {
-  return { ...(typeof said === 'function' ? said() : said), reason };
+function madeOf(reason: string, item: RejectedItem): Reject {
+  return { ...(typeof item === 'function' ? item() : item), reason };
 }
 
 function shrink(kept: { order: number }[]): void {

@@ -1,7 +1,6 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { type Dropped, totalDropped } from '../contracts/drop-reason.ts';
-import { AllRejects, type Said, SampledRejects } from './rejects-kept.ts';
+import type { Storage } from '../contracts/storage.ts';
+import { AllRejects, type RejectedItem, SampledRejects } from './rejects-kept.ts';
 import { RejectsFile } from './rejects-file.ts';
 
 /**
@@ -10,29 +9,32 @@ import { RejectsFile } from './rejects-file.ts';
  */
 export class Rejects {
   readonly dropped: Dropped = {};
-  readonly #path: string;
+  readonly #storage: Storage;
+  readonly #scratch: string;
+  readonly #name: string;
   readonly #kept: AllRejects | SampledRejects;
   /** Open from the start where all are kept. */
   #file: RejectsFile | undefined;
 
-  private constructor(path: string, kept: AllRejects | SampledRejects, file?: RejectsFile) {
-    this.#path = path;
+  private constructor(storage: Storage, scratch: string, name: string, kept: AllRejects | SampledRejects, file?: RejectsFile) {
+    this.#storage = storage;
+    this.#scratch = scratch;
+    this.#name = name;
     this.#kept = kept;
     this.#file = file;
   }
 
-  /** `folder` is the stage's below `rejects/`; the seed decides the sample. */
-  static async open(mode: 'sample' | 'all', folder: string, shard: string, seed: string): Promise<Rejects> {
-    const path = join(folder, `${shard}.parquet`);
-    if (mode === 'sample') return new Rejects(path, new SampledRejects(seed));
-    const file = await RejectsFile.open(path);
-    return new Rejects(path, new AllRejects((rows) => file.writer.writeGroupSync(rows)), file);
+  /** `name` is that of the file in the run; the seed decides the sample. */
+  static async open(mode: 'sample' | 'all', storage: Storage, scratch: string, name: string, seed: string): Promise<Rejects> {
+    if (mode === 'sample') return new Rejects(storage, scratch, name, new SampledRejects(seed));
+    const file = await RejectsFile.open(storage, scratch, name);
+    return new Rejects(storage, scratch, name, new AllRejects((rows) => file.writer.writeGroupSync(rows)), file);
   }
 
-  add(reason: string, said: Said): void {
+  add(reason: string, item: RejectedItem): void {
     const position = this.dropped[reason] ?? 0;
     this.dropped[reason] = position + 1;
-    this.#kept.add(reason, position, said);
+    this.#kept.add(reason, position, item);
   }
 
   /** Moves the file into place; where nothing was dropped there is none. Checks that `all` means all. */
@@ -40,11 +42,11 @@ export class Rejects {
     if (totalDropped(this.dropped) === 0) {
       await this.discard();
       // Of an earlier making of this shard.
-      await rm(this.#path, { force: true });
+      await this.#storage.remove(this.#name);
       return;
     }
     const rest = this.#kept.rest();
-    this.#file ??= await RejectsFile.open(this.#path);
+    this.#file ??= await RejectsFile.open(this.#storage, this.#scratch, this.#name);
     for (const row of rest) await this.#file.writer.write(row);
     await this.#file.publish(this.#kept instanceof AllRejects ? totalDropped(this.dropped) : rest.length);
   }

@@ -10,10 +10,30 @@ export const runOptions = z.object({
   rejects: option(z.enum(['sample', 'all']).default('sample'), 'What was dropped, in rejects/: a seeded sample of 100 per reason and shard, or all', {
     decidesResult: false,
   }),
-  redo: option(z.array(z.string()).default([]), 'Stages whose finished shards are made again', { value: 'STAGE,…', decidesResult: false }),
-  acceptChanged: option(z.boolean().default(false), 'Keep finished shards that other options made, and write that into their markers', {
+  skipFailed: option(
+    z
+      .string()
+      .regex(/^\d+(\.\d+)?%$/, 'expected a share such as 1%')
+      .default('0%'),
+    'Share of the shards of a stage that may fail for good and count as empty from then on; without a value all',
+    {
+      value: 'SHARE',
+      bare: '100%',
+      decidesResult: false,
+    },
+  ),
+  redo: option(z.array(z.string()).default([]), 'Stages whose finished shards are made again; killed, the same command without it goes on', {
+    value: 'STAGE,…',
     decidesResult: false,
   }),
+  acceptChanged: option(z.boolean().default(false), 'Keep finished shards that other options or inputs made, and write that into their markers', {
+    decidesResult: false,
+  }),
+  keep: option(
+    z.array(z.string()).optional(),
+    'Datasets (candidates, links, batches, samples, pairs, …) whose files stay; those of the others are removed when everything that reads them is finished. All stay where it is not given. The search page shows pictures out of pairs',
+    { value: 'DATASET,…', decidesResult: false },
+  ),
   db: option(z.string().default('embedded'), 'PostgreSQL for the links: `embedded` starts one in the run folder, else postgres://…', {
     value: 'URL',
     decidesResult: false,

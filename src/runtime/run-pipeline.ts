@@ -1,59 +1,161 @@
-import { join } from 'node:path';
-import type { StageName } from '../contracts/drop-reason.ts';
-import type { StageSummary } from '../contracts/shard-stats.ts';
-import type { Stage, StageFolders } from '../contracts/stage.ts';
+import { rmdir } from 'node:fs/promises';
+import type { DatasetState } from '../contracts/dataset.ts';
+import type { Dropped } from '../contracts/drop-reason.ts';
+import { UsageError } from '../contracts/errors.ts';
+import type { ShardStats, StageSummary } from '../contracts/shard-stats.ts';
+import type { Stage } from '../contracts/stage.ts';
+import { openStorage } from '../storage/open-storage.ts';
+import { readDatasetState } from './dataset-reader.ts';
 import type { Executor } from './executor.ts';
-import { replaceFile } from './publication.ts';
-import { runStage, type StageEvents, type StageRunOptions } from './run-stage.ts';
+import { forgetRecordedWork } from './recorded-work.ts';
+import { readRunRecord, type RunRecord, withRedo, writeRunRecord } from './run-record.ts';
+import type { RunSettings } from './run-settings.ts';
+import { Scheduler } from './scheduler.ts';
+import type { SchedulerEvents } from './scheduler-settings.ts';
+import type { StageActivity } from './stage-work.ts';
+import { scratchRoot } from './shard-job.ts';
+import { StageState } from './stage-state.ts';
 
-/** One run: which stages, with which options, in which folder. */
+/** One run: which stages, with which options, where. */
 export interface PipelineRun {
   stages: readonly Stage[];
-  options: Readonly<Record<string, Record<string, unknown>>>;
-  folders(stage: Stage): StageFolders;
-  /** Where the summary is written after each stage; nowhere if absent. */
-  summaryPath?: string | undefined;
-  rejects: 'sample' | 'all';
+  /** Without `id`: the run's record gives it. */
+  settings: Omit<RunSettings, 'id'>;
+  environment: Readonly<Record<string, string | undefined>>;
+  /** Stages whose finished shards are made again. */
   redo: readonly string[];
-  acceptChanged: boolean;
+  /** Share of a stage's shards that may be skipped when they fail for good. */
+  skipFailed: number;
+  /** Datasets whose files stay when everything that reads them is finished; undefined for all. */
+  keep?: readonly string[] | undefined;
   version: string;
-}
-
-export interface PipelineEvents {
-  /** A stage begins; `expected` items come in, where that is known. */
-  started(stage: Stage, expected: number | undefined): void;
-  stage: StageEvents;
-  ended(stage: Stage, summary: StageSummary): void;
+  signal: AbortSignal;
+  tries?: number;
+  firstPauseMs?: number;
 }
 
 export interface PipelineOutcome {
   stages: StageSummary[];
   failed: { stage: string; shard: string; message: string }[];
+  /** Stages that are not whole, and the stages whose failed shards they wait for. */
+  waiting: { stage: string; for: string[] }[];
+  /** Shards that were there already. */
+  already: number;
+  made: number;
 }
 
-/**
- * Runs the stages in order and writes `summary.json` after each. A failed shard costs itself and the run goes on
- * without it, except where nothing is left or the stage is ordered: its later shards would be decided without it.
- */
-export async function runPipeline(run: PipelineRun, executor: Executor, events: PipelineEvents): Promise<PipelineOutcome> {
-  const summaries: StageSummary[] = [];
-  const failed: PipelineOutcome['failed'] = [];
+/** An opened run: planned, and ready to go. */
+export interface OpenedRun {
+  readonly states: readonly StageState[];
+  readonly scheduler: Scheduler;
+  readonly settings: RunSettings;
+  run(): Promise<PipelineOutcome>;
+}
+
+/** Reads what is there and plans it. Throws UsageError for what is refused, before anything is changed. */
+export async function openRun(run: PipelineRun, executor: Executor, events: SchedulerEvents): Promise<OpenedRun> {
+  const storage = await openStorage(run.settings.location, run.environment);
+  const unknown = run.redo.find((name) => !run.stages.some((stage) => stage.name === name));
+  if (unknown !== undefined)
+    throw new UsageError(`--redo ${unknown}: this command has no such stage. It has ${run.stages.map(({ name }) => name).join(', ')}.`);
+  const before = await readRunRecord(storage, run.version);
+  const record = withRedo(before, run.redo);
+  const settings: RunSettings = { ...run.settings, id: record.id };
+  const isNewRedo = ({ name }: Stage): boolean => record.redo[name] !== before.redo[name];
+  for (const stage of run.stages) stage.check?.(settings.options[stage.name] ?? {});
+  const states: StageState[] = [];
   for (const stage of run.stages) {
-    events.started(stage, summaries.at(-1)?.out);
-    const settings: StageRunOptions = { redo: run.redo.includes(stage.name), acceptChanged: run.acceptChanged, rejects: run.rejects };
-    const outcome = await runStage(stage, { options: run.options[stage.name] ?? {}, folders: run.folders(stage) }, executor, settings, events.stage);
-    summaries.push(outcome.summary);
-    events.ended(stage, outcome.summary);
-    if (run.summaryPath) await replaceFile(run.summaryPath, `${JSON.stringify({ version: run.version, stages: summaries }, null, 2)}\n`);
-    failed.push(...outcome.failed.map((failure) => ({ stage: stage.name, ...failure })));
-    if (outcome.failed.length > 0 && (stage.ordered || outcome.summary.out === 0)) break;
+    const state = await StageState.open(stage, await openStorage(settings.locations[stage.writes]!, run.environment), settings, isNewRedo(stage));
+    state.redo = record.redo[stage.name];
+    states.push(state);
   }
-  return { stages: summaries, failed };
+  const given = await givenDatasets(run, settings);
+  const scheduler = new Scheduler(states, executor, { ...run, run: settings, given }, events);
+  await scheduler.plan();
+  return {
+    states,
+    scheduler,
+    settings,
+    run: async () => {
+      for (const { stage, storage: own } of states) if (stage.records && isNewRedo(stage)) await forgetRecordedWork(own);
+      await writeRunRecord(storage, withDecisions(record, run, settings));
+      try {
+        await scheduler.run();
+      } finally {
+        await rmdir(scratchRoot(settings.location)).catch(() => undefined);
+        await writeRunRecord(storage, withDecisions(closeRedo(record, states), run, settings)).catch(() => undefined);
+      }
+      return outcomeOf(states, scheduler.activities);
+    },
+  };
 }
 
-/** The folders of a stage within a run. `pipeline` is all stages, whether they run now or not. */
-export function stageFolders(pipeline: readonly Stage[], runDir: string, stage: Stage): Omit<StageFolders, 'database' | 'aws'> {
-  const stages: Partial<Record<StageName, string>> = {};
-  for (const { name, writes } of pipeline) stages[name] = join(runDir, writes);
-  return { input: join(runDir, stage.reads), output: join(runDir, stage.writes), rejects: join(runDir, 'rejects'), stages };
+/** Datasets that are read and that no stage of this command writes: nothing is added to them while it runs. */
+async function givenDatasets({ stages, environment }: PipelineRun, settings: RunSettings): Promise<Map<string, DatasetState>> {
+  const given = new Map<string, DatasetState>();
+  for (const stage of stages) {
+    if (settings.inputs[stage.name] !== undefined && stage.takes !== undefined) continue;
+    for (const { dataset, unmarked, optional } of stage.reads) {
+      if (stages.some(({ writes }) => writes === dataset) || given.has(dataset) || settings.locations[dataset] === undefined) continue;
+      const state = await readDatasetState(await openStorage(settings.locations[dataset], environment), unmarked);
+      if (state.shards.length > 0) given.set(dataset, { ...state, sealed: true });
+      else if (!optional)
+        throw new UsageError(
+          `${stage.name} reads ${dataset}, and ${settings.locations[dataset]} holds no finished shard of it. Run the stage before it, or name another folder with --input.`,
+        );
+    }
+  }
+  return given;
+}
+
+/** A URL without what may be a signature or a password. */
+function withoutSecrets(input: string): string {
+  return input.replaceAll(/(https?:\/\/)(?:[^/@,]*@)?([^?#,]*)[^,]*/gi, '$1$2');
+}
+
+/** A redo ends when its stage is whole. */
+function closeRedo(record: RunRecord, states: readonly StageState[]): RunRecord {
+  const open = Object.entries(record.redo).filter(([stage]) => !states.some((state) => state.stage.name === stage && state.whole));
+  return { ...record, redo: Object.fromEntries(open) };
+}
+
+function withDecisions(record: RunRecord, { stages }: PipelineRun, { options, locations, inputs, location }: RunSettings): RunRecord {
+  const relative = (path: string): string => (path === location ? '.' : path.startsWith(`${location}/`) ? path.slice(location.length + 1) : path);
+  const named = new Set(stages.map(({ name }) => name));
+  return {
+    ...record,
+    options: { ...record.options, ...Object.fromEntries(Object.entries(options).filter(([stage]) => named.has(stage))) },
+    inputs: { ...record.inputs, ...Object.fromEntries(Object.entries(inputs).map(([stage, input]) => [stage, withoutSecrets(relative(input))])) },
+    datasets: { ...record.datasets, ...Object.fromEntries(Object.entries(locations).map(([dataset, path]) => [dataset, relative(path)])) },
+  };
+}
+
+function outcomeOf(states: readonly StageState[], activities: readonly StageActivity[]): PipelineOutcome {
+  const failed = states.flatMap(({ stage }, i) => [...activities[i]!.failed].map(([shard, message]) => ({ stage: stage.name, shard, message })));
+  const broken = [...new Set(failed.map(({ stage }) => stage))];
+  return {
+    stages: states.map((state, i) => summarise(state.stage.name, [...state.valid.values()], activities[i]!)),
+    failed,
+    waiting: states.filter((state) => !state.sealed && !broken.includes(state.stage.name)).map(({ stage }) => ({ stage: stage.name, for: broken })),
+    already: activities.reduce((sum, { kept }) => sum + kept.size, 0),
+    made: states.reduce((sum, { valid }, i) => sum + valid.size - [...valid.keys()].filter((name) => activities[i]!.kept.has(name)).length, 0),
+  };
+}
+
+/** Sums markers into the line of `summary.json`. Seconds: of this session from the first shard to the last, and of earlier ones as their markers say. */
+export function summarise(
+  name: string,
+  shards: readonly ShardStats[],
+  { kept, firstStart, lastEnd }: Pick<StageActivity, 'kept' | 'firstStart' | 'lastEnd'>,
+): StageSummary {
+  const dropped: Dropped = {};
+  let [taken, out, before] = [0, 0, 0];
+  for (const shard of shards) {
+    taken += shard.in;
+    out += shard.out;
+    if (kept.has(shard.shard)) before += shard.duration;
+    for (const [reason, n] of Object.entries(shard.dropped)) dropped[reason] = (dropped[reason] ?? 0) + n;
+  }
+  const seconds = before + (firstStart === undefined || lastEnd === undefined ? 0 : (lastEnd - firstStart) / 1000);
+  return { name, in: taken, out, dropped: Object.fromEntries(Object.entries(dropped).sort(([a], [b]) => (a < b ? -1 : 1))), seconds };
 }

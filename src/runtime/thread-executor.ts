@@ -2,105 +2,132 @@ import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
-import { RunError, ShardError } from '../contracts/errors.ts';
+import { messageOf, RunError, ShardError, UsageError } from '../contracts/errors.ts';
 import type { ShardStats } from '../contracts/shard-stats.ts';
-import type { Executor } from './executor.ts';
-import type { JobEvents, ShardJob } from './shard-job.ts';
+import type { Executor, Submission } from './executor.ts';
+import type { ShardJob } from './shard-job.ts';
 
 /** What a worker thread is started with. */
 export interface WorkerSettings {
   /** URL of the module that exports `pipeline`: runtime does not import stages. */
   pipelineUrl: string;
+  environment: Readonly<Record<string, string | undefined>>;
   killAt?: string | undefined;
 }
 
 /** Messages between the executor and its threads. */
-export type ToWorker = { job: ShardJob } | { stop: true };
+export type ToWorker = { job: ShardJob } | { database: string } | { noDatabase: string } | { stop: true };
 export type FromWorker =
   | { progress: { in?: number; out?: number; dropped?: number } }
-  | { done: ShardStats }
-  | { failed: { kind: 'shard' | 'run'; message: string; stack?: string | undefined } };
+  | { ask: 'database' }
+  | { done: ShardStats | undefined }
+  | { failed: Failure };
+interface Failure {
+  kind: 'shard' | 'run' | 'usage';
+  heals: boolean;
+  message: string;
+  stack?: string | undefined;
+}
 
 interface Slot {
   worker: Worker;
-  running?: { job: ShardJob; progress: JobEvents['progress']; resolve: (stats: ShardStats) => void; reject: (error: Error) => void } | undefined;
+  threads: 'cpu' | 'io';
+  /** Lanes whose jobs it has run: it may hold what their next one needs. */
+  readonly lanes: Set<string>;
+  running?: { job: ShardJob; submission: Submission; resolve: (stats: ShardStats | undefined) => void; reject: (error: Error) => void } | undefined;
 }
 
 /** Memory of a thread for objects that have just been made. */
 const YOUNG_GENERATION_MB = 24;
+/** A stopped thread that is in the middle of native work is given this long to come out of it. */
+const STOP_MS = 4_000;
 
-/** Runs shards in `workers` threads of this process, each loading the pipeline once. */
+/** Runs jobs in worker threads of this process, each loading the pipeline once: up to `workers` for each kind. */
 export class ThreadExecutor implements Executor {
-  readonly workers: number;
+  readonly slots: Readonly<Record<'cpu' | 'io', number>>;
   readonly #settings: WorkerSettings;
-  readonly #idle: Slot[] = [];
-  readonly #all = new Set<Slot>();
-  readonly #waiting: (() => void)[] = [];
+  readonly #database: () => Promise<string>;
+  readonly #slots = new Set<Slot>();
 
-  constructor(workers: number, settings: WorkerSettings) {
-    this.workers = workers;
+  constructor(workers: number, settings: WorkerSettings, database: () => Promise<string>) {
+    this.slots = { cpu: workers, io: workers };
     this.#settings = settings;
+    this.#database = database;
     // With a worker on every core, V8's helpers only take turns with the workers. V8 reads this flag anew at each collection.
     if (workers > 1 && workers >= availableParallelism()) setFlagsFromString('--no-parallel-scavenge');
   }
 
-  async run(job: ShardJob, { progress }: Pick<JobEvents, 'progress'>): Promise<ShardStats> {
-    while (this.#idle.length === 0 && this.#all.size >= this.workers) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    const slot = this.#idle.pop() ?? this.#start();
-    return new Promise<ShardStats>((resolve, reject) => {
-      slot.running = { job, progress, resolve, reject };
+  /** The caller submits no more jobs of a kind at a time than there are slots. */
+  submit(job: ShardJob, submission: Submission): Promise<ShardStats | undefined> {
+    const idle = [...this.#slots].filter(({ running, threads }) => !running && threads === submission.threads);
+    const known = submission.lane === undefined ? undefined : idle.find(({ lanes }) => lanes.has(submission.lane!));
+    const full = [...this.#slots].filter(({ threads }) => threads === submission.threads).length >= this.slots[submission.threads];
+    const slot = known ?? (idle.length > 0 && (full || submission.lane === undefined) ? idle[0]! : this.#start(submission.threads));
+    if (submission.lane !== undefined) slot.lanes.add(submission.lane);
+    return new Promise((resolve, reject) => {
+      slot.running = { job, submission, resolve, reject };
       slot.worker.postMessage({ job } satisfies ToWorker);
     });
   }
 
   async close(): Promise<void> {
     await Promise.all(
-      [...this.#all].map(async ({ worker }) => {
+      [...this.#slots].map(async ({ worker }) => {
+        const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
         worker.postMessage({ stop: true } satisfies ToWorker);
-        await new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+        let timer;
+        await Promise.race([ended, new Promise<void>((resolve) => (timer = setTimeout(resolve, STOP_MS)))]);
+        clearTimeout(timer);
       }),
     );
   }
 
-  #start(): Slot {
+  #start(threads: 'cpu' | 'io'): Slot {
     // In the published package both files are .js.
     const worker = new Worker(new URL(`./worker${extname(import.meta.filename)}`, import.meta.url), {
       workerData: this.#settings,
       // Half of Node's default: rows that wait for their row group to fill outlive it either way, and it costs no time.
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });
-    const slot: Slot = { worker };
-    this.#all.add(slot);
-    worker.on('message', (message: FromWorker) => this.#receive(slot, message));
-    // A crash (out of memory, a native fault that Node survives) costs the shard that ran, not the run.
-    worker.on('error', (error: Error) =>
-      slot.running?.reject(
-        new ShardError(`${slot.running.job.stage} ${slot.running.job.shard.name}: its worker thread ended: ${error.message}`, { cause: error }),
-      ),
-    );
+    const slot: Slot = { worker, threads, lanes: new Set() };
+    this.#slots.add(slot);
+    worker.on('message', (message: FromWorker) => void this.#receive(slot, message));
+    // A crash (out of memory, a native fault that Node survives) costs the shard that ran, not the run; of an idle thread, nothing.
+    let cause: Error | undefined;
+    worker.on('error', (error: Error) => (cause = error));
     worker.on('exit', () => {
-      this.#all.delete(slot);
-      slot.running?.reject(new ShardError(`${slot.running.job.stage} ${slot.running.job.shard.name}: its worker thread ended`));
-      this.#waiting.shift()?.();
+      this.#slots.delete(slot);
+      const { running } = slot;
+      slot.running = undefined;
+      const reason = cause ? `: ${cause.message}` : '';
+      running?.reject(new ShardError(`${running.job.stage} ${running.job.shard?.name ?? 'seal'}: its worker thread ended${reason}`, { cause, heals: true }));
     });
     return slot;
   }
 
-  #receive(slot: Slot, message: FromWorker): void {
+  async #receive(slot: Slot, message: FromWorker): Promise<void> {
     const { running } = slot;
+    if ('ask' in message) {
+      const answer: ToWorker = await this.#database().then(
+        (database) => ({ database }),
+        (error: unknown) => ({ noDatabase: messageOf(error) }),
+      );
+      slot.worker.postMessage(answer);
+      return;
+    }
     if (!running) return;
     if ('progress' in message) {
-      running.progress(message.progress);
+      running.submission.progress(message.progress);
       return;
     }
     slot.running = undefined;
-    this.#idle.push(slot);
     if ('done' in message) running.resolve(message.done);
-    else {
-      const error = message.failed.kind === 'run' ? new RunError(message.failed.message) : new ShardError(message.failed.message);
-      if (message.failed.stack) error.stack = message.failed.stack;
-      running.reject(error);
-    }
-    this.#waiting.shift()?.();
+    else running.reject(errorOf(message.failed));
   }
+}
+
+function errorOf({ kind, heals, message, stack }: Failure): Error {
+  const error = kind === 'run' ? new RunError(message) : kind === 'usage' ? new UsageError(message) : new ShardError(message, { heals });
+  if (stack) error.stack = stack;
+  return error;
 }

@@ -1,17 +1,20 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { messageOf, RunError } from '../contracts/errors.ts';
+import { messageOf, RunError, ShardError, UsageError } from '../contracts/errors.ts';
 import type { Stage } from '../contracts/stage.ts';
 import { faultPoint } from './fault-point.ts';
-import { runShardJob } from './shard-job.ts';
+import { ResourcePool } from './resource-pool.ts';
+import { runShardJob, type ShardJob } from './shard-job.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from './thread-executor.ts';
 
-/** A worker thread of the thread executor: loads the pipeline, runs the shards that it is sent, one at a time. */
+/** A worker thread of the thread executor: loads the pipeline, runs the jobs that it is sent, one at a time. */
 
 const port = parentPort!;
 const settings = workerData as WorkerSettings;
 const { pipeline } = (await import(settings.pipelineUrl)) as { pipeline: readonly Stage[] };
 const reached = faultPoint(settings.killAt);
 const controller = new AbortController();
+const resources = new ResourcePool();
+let running: Promise<void> = Promise.resolve();
 
 /** Progress is summed and sent a few times a second: a message an item would cost more than the item. */
 let pending = { in: 0, out: 0, dropped: 0 };
@@ -22,32 +25,38 @@ const flush = (): void => {
 };
 setInterval(flush, 200).unref();
 
+let answered: { resolve(url: string): void; reject(error: Error): void } | undefined;
+const database = (): Promise<string> =>
+  new Promise((resolve, reject) => {
+    answered = { resolve, reject };
+    send({ ask: 'database' });
+  });
+
 port.on('message', (message: ToWorker) => {
   if ('stop' in message) {
     controller.abort();
-    void Promise.all(pipeline.map(async (stage) => stage.close?.())).finally(() => port.close());
-    return;
-  }
-  const { job } = message;
-  const stage = pipeline.find(({ name }) => name === job.stage)!;
-  runShardJob(stage, job, {
-    signal: controller.signal,
-    reached,
-    progress: (counts) => {
-      pending.in += counts.in ?? 0;
-      pending.out += counts.out ?? 0;
-      pending.dropped += counts.dropped ?? 0;
-    },
-  }).then(
-    (done) => {
-      flush();
-      send({ done });
-    },
-    (error: unknown) => {
-      flush();
-      send({
-        failed: { kind: error instanceof RunError ? 'run' : 'shard', message: messageOf(error), stack: error instanceof Error ? error.stack : undefined },
-      });
-    },
-  );
+    void running.then(() => resources.close()).finally(() => port.close());
+  } else if ('database' in message) answered?.resolve(message.database);
+  else if ('noDatabase' in message) answered?.reject(new RunError(message.noDatabase));
+  else running = run(message.job);
 });
+
+async function run(job: ShardJob): Promise<void> {
+  const stage = pipeline.find(({ name }) => name === job.stage)!;
+  try {
+    const done = await runShardJob(stage, job, { signal: controller.signal, resources, environment: settings.environment, database, reached, progress: add });
+    flush();
+    send({ done });
+  } catch (error) {
+    flush();
+    const kind = error instanceof RunError ? 'run' : error instanceof UsageError ? 'usage' : 'shard';
+    const heals = error instanceof ShardError && error.heals;
+    send({ failed: { kind, heals, message: messageOf(error), stack: error instanceof Error ? error.stack : undefined } });
+  }
+}
+
+function add(counts: { in?: number; out?: number; dropped?: number }): void {
+  pending.in += counts.in ?? 0;
+  pending.out += counts.out ?? 0;
+  pending.dropped += counts.dropped ?? 0;
+}

@@ -1,6 +1,7 @@
-import { open, stat } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode } from '../contracts/errors.ts';
+import { shardsOfKey } from '../contracts/sample-key.ts';
 import { indexTar, type TarMember } from '../formats/webdataset.ts';
 
 export interface Picture {
@@ -11,10 +12,7 @@ export interface Picture {
 const types: Record<string, string> = { jpg: 'image/jpeg', jpeg: 'image/jpeg', png: 'image/png', webp: 'image/webp' };
 
 /** Tars whose index of members is kept; that of 10,000 samples takes about 5 MB. */
-const KEPT_INDEXES = 32;
-/** Digits of a key after the shard's: img2dataset's 10,000 samples a shard. */
-const INDEX_DIGITS = 4;
-
+const MAX_INDEXES = 32;
 /** Reads single pictures out of a folder of webdataset tars. */
 export class Pictures {
   readonly #folder: string;
@@ -37,44 +35,63 @@ export class Pictures {
   /** The picture of a sample, or undefined where there is none (any more). */
   async read(key: string): Promise<Picture | undefined> {
     // Only digits: the key goes into a path.
-    if (!/^\d{5,20}$/.test(key)) return undefined;
-    const path = join(this.#folder, `${key.slice(0, -INDEX_DIGITS)}.tar`);
-    const index = await this.#index(path);
-    for (const [suffix, type] of Object.entries(types)) {
-      const member = index?.get(`${key}.${suffix}`);
-      if (member) return { bytes: await readAt(path, member), type };
+    if (!/^\d{2,20}$/.test(key)) return undefined;
+    for (const shard of possibleShards(key)) {
+      const picture = await this.#readFrom(join(this.#folder, `${shard}.tar`), key);
+      if (picture) return picture;
     }
     return undefined;
   }
 
-  async #index(path: string): Promise<Map<string, TarMember> | undefined> {
-    const kept = this.#indexes.get(path);
-    const index = kept ?? indexTar(path);
+  async #readFrom(path: string, key: string): Promise<Picture | undefined> {
+    let file: FileHandle;
+    try {
+      file = await open(path, 'r');
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+    try {
+      const index = await this.#index(path, file);
+      for (const [suffix, type] of Object.entries(types)) {
+        const member = index.get(`${key}.${suffix}`);
+        if (member) return { bytes: await readAt(file, path, member), type };
+      }
+      return undefined;
+    } finally {
+      await file.close();
+    }
+  }
+
+  async #index(path: string, file: FileHandle): Promise<Map<string, TarMember>> {
+    // A tar that was made again has its members elsewhere.
+    const { ino, size, mtimeMs } = await file.stat();
+    const build = `${path} ${ino} ${size} ${mtimeMs}`;
+    const index = this.#indexes.get(build) ?? indexTar(path);
     // Last used, last in the map: the first is let go.
-    this.#indexes.delete(path);
-    this.#indexes.set(path, index);
-    if (this.#indexes.size > KEPT_INDEXES) this.#indexes.delete(this.#indexes.keys().next().value!);
+    this.#indexes.delete(build);
+    this.#indexes.set(build, index);
+    if (this.#indexes.size > MAX_INDEXES) this.#indexes.delete(this.#indexes.keys().next().value!);
     try {
       return await index;
     } catch (error) {
-      this.#indexes.delete(path);
-      if (systemCode(error) === 'ENOENT' || (error instanceof Error && systemCode(error.cause) === 'ENOENT')) return undefined;
+      this.#indexes.delete(build);
       throw error;
     }
   }
 }
 
-async function readAt(path: string, { offset, size }: TarMember): Promise<Uint8Array<ArrayBuffer>> {
-  const file = await open(path, 'r');
-  try {
-    const bytes = new Uint8Array(size);
-    for (let filled = 0; filled < size;) {
-      const { bytesRead } = await file.read(bytes, filled, size - filled, offset + filled);
-      if (bytesRead === 0) throw new Error(`${path} ended within a member: it was cut`);
-      filled += bytesRead;
-    }
-    return bytes;
-  } finally {
-    await file.close();
+/** Ours first; then those of img2dataset's small shards, whose keys have fewer digits after the shard's. */
+function possibleShards(key: string): Set<string> {
+  return new Set([...shardsOfKey(key), ...Array.from({ length: key.length - 1 }, (_, i) => key.slice(0, -1 - i))]);
+}
+
+async function readAt(file: FileHandle, path: string, { offset, size }: TarMember): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(size);
+  for (let filled = 0; filled < size;) {
+    const { bytesRead } = await file.read(bytes, filled, size - filled, offset + filled);
+    if (bytesRead === 0) throw new Error(`${path} ended within a member: it was cut`);
+    filled += bytesRead;
   }
+  return bytes;
 }

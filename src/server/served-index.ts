@@ -4,7 +4,7 @@ import { HttpError } from './http-error.ts';
 import type { Metrics } from './metrics.ts';
 import type { Pictures } from './pictures.ts';
 
-/** An index with what it takes to ask it. */
+/** A build of an index with what it takes to ask it. */
 export interface ServedIndex {
   readonly name: string;
   readonly index: KnnIndex;
@@ -12,18 +12,26 @@ export interface ServedIndex {
   readonly pictures: Pictures | undefined;
 }
 
+/** An index by its name, whichever its build. */
+export interface IndexSource {
+  readonly name: string;
+  /** Answers one request by one build. `work` may run again, by a newer build, where the files of the first have vanished. */
+  use<T>(work: (served: ServedIndex) => Promise<T>): Promise<T>;
+}
+
 /** What the routes answer from. */
 export interface Service {
   /** Not empty; the first is asked where a request names none. */
-  readonly indices: readonly ServedIndex[];
+  readonly indices: readonly IndexSource[];
   readonly metrics: Metrics;
 }
 
-export function indexByName(service: Service, name: string | null | undefined): ServedIndex {
-  if (name == null || name === '') return service.indices[0]!;
+/** Answers a request by the index of that name, or the first. */
+export async function withIndex<T>(service: Service, name: string | null | undefined, work: (served: ServedIndex) => Promise<T>): Promise<T> {
+  if (name == null || name === '') return service.indices[0]!.use(work);
   const found = service.indices.find((each) => each.name === name);
   if (!found) throw new HttpError(404, `There is no index ${JSON.stringify(name)}; there is ${service.indices.map((each) => each.name).join(', ')}.`);
-  return found;
+  return found.use(work);
 }
 
 /** Texts are cut by the tokenizer anyway; this bounds its work. */

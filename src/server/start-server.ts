@@ -1,7 +1,8 @@
-import { access } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { serve, type ServerType } from '@hono/node-server';
 import { UsageError } from '../contracts/errors.ts';
+import type { IndexDescription } from '../contracts/index-description.ts';
 import { packageRoot } from '../contracts/package-root.ts';
 import { openIndex } from '../knn/open-index.ts';
 import { type DualEncoder, loadModel, modelChecksums } from '../models/load-model.ts';
@@ -9,12 +10,13 @@ import { modelSettings } from '../models/model-settings.ts';
 import { allowedHosts, isLoopback } from './allowed-hosts.ts';
 import { createApp } from './app.ts';
 import { portError } from './assert-port-free.ts';
+import { CurrentIndex, type OpenedBuild } from './current-index.ts';
 import { startDevPage } from './dev-page.ts';
 import { Metrics } from './metrics.ts';
+import { findServedFolders, indexVersion, type ServedFolders } from './open-input.ts';
 import type { ServeOptions } from './options.ts';
 import { readPageFiles } from './page-files.ts';
 import { Pictures } from './pictures.ts';
-import type { ServedIndex } from './served-index.ts';
 
 export interface RunningServer {
   /** Where a browser on this machine finds it. */
@@ -29,7 +31,7 @@ export interface ServerEffects {
 
 /** Opens the index and its model and listens. Throws UsageError where there is no index or the port is taken. */
 export async function startServer(options: ServeOptions, effects: ServerEffects = { warn: () => undefined }): Promise<RunningServer> {
-  const opened = await openServedIndex(options);
+  const opened = await openServedIndex(options, effects.warn);
   try {
     const service = { indices: [opened], metrics: new Metrics() };
     const page = await readPageFiles(join(packageRoot(), 'dist', 'web'));
@@ -55,29 +57,55 @@ export async function startServer(options: ServeOptions, effects: ServerEffects 
   }
 }
 
-async function openServedIndex(options: ServeOptions): Promise<ServedIndex & { close(): Promise<void> }> {
-  const input = resolve(options.input);
-  const folder = (await exists(join(input, 'index.json'))) ? input : join(input, 'index');
-  if (!(await exists(join(folder, 'index.json'))))
-    throw new UsageError(`${input} holds no index (index/index.json). Make one with pairmill demo or pairmill index, or name another folder with --input.`);
-  const index = await openIndex(folder);
-  let encoder: DualEncoder | undefined;
+/** A model that builds of one index share. */
+interface SharedModel {
+  readonly encoder: DualEncoder;
+  users: number;
+}
+
+interface Build extends OpenedBuild {
+  readonly model: SharedModel;
+}
+
+async function openServedIndex(options: ServeOptions, warn: (line: string) => void): Promise<CurrentIndex<Build>> {
+  const folders = await findServedFolders(options.input, options.pairs);
+  return CurrentIndex.open({
+    version: () => indexVersion(folders.index),
+    open: (before) => openBuild(folders, options, before),
+    warn,
+  });
+}
+
+async function openBuild(folders: ServedFolders, options: ServeOptions, before: Build | undefined): Promise<Build> {
+  const index = await openIndex(folders.index);
+  let model: SharedModel | undefined;
   try {
-    const model = options.model ?? index.description.model.id;
-    encoder = await loadModel(model, modelSettings(options));
-    assertSameModel(index.description.model.sha256, await modelChecksums(model, modelSettings(options)), model);
-    const pictures = await Pictures.open(options.pairs ?? join(dirname(folder), 'pairs'));
-    const name = basename(folder === input ? dirname(folder) : input);
+    model = await modelOf(index.description.model, options, before);
+    const { encoder } = model;
+    model.users++;
+    const pictures = await Pictures.open(folders.pairs);
     const close = async (): Promise<void> => {
       await index.close();
-      await encoder?.close();
+      await leave(model!);
     };
-    return { name, index, encoder, pictures, close };
+    return { name: folders.name, index, encoder, pictures, model, close };
   } catch (error) {
     await index.close();
-    await encoder?.close();
+    if (model) await leave(model);
     throw error;
   }
+}
+
+/** The model that an index was built with: that of the build before, where it is the same. */
+async function modelOf(built: IndexDescription['model'], options: ServeOptions, before: Build | undefined): Promise<SharedModel> {
+  if (before && isDeepStrictEqual(before.index.description.model, built)) return before.model;
+  const model = options.model ?? built.id;
+  assertSameModel(built.sha256, await modelChecksums(model, modelSettings(options)), model);
+  return { encoder: await loadModel(model, modelSettings(options)), users: 0 };
+}
+
+async function leave(model: SharedModel): Promise<void> {
+  if (--model.users === 0) await model.encoder.close();
 }
 
 /** Vectors of another model, or of another version of it, have nothing to do with the index's. */
@@ -96,9 +124,3 @@ function listen(fetch: (request: Request) => Response | Promise<Response>, port:
     server.once('error', (error) => reject(portError(error, port, host)));
   });
 }
-
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  );

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { generateEmojiWeb } from '../../examples/emoji-web/generate.ts';
+import { generateEmojiWeb } from '../../src/demo/generate.ts';
 import { type Finished, pairmill, root } from '../pipeline/pairmill.ts';
 
 /** What goes wrong in expected ways: a clear message, the right exit code, never a stack trace. */
@@ -43,7 +43,7 @@ test('an unknown key in a configuration', async () => {
 
 test('a missing input', async () => {
   expectFailure(await pairmill(['extract', '--input', join(base, 'nothing/*.wat.gz'), '--output', join(base, 'missing')]), 2, 'nothing/*.wat.gz');
-  expectFailure(await pairmill(['filter', '--run-dir', join(base, 'empty')]), 2, 'samples', 'does not exist');
+  expectFailure(await pairmill(['filter', '--run-dir', join(base, 'empty')]), 2, 'samples', 'holds no finished shard', '--input');
 });
 
 test('a port in use, before any work is done', async () => {

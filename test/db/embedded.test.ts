@@ -1,96 +1,50 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, cp, mkdir, readFile, stat, symlink, unlink, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readdir, readFile, stat, symlink, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { connect } from '../../src/db/client.ts';
-import { copyLinks } from '../../src/db/copy-links.ts';
-import { drawBatch } from '../../src/db/draw-batch.ts';
 import { startEmbedded } from '../../src/db/embedded.ts';
-import { openDatabase } from '../../src/db/open-database.ts';
-import { openBatches } from '../../src/db/open-batches.ts';
 import { installedPostgres, linkLibraries } from '../../src/db/postgres-package.ts';
-import { readBatch } from '../../src/db/read-batch.ts';
 import { clusterName, serverProcesses } from '../../src/db/server-processes.ts';
-import { stagingSize } from '../../src/db/staging-size.ts';
 import { temporaryFolder } from './harness.ts';
-import { makeLinks } from './links.ts';
 
 const root = process.getuid?.() === 0;
 
-async function killAll(folder: string): Promise<void> {
-  const name = clusterName(join(folder, 'postgres', 'data'));
-  for (const pid of await serverProcesses(name)) process.kill(pid, 'SIGKILL');
-}
+const processesOf = (folder: string): Promise<number[]> => serverProcesses(clusterName(join(folder, 'postgres', 'data')));
 
 async function untilNoServer(folder: string, ms: number): Promise<number[]> {
-  const name = clusterName(join(folder, 'postgres', 'data'));
-  for (const end = Date.now() + ms; Date.now() < end; await sleep(50)) if ((await serverProcesses(name)).length === 0) return [];
-  return serverProcesses(name);
+  for (const end = Date.now() + ms; Date.now() < end; await sleep(50)) if ((await processesOf(folder)).length === 0) return [];
+  return processesOf(folder);
 }
 
-describe('after kill -9', () => {
-  test('of the server inside COPY nothing of the shard is there; committed shards and leases are', async () => {
-    const folder = await temporaryFolder();
-    let database = await openDatabase(undefined, folder);
-    let sql = await connect(database.url);
-    await copyLinks(sql, { shard: '0', fingerprint: 'f', rows: makeLinks(3_000) });
-    const batch = await drawBatch(sql, { size: 1_000 });
-    const leased = await readBatch(sql, batch!.shard);
-    async function* rows(): AsyncGenerator<ReturnType<typeof makeLinks>[number]> {
-      yield* makeLinks(20_000, 3_000);
-      await killAll(folder);
-      yield* makeLinks(20_000, 23_000);
-    }
-    await expect(copyLinks(sql, { shard: '1', fingerprint: 'f', rows: rows() })).rejects.toThrow(/links 1 can't be brought/);
-    await sql.end({ timeout: 1 });
+/** A process that runs a server, has committed a row (`kept` = 5) and begun another. */
+async function startWriter(folder: string): Promise<ChildProcess> {
+  const script = `
+    import { startEmbedded } from ${JSON.stringify(new URL('../../src/db/embedded.ts', import.meta.url).href)};
+    import { connect } from ${JSON.stringify(new URL('../../src/db/client.ts', import.meta.url).href)};
+    const sql = await connect((await startEmbedded({ folder: ${JSON.stringify(folder)} })).url);
+    await sql\`CREATE TABLE kept (n integer)\`;
+    await sql\`INSERT INTO kept VALUES (5)\`;
+    sql\`INSERT INTO kept SELECT 6 FROM pg_sleep(60)\`.catch(() => undefined);
+    console.log('written');
+    setInterval(() => undefined, 1000);`;
+  const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], { detached: true, stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  await once(child.stdout, 'data');
+  return child;
+}
 
-    database = await openDatabase(undefined, folder);
-    sql = await connect(database.url);
-    expect(await stagingSize(sql)).toBe(3_000 - batch!.rows);
-    expect((await sql`SELECT count(*) AS n FROM pairmill.hashes`)[0]!['n']).toBe(3_000n);
-    expect(await openBatches(sql)).toEqual([batch]);
-    expect(await readBatch(sql, batch!.shard)).toEqual(leased);
-    expect((await copyLinks(sql, { shard: '1', fingerprint: 'f', rows: makeLinks(40_000, 3_000) })).duplicates).toEqual([]);
-    await sql.end();
-    await database.close();
-  });
+/** The backend that is in an INSERT; its title says so from when it has begun. */
+async function busyBackend(folder: string): Promise<number> {
+  for (;;) {
+    for (const pid of await processesOf(folder)) if ((await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).includes('INSERT')) return pid;
+    await sleep(20);
+  }
+}
 
-  test.each(['ingest.leased', 'ingest.committing'])(
-    'of everything at %s, the shard is in whole or not at all, and the next ingest ends the same',
-    async (point) => {
-      const folder = await temporaryFolder();
-      const module = (name: string): string => JSON.stringify(new URL(name, import.meta.url).href);
-      const script = `
-      import { openDatabase } from ${module('../../src/db/open-database.ts')};
-      import { connect } from ${module('../../src/db/client.ts')};
-      import { copyLinks } from ${module('../../src/db/copy-links.ts')};
-      import { makeLinks } from ${module('./links.ts')};
-      const sql = await connect((await openDatabase(undefined, ${JSON.stringify(folder)})).url);
-      const links = makeLinks(2000);
-      await copyLinks(sql, { shard: '0', fingerprint: 'f', rows: [...links, links[7]], reached: (point) => {
-        if (point === ${JSON.stringify(point)}) { process.kill(0, 'SIGKILL'); for (;;); }
-      } });`;
-      const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], { detached: true, stdio: ['ignore', 'ignore', 'inherit'] });
-      expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
-      const database = await openDatabase(undefined, folder);
-      const sql = await connect(database.url);
-      const size = await stagingSize(sql);
-      expect(point === 'ingest.leased' ? [0] : [0, 2_000]).toContain(size);
-      expect((await sql`SELECT count(*) AS n FROM pairmill.links`)[0]!['n']).toBe(BigInt(size));
-      const links = makeLinks(2_000);
-      expect(await copyLinks(sql, { shard: '0', fingerprint: 'f', rows: [...links, links[7]!] })).toEqual({
-        rows: 2_001,
-        duplicates: [2_000],
-        already: size > 0,
-      });
-      expect(await stagingSize(sql)).toBe(2_000);
-      await sql.end();
-      await database.close();
-    },
-  );
-
+describe('after a kill', () => {
   test('of the postmaster alone, its backends are found and the server starts again', async () => {
     const folder = await temporaryFolder();
     const first = await startEmbedded({ folder });
@@ -110,29 +64,48 @@ describe('after kill -9', () => {
     expect(await untilNoServer(folder, 5_000)).toEqual([]);
   });
 
-  test.each(['process', 'group'] as const)('of our %s, the server ends or is stopped by the next start, and no committed row is lost', async (what) => {
+  test.each([
+    ['process', 'SIGKILL'],
+    ['process', 'SIGHUP'],
+    ['group', 'SIGKILL'],
+  ] as const)('of our %s by %s, the server ends or is stopped by the next start, and no committed row is lost', async (what, signal) => {
     const folder = await temporaryFolder();
-    const script = `
-      import { openDatabase } from ${JSON.stringify(new URL('../../src/db/open-database.ts', import.meta.url).href)};
-      import { connect } from ${JSON.stringify(new URL('../../src/db/client.ts', import.meta.url).href)};
-      const { url } = await openDatabase(undefined, ${JSON.stringify(folder)});
-      const sql = await connect(url);
-      await sql\`UPDATE pairmill.staging SET live = 5\`;
-      console.log('written');
-      setInterval(() => undefined, 1000);`;
-    const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], { detached: true, stdio: ['ignore', 'pipe', 'inherit'] });
-    await once(child.stdout, 'data');
-    const orphans = await serverProcesses(clusterName(join(folder, 'postgres', 'data')));
-    expect(orphans.length).toBeGreaterThan(1);
-    process.kill(what === 'group' ? -child.pid! : child.pid!, 'SIGKILL');
+    const child = await startWriter(folder);
+    expect((await processesOf(folder)).length).toBeGreaterThan(1);
+    process.kill(what === 'group' ? -child.pid! : child.pid!, signal);
     await once(child, 'exit');
-    if (what === 'process') expect(await untilNoServer(folder, 10_000), 'the watchdog stops the server').toEqual([]);
-    const database = await openDatabase(undefined, folder);
-    const sql = await connect(database.url);
-    expect(await stagingSize(sql)).toBe(5);
+    if (what === 'process') expect(await untilNoServer(folder, 5_000), 'the watchdog stops the server').toEqual([]);
+    const server = await startEmbedded({ folder });
+    expect(server.fresh).toBe(false);
+    const sql = await connect(server.url);
+    expect(await sql`SELECT n FROM kept`).toEqual([{ n: 5 }]);
     await sql.end();
-    await database.close();
+    await server.stop();
   });
+
+  test.runIf(process.platform === 'linux')(
+    'of our process alone, a server that does not listen to a shutdown is gone within 5 s, with its socket',
+    async () => {
+      const folder = await temporaryFolder();
+      const child = await startWriter(folder);
+      const { socketFolder } = JSON.parse(await readFile(join(folder, 'postgres', 'server.json'), 'utf8')) as { socketFolder: string };
+      // A backend that is stopped ends no transaction, so a fast shutdown waits for it for ever.
+      const backend = await busyBackend(folder);
+      process.kill(backend, 'SIGSTOP');
+      onTestFinished(() => {
+        try {
+          process.kill(backend, 'SIGKILL');
+        } catch {
+          // Gone, as it should be.
+        }
+      });
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      expect((await untilNoServer(folder, 5_000)).filter((pid) => pid !== backend)).toEqual([]);
+      await sleep(500);
+      await expect(readdir(socketFolder)).rejects.toThrow(/ENOENT/);
+    },
+  );
 
   test("a lock file that names another program's process does not stand in the way, nor is that program harmed", async () => {
     const folder = await temporaryFolder();
@@ -153,7 +126,7 @@ describe('after kill -9', () => {
     await mkdir(join(folder, 'postgres', 'initdb', 'data', 'base'), { recursive: true });
     const server = await startEmbedded({ folder });
     await server.stop();
-    await expect(stat(join(folder, 'postgres', 'initdb'))).rejects.toThrow(/ENOENT/);
+    expect((await readdir(join(folder, 'postgres'))).sort()).toEqual(['data', 'server.json', 'server.log']);
   });
 });
 
@@ -172,18 +145,39 @@ describe('the server', () => {
     await expect(stat(socket)).rejects.toThrow(/ENOENT/);
   });
 
-  test('says so where its database has gone', async () => {
+  test('is fresh at its first start only, and again where its database has gone', async () => {
+    const folder = await temporaryFolder();
+    const first = await startEmbedded({ folder });
+    expect(first.fresh).toBe(true);
+    await first.stop();
+    const second = await startEmbedded({ folder });
+    expect(second.fresh).toBe(false);
+    await second.stop();
+    await unlink(join(folder, 'postgres', 'data', 'PG_VERSION'));
+    const third = await startEmbedded({ folder });
+    expect(third.fresh).toBe(true);
+    await third.stop();
+  });
+
+  test.each(['another major version', 'another account'])('of %s is made anew: it is a cache', async (other) => {
     const folder = await temporaryFolder();
     await (await startEmbedded({ folder })).stop();
-    await unlink(join(folder, 'postgres', 'data', 'PG_VERSION'));
-    await expect(startEmbedded({ folder })).rejects.toThrow(/database of this run was in .* and is gone/);
+    const data = join(folder, 'postgres', 'data');
+    if (other === 'another major version') await writeFile(join(data, 'PG_VERSION'), '17\n');
+    else if (root) execFileSync('chown', ['-R', 'daemon', data]);
+    else return;
+    const server = await startEmbedded({ folder });
+    expect(server.fresh).toBe(true);
+    await server.stop();
   });
 
   test('tells why PostgreSQL did not start', async () => {
     const folder = await temporaryFolder();
     await (await startEmbedded({ folder })).stop();
     await writeFile(join(folder, 'postgres', 'data', 'postgresql.conf'), 'no_such_setting = 1\n');
-    await expect(startEmbedded({ folder })).rejects.toThrow(/ended while it started: .*no_such_setting/);
+    await expect(startEmbedded({ folder })).rejects.toThrow(
+      /^PostgreSQL can't be started in .*data: it ended while it started: .*no_such_setting.*remove .*: the run makes its database anew\.$/,
+    );
   });
 });
 
@@ -227,9 +221,8 @@ describe('as root', () => {
     const folder = await temporaryFolder();
     await chmod(folder, 0o777);
     const script = `
-      import { openDatabase } from ${JSON.stringify(new URL('../../src/db/open-database.ts', import.meta.url).href)};
-      const database = await openDatabase(undefined, ${JSON.stringify(join(folder, 'run'))});
-      await database.close();
+      import { startEmbedded } from ${JSON.stringify(new URL('../../src/db/embedded.ts', import.meta.url).href)};
+      await (await startEmbedded({ folder: ${JSON.stringify(join(folder, 'run'))} })).stop();
       console.log('fine');`;
     const output = execFileSync('runuser', ['-u', 'nobody', '--', process.execPath, '--input-type=module-typescript', '-e', script], {
       encoding: 'utf8',

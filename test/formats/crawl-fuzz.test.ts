@@ -1,10 +1,11 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { DamageCount } from '../../src/formats/warc-record.ts';
 import { readWarc } from '../../src/formats/warc.ts';
 import { WatScanner } from '../../src/formats/wat-page.ts';
+import { sharedData } from '../local-paths.ts';
 import { image, pieces, record, watJson } from './crawl-bytes.ts';
 import { randomSource } from './random-source.ts';
 
@@ -83,9 +84,9 @@ it(`reads what was not damaged, for ${BUDGET_MS / 1000} s of random damage`, { t
   }
 });
 
-const folder = '/work/shared/data/warc';
+const folder = join(sharedData, 'warc');
 it.skipIf(!existsSync(folder))(
-  `survives the real files, whole and damaged${existsSync(folder) ? '' : ` (skipped: ${folder} is not here)`}`,
+  `survives the real files, whole and damaged${existsSync(folder) ? '' : ` (skipped: ${folder} is not here; PAIRMILL_SHARED_DATA names the folder above it)`}`,
   { timeout: 120_000 },
   async () => {
     const records: Record<string, number> = {};

@@ -1,10 +1,12 @@
 import { createReadStream, existsSync, globSync } from 'node:fs';
+import { join } from 'node:path';
 import { DamageCount } from '../../src/formats/warc-record.ts';
 import { readWarc } from '../../src/formats/warc.ts';
+import { sharedData } from '../local-paths.ts';
 
-const folder = '/work/shared/data/warc';
+const folder = join(sharedData, 'warc');
 /** Why there are no real records to begin with, or an empty text. */
-export const noSharedSeeds = existsSync(folder) ? '' : `, without real records: ${folder} is not here`;
+export const noSharedSeeds = existsSync(folder) ? '' : `, without real records: ${folder} is not here (PAIRMILL_SHARED_DATA)`;
 
 /** Blocks of the real crawl files that are small enough to be changed a thousand times: of HTTP responses, or the JSON of a WAT. They are not ours to commit. */
 export async function sharedSeeds(target: string): Promise<Buffer[]> {

@@ -122,15 +122,15 @@ test('two builds of the same rows in another order answer alike', async () => {
   }
 });
 
-test('a filter is applied before the neighbours are chosen', async () => {
+test('a predicate is applied before the neighbours are chosen', async () => {
   for (const index of [flat, lists]) {
-    const rare = await index.search(vectors[1]!, { k: 20, modality: 'image', filter: { languages: ['de'] } });
+    const rare = await index.search(vectors[1]!, { k: 20, modality: 'image', predicate: { languages: ['de'] } });
     expect(rare.map(({ id }) => id)).toEqual(expected(vectors[1]!, vectors, 20, (id) => id % 100 === 0));
   }
   const hits = await flat.search(vectors[1]!, {
     k: 10,
     modality: 'image',
-    filter: { languages: ["d'e", ''], minSimilarity: 0.5, minWidth: 1000, maxTags: { is_flag: 0.5, Weird: 0, unknown: 0 } },
+    predicate: { languages: ["d'e", ''], minSimilarity: 0.5, minWidth: 1000, maxTags: { is_flag: 0.5, Weird: 0, unknown: 0 } },
   });
   expect(hits.map(({ id }) => id)).toEqual(
     expected(vectors[1]!, vectors, 10, (id) => id % 2 === 0 && id % 100 !== 0 && id % 100 >= 50 && id >= 900 && id % 4 !== 0),

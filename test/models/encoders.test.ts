@@ -19,7 +19,8 @@ import { emojiPicture } from '../stages/emoji-samples.ts';
 const settings = { cacheFolder: '/nowhere', hubUrl: 'http://127.0.0.1:1', threads: 1 };
 const mini = packagedModelFolder('mini')!;
 const fixture = (name: string): string => new URL(`fixtures/${name}`, import.meta.url).pathname;
-const equal = (a: Float32Array | Error, b: Float32Array | Error): boolean => Buffer.compare(Buffer.from((a as Float32Array).buffer), Buffer.from((b as Float32Array).buffer)) === 0;
+const equal = (a: Float32Array | Error, b: Float32Array | Error): boolean =>
+  Buffer.compare(Buffer.from((a as Float32Array).buffer), Buffer.from((b as Float32Array).buffer)) === 0;
 
 let folder: string;
 let model: DualEncoder;
@@ -48,7 +49,12 @@ describe('mini', () => {
     // All different: the model keeps what it has encoded.
     const pictures = await Promise.all(Array.from({ length: 37 }, (_, i) => emojiPicture(names[i % names.length]!, 80 + 3 * i)));
     const many = await model.encodeImages(pictures);
-    const texts = Array.from({ length: 300 }, (_, i) => captions.slice(0, 1 + (i % captions.length)).join(' ').repeat(1 + (i % 3)));
+    const texts = Array.from({ length: 300 }, (_, i) =>
+      captions
+        .slice(0, 1 + (i % captions.length))
+        .join(' ')
+        .repeat(1 + (i % 3)),
+    );
     const manyTexts = await model.encodeTexts(texts);
     const [single, threaded] = [await loadModel('mini', settings), await loadModel('mini', { ...settings, threads: 2 })];
     for (const i of [0, 1, 7, 15, 16, 36]) expect(equal((await single.encodeImages([pictures[i]!]))[0]!, many[i]!), `picture ${i}`).toBe(true);
@@ -72,10 +78,12 @@ describe('mini', () => {
     expect((await model.encodeTexts(['', '\uD800 lone', '😀'])).every((result) => !(result instanceof Error))).toBe(true);
   });
 
-  test("onnxruntime in Python gives the same vectors of the same pixels and ids", async (context) => {
+  test('onnxruntime in Python gives the same vectors of the same pixels and ids', async (context) => {
     const python = requirePython(context, 'onnxruntime', 'numpy', 'PIL');
     const png = join(folder, 'input.png');
-    await sharp({ create: { width: 64, height: 64, channels: 3, background: { r: 10, g: 200, b: 90 } } }).png().toFile(png);
+    await sharp({ create: { width: 64, height: 64, channels: 3, background: { r: 10, g: 200, b: 90 } } })
+      .png()
+      .toFile(png);
     const theirs = JSON.parse(
       python(
         `import sys, json, numpy as np, onnxruntime as ort
@@ -107,9 +115,28 @@ describe('a model folder', () => {
   test("CLIP's own preprocessing and positions are read from the hub's files", async () => {
     const clip = join(folder, 'clip');
     await cp(mini, clip, { recursive: true });
-    await writeFile(join(clip, 'preprocessor_config.json'), JSON.stringify({ crop_size: { height: 224, width: 224 }, do_center_crop: true, image_mean: [0.48, 0.46, 0.41], image_std: [0.27, 0.26, 0.28], resample: 3, size: { shortest_edge: 224 } }));
-    await writeFile(join(clip, 'config.json'), JSON.stringify({ projection_dim: 512, text_config: { max_position_embeddings: 77 }, pairmill: { tokenization: 'open-clip', headsFor: 'ViT-B/32' } }));
-    expect(await findModel(clip)).toMatchObject({ dimensions: 512, headsFor: 'ViT-B/32', thresholds: { en: 0.28, multi: 0.26 }, text: { tokenization: 'open-clip', maxTokens: 77 }, image: { preprocessing: { fit: 'crop', size: 224 } } });
+    await writeFile(
+      join(clip, 'preprocessor_config.json'),
+      JSON.stringify({
+        crop_size: { height: 224, width: 224 },
+        do_center_crop: true,
+        image_mean: [0.48, 0.46, 0.41],
+        image_std: [0.27, 0.26, 0.28],
+        resample: 3,
+        size: { shortest_edge: 224 },
+      }),
+    );
+    await writeFile(
+      join(clip, 'config.json'),
+      JSON.stringify({ projection_dim: 512, text_config: { max_position_embeddings: 77 }, pairmill: { tokenization: 'open-clip', headsFor: 'ViT-B/32' } }),
+    );
+    expect(await findModel(clip)).toMatchObject({
+      dimensions: 512,
+      headsFor: 'ViT-B/32',
+      thresholds: { en: 0.28, multi: 0.26 },
+      text: { tokenization: 'open-clip', maxTokens: 77 },
+      image: { preprocessing: { fit: 'crop', size: 224 } },
+    });
   });
 
   test('a damaged file is named, with what to do; so are a missing one and an unknown id', async () => {
@@ -170,7 +197,8 @@ describe('other exports', () => {
     const [fixed, free] = [await openOnnxSession(fixture('fixed-image.onnx'), 1), await openOnnxSession(fixture('free-image.onnx'), 1)];
     const one = await imageEncoder(fixed, preprocessing, 4, 1)(pictures);
     const many = await imageEncoder(free, preprocessing, 4, 1)(pictures);
-    for (const [i, vector] of (one as Float32Array[]).entries()) for (const [j, value] of vector.entries()) expect((many[i] as Float32Array)[j]).toBeCloseTo(value, 6);
+    for (const [i, vector] of (one as Float32Array[]).entries())
+      for (const [j, value] of vector.entries()) expect((many[i] as Float32Array)[j]).toBeCloseTo(value, 6);
     await expect(imageEncoder(free, preprocessing, 5, 1)(pictures)).rejects.toThrow(/float32 \[3,4\] where float32 \[3,5\] is expected/);
     await Promise.all([fixed.close(), free.close()]);
   });

@@ -7,7 +7,7 @@ import { readSafetensors } from '../../src/formats/safetensors.ts';
 import { readHead } from '../../src/models/head.ts';
 import { loadHeads } from '../../src/models/model-heads.ts';
 import { safetensorsBytes } from './safetensors-bytes.ts';
-import { requireSharedData } from './shared-data.ts';
+import { requireSharedData } from '../local-paths.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -42,15 +42,21 @@ describe('heads', () => {
   });
 
   test('two prompts: which is nearer', async () => {
-    const head = await readHead(await write({ prompts: { shape: [2, 2], data: [1, 0, 0, 1] } }, { input: 'ViT-L/14', meaning: 'argmax over the two rows == 1 means violent' }));
+    const head = await readHead(
+      await write({ prompts: { shape: [2, 2], data: [1, 0, 0, 1] } }, { input: 'ViT-L/14', meaning: 'argmax over the two rows == 1 means violent' }),
+    );
     expect([head.column, head.apply(Float32Array.from([0.9, 0.1])), head.apply(Float32Array.from([0.1, 0.9]))]).toEqual(['violent', 0, 1]);
   });
 
   test('what is no head says why', async () => {
-    await expect(readHead(await write({ ratings: { shape: [10, 2], data: Array<number>(20).fill(0) } }, { meaning: 'rows = ratings' }))).rejects.toThrow(/names no output column/);
+    await expect(readHead(await write({ ratings: { shape: [10, 2], data: Array<number>(20).fill(0) } }, { meaning: 'rows = ratings' }))).rejects.toThrow(
+      /names no output column/,
+    );
     await expect(readHead(await write({ ratings: { shape: [1], data: [0] } }, { output: 'x' }))).rejects.toThrow(/holds ratings and no layers/);
     await expect(readHead(await write({ weight: { shape: [2, 2], data: [0, 0, 0, 0] } }, { output: 'x' }))).rejects.toThrow(/gives 2 numbers/);
-    await expect(readHead(await write({ weight: { shape: [1, 2], data: [0, 0] } }, { output: 'x', activation: 'tanh' }))).rejects.toThrow(/its activations are none and tanh/);
+    await expect(readHead(await write({ weight: { shape: [1, 2], data: [0, 0] } }, { output: 'x', activation: 'tanh' }))).rejects.toThrow(
+      /its activations are none and tanh/,
+    );
     const path = await write({ weight: { shape: [1, 256], data: Array<number>(256).fill(0) } }, { output: 'x' });
     await expect(loadHeads('mini', [path, path])).rejects.toThrow(/would write the column x, which is taken/);
   });

@@ -86,7 +86,11 @@ describe('a download from the hub', () => {
     expect((await readFile(path)).equals(weights)).toBe(true);
     await downloadFromHub(file('tokenizer.json'), join(folder, 'onnx/tokenizer.json'));
     expect((await readdir(join(folder, 'onnx'))).sort()).toEqual(['tokenizer.json', 'vision_model.onnx']);
-    expect(hub.requests).toEqual(['/some/model/resolve/main/onnx/vision_model.onnx', '/storage/onnx/vision_model.onnx', '/some/model/resolve/main/tokenizer.json']);
+    expect(hub.requests).toEqual([
+      '/some/model/resolve/main/onnx/vision_model.onnx',
+      '/storage/onnx/vision_model.onnx',
+      '/some/model/resolve/main/tokenizer.json',
+    ]);
   });
 
   test('goes on where the connection broke', async () => {
@@ -95,7 +99,10 @@ describe('a download from the hub', () => {
     const path = join(folder, 'vision_model.onnx');
     await downloadFromHub(file('vision_model.onnx'), path);
     expect((await readFile(path)).equals(weights)).toBe(true);
-    expect(hub.requests.filter((request) => request.startsWith('/storage'))).toEqual(['/storage/vision_model.onnx', expect.stringMatching(/ bytes=\d+-$/) as string]);
+    expect(hub.requests.filter((request) => request.startsWith('/storage'))).toEqual([
+      '/storage/vision_model.onnx',
+      expect.stringMatching(/ bytes=\d+-$/) as string,
+    ]);
   });
 
   test('goes on with what an earlier process left, also where that was all of it', async () => {
@@ -118,14 +125,18 @@ describe('a download from the hub', () => {
     expect((await readFile(path)).equals(weights)).toBe(true);
     // Small files are checked by Git's blob hash.
     hub.corrupt = 99;
-    await expect(downloadFromHub(file('config.json'), join(folder, 'config.json'))).rejects.toThrow(/model file config\.json could not be downloaded from http.*checksum is [0-9a-f]{64} where the hub names [0-9a-f]{40}.*--model a local folder/s);
+    await expect(downloadFromHub(file('config.json'), join(folder, 'config.json'))).rejects.toThrow(
+      /model file config\.json could not be downloaded from http.*checksum is [0-9a-f]{64} where the hub names [0-9a-f]{40}.*--model a local folder/s,
+    );
     expect(await readdir(folder)).toEqual(['vision_model.onnx']);
   });
 
   test('what is not there, and a hub that is not there', async () => {
     await expect(downloadFromHub(file('config.json'), join(folder, 'config.json'))).rejects.toThrow(/the hub answered 404\. Check --hub-url/);
     expect(hub.requests).toHaveLength(1);
-    await expect(downloadFromHub({ ...file('x'), hubUrl: 'http://127.0.0.1:9' }, join(folder, 'x'))).rejects.toThrow(/could not be downloaded from http:\/\/127\.0\.0\.1:9\/.*fetch failed/);
+    await expect(downloadFromHub({ ...file('x'), hubUrl: 'http://127.0.0.1:9' }, join(folder, 'x'))).rejects.toThrow(
+      /could not be downloaded from http:\/\/127\.0\.0\.1:9\/.*fetch failed/,
+    );
   });
 });
 
@@ -134,10 +145,19 @@ describe('the cache of models', () => {
 
   test('fetches each file once, external weights too, and finds a changed one out', async () => {
     const external = await readFile(new URL('fixtures/fixed-text.onnx', import.meta.url));
-    hub.files.set('onnx/vision_model.onnx', weights).set('onnx/text_model.onnx', external).set('onnx/fixed-text.onnx_data', Buffer.from('weights')).set('tokenizer.json', Buffer.from('{}'));
+    hub.files
+      .set('onnx/vision_model.onnx', weights)
+      .set('onnx/text_model.onnx', external)
+      .set('onnx/fixed-text.onnx_data', Buffer.from('weights'))
+      .set('tokenizer.json', Buffer.from('{}'));
     const settings = { cacheFolder: folder, hubUrl: hub.url, threads: 1 };
     const first = await modelFiles(entry, settings);
-    expect(Object.keys(first.checksums).sort()).toEqual(['clip-vit-b-32/onnx/fixed-text.onnx_data', 'clip-vit-b-32/onnx/text_model.onnx', 'clip-vit-b-32/onnx/vision_model.onnx', 'clip-vit-b-32/tokenizer.json']);
+    expect(Object.keys(first.checksums).sort()).toEqual([
+      'clip-vit-b-32/onnx/fixed-text.onnx_data',
+      'clip-vit-b-32/onnx/text_model.onnx',
+      'clip-vit-b-32/onnx/vision_model.onnx',
+      'clip-vit-b-32/tokenizer.json',
+    ]);
     const requests = hub.requests.length;
     expect(await modelFiles(entry, settings)).toEqual(first);
     // Touched but the same: read again, not fetched again.

@@ -7,7 +7,7 @@ import { decodePicture, normaliser } from '../../src/models/image-preprocessing.
 import type { ImagePreprocessing } from '../../src/models/model-entry.ts';
 import { registry } from '../../src/models/registry.ts';
 import { requirePython } from '../python.ts';
-import { requireSharedData } from './shared-data.ts';
+import { requireSharedData } from '../local-paths.ts';
 
 const clip = registry[0]!.image.preprocessing;
 const squash: ImagePreprocessing = { size: 8, fit: 'squash', interpolation: 'bicubic', mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] };
@@ -26,10 +26,19 @@ describe('preprocessing', () => {
   test('squash shows the whole picture, crop its centre', async () => {
     const wide = await halves(64, 16);
     const squashed = await decodePicture(wide, squash);
-    expect([at(squashed, 0, 4, 8), at(squashed, 7, 4, 8)]).toEqual([[255, 0, 0], [0, 0, 255]]);
-    const tall = await sharp(await halves(8, 8)).extend({ top: 20, bottom: 20, background: '#0f0' }).png().toBuffer();
+    expect([at(squashed, 0, 4, 8), at(squashed, 7, 4, 8)]).toEqual([
+      [255, 0, 0],
+      [0, 0, 255],
+    ]);
+    const tall = await sharp(await halves(8, 8))
+      .extend({ top: 20, bottom: 20, background: '#0f0' })
+      .png()
+      .toBuffer();
     const cropped = await decodePicture(tall, { ...squash, fit: 'crop' });
-    expect([at(cropped, 0, 0, 8), at(cropped, 7, 7, 8)]).toEqual([[255, 0, 0], [0, 0, 255]]);
+    expect([at(cropped, 0, 0, 8), at(cropped, 7, 7, 8)]).toEqual([
+      [255, 0, 0],
+      [0, 0, 255],
+    ]);
   });
 
   test('EXIF does not rotate', async () => {
@@ -39,13 +48,24 @@ describe('preprocessing', () => {
   });
 
   test('transparency is white; grey, palette and 16-bit pictures become RGB', async () => {
-    const clear = await sharp({ create: { width: 16, height: 16, channels: 4, background: { r: 0, g: 0, b: 0, alpha: 0 } } }).png().toBuffer();
+    const clear = await sharp({ create: { width: 16, height: 16, channels: 4, background: { r: 0, g: 0, b: 0, alpha: 0 } } })
+      .png()
+      .toBuffer();
     expect(at(await decodePicture(clear, squash), 3, 3, 8)).toEqual([255, 255, 255]);
     expect(at(await decodePicture(clear, { ...squash, fit: 'crop' }), 3, 3, 8)).toEqual([255, 255, 255]);
-    const grey = await sharp({ create: { width: 16, height: 16, channels: 3, background: '#808080' } }).toColourspace('b-w').png().toBuffer();
-    const palette = await sharp({ create: { width: 16, height: 16, channels: 3, background: '#808080' } }).png({ palette: true }).toBuffer();
-    const deep = await sharp({ create: { width: 16, height: 16, channels: 3, background: '#808080' } }).toColourspace('rgb16').png().toBuffer();
-    for (const picture of [grey, palette, deep]) for (const fit of ['squash', 'crop'] as const) expect(at(await decodePicture(picture, { ...squash, fit }), 3, 3, 8)).toEqual([128, 128, 128]);
+    const grey = await sharp({ create: { width: 16, height: 16, channels: 3, background: '#808080' } })
+      .toColourspace('b-w')
+      .png()
+      .toBuffer();
+    const palette = await sharp({ create: { width: 16, height: 16, channels: 3, background: '#808080' } })
+      .png({ palette: true })
+      .toBuffer();
+    const deep = await sharp({ create: { width: 16, height: 16, channels: 3, background: '#808080' } })
+      .toColourspace('rgb16')
+      .png()
+      .toBuffer();
+    for (const picture of [grey, palette, deep])
+      for (const fit of ['squash', 'crop'] as const) expect(at(await decodePicture(picture, { ...squash, fit }), 3, 3, 8)).toEqual([128, 128, 128]);
   });
 
   test('pixels become normalised planes', () => {

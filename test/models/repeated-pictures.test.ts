@@ -8,7 +8,8 @@ test('a picture is encoded once while it is remembered, in its place in every ba
     return pictures.map(([byte]) => (byte === 99 ? new Error('broken') : Float32Array.of(byte!)));
   }, 1_048_576); // so many dimensions that four are kept
   const bytes = (...values: number[]): Uint8Array[] => values.map((value) => Uint8Array.of(value));
-  const values = async (...pictures: number[]): Promise<(number | string)[]> => (await encode(bytes(...pictures))).map((result) => (result instanceof Error ? result.message : result[0]!));
+  const values = async (...pictures: number[]): Promise<(number | string)[]> =>
+    (await encode(bytes(...pictures))).map((result) => (result instanceof Error ? result.message : result[0]!));
 
   expect(await values(1, 2, 1, 99, 2)).toEqual([1, 2, 1, 'broken', 2]);
   expect(await values(2, 3, 1)).toEqual([2, 3, 1]);

@@ -9,10 +9,14 @@ import { openClipTokenizer } from '../../src/models/open-clip-tokenizer.ts';
 import { packagedModelFolder } from '../../src/models/registry.ts';
 import { readTokenizer } from '../../src/models/tokenizer.ts';
 import { requirePython } from '../python.ts';
-import { requireSharedData } from './shared-data.ts';
+import { requireSharedData } from '../local-paths.ts';
 
 /** From ftfy 6.3.1 and open_clip 2.32.0: recipes/clean-caption/make_tables.py captions. */
-const golden = JSON.parse(await readFile(new URL('golden/open-clip-captions.json', import.meta.url), 'utf8')) as { text: string; clean: string; ids: number[] }[];
+const golden = JSON.parse(await readFile(new URL('golden/open-clip-captions.json', import.meta.url), 'utf8')) as {
+  text: string;
+  clean: string;
+  ids: number[];
+}[];
 
 describe('captions for CLIP', () => {
   test.each(golden)('$text is cleaned as open_clip cleans it', ({ text, clean }) => {
@@ -27,7 +31,13 @@ describe('captions for CLIP', () => {
 
   test('byte pairs are joined by rank, from strings or pairs', () => {
     const vocab = { a: 0, b: 1, 'c</w>': 2, ab: 3, 'abc</w>': 4, 'b</w>': 5, '<|startoftext|>': 6, '<|endoftext|>': 7 };
-    for (const merges of [['a b', 'ab c</w>'], [['a', 'b'], ['ab', 'c</w>']]]) {
+    for (const merges of [
+      ['a b', 'ab c</w>'],
+      [
+        ['a', 'b'],
+        ['ab', 'c</w>'],
+      ],
+    ]) {
       const tokenize = openClipTokenizer({ model: { vocab, merges } }, 5);
       expect(tokenize('ABC')).toEqual([6, 4, 7]);
       expect(tokenize('abb abc')).toEqual([6, 3, 5, 4, 7]);
@@ -41,7 +51,10 @@ describe('captions for CLIP', () => {
 function clipTokenizerJson(bpe: string): object {
   const merges = bpe.split('\n').slice(1, 49152 - 256 - 2 + 1);
   const printable = [...Array(256).keys()].filter((byte) => (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174);
-  const bytes = [...printable.map((byte) => String.fromCharCode(byte)), ...Array.from({ length: 256 - printable.length }, (_, i) => String.fromCharCode(256 + i))];
+  const bytes = [
+    ...printable.map((byte) => String.fromCharCode(byte)),
+    ...Array.from({ length: 256 - printable.length }, (_, i) => String.fromCharCode(256 + i)),
+  ];
   const tokens = [...bytes, ...bytes.map((byte) => `${byte}</w>`), ...merges.map((merge) => merge.replace(' ', '')), '<|startoftext|>', '<|endoftext|>'];
   return { model: { vocab: Object.fromEntries(tokens.map((token, id) => [token, id])), merges } };
 }
@@ -52,9 +65,25 @@ describe('tokenizer.json', () => {
   test("mini's ids are those of Python's tokenizers", async (context) => {
     const python = requirePython(context, 'tokenizers');
     const tokenize = await readTokenizer(join(mini, 'tokenizer.json'), (await findModel('mini')).text);
-    const texts = ['dog', 'Hundegesicht', 'Flagge: Österreich', '日本語の猫', 'قطة', 'ไก่', 'ﬁne   ½ cups', "it's: red-hot!", '', '한국어 개', '😀 smile', 'une très grande pizza avec beaucoup de fromage et de tomates et encore bien plus de choses dessus'];
+    const texts = [
+      'dog',
+      'Hundegesicht',
+      'Flagge: Österreich',
+      '日本語の猫',
+      'قطة',
+      'ไก่',
+      'ﬁne   ½ cups',
+      "it's: red-hot!",
+      '',
+      '한국어 개',
+      '😀 smile',
+      'une très grande pizza avec beaucoup de fromage et de tomates et encore bien plus de choses dessus',
+    ];
     const theirs = JSON.parse(
-      python('import sys, json; from tokenizers import Tokenizer; t = Tokenizer.from_file(sys.argv[1]); t.enable_truncation(24); print(json.dumps([e.ids for e in t.encode_batch(json.loads(sys.argv[2]))]))', [join(mini, 'tokenizer.json'), JSON.stringify(texts)]),
+      python(
+        'import sys, json; from tokenizers import Tokenizer; t = Tokenizer.from_file(sys.argv[1]); t.enable_truncation(24); print(json.dumps([e.ids for e in t.encode_batch(json.loads(sys.argv[2]))]))',
+        [join(mini, 'tokenizer.json'), JSON.stringify(texts)],
+      ),
     ) as number[][];
     expect(texts.map(tokenize)).toEqual(theirs);
   });
@@ -62,16 +91,38 @@ describe('tokenizer.json', () => {
   test('a long text keeps the tokens that the template puts after it', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'tokenizer-'));
     const path = join(folder, 'tokenizer.json');
-    const special = (id: string, number: number): object => ({ id: number, content: id, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true });
-    await writeFile(path, JSON.stringify({
-      version: '1.0',
-      added_tokens: [special('<s>', 0), special('</s>', 1)],
-      normalizer: null,
-      pre_tokenizer: { type: 'WhitespaceSplit' },
-      post_processor: { type: 'TemplateProcessing', single: [{ SpecialToken: { id: '<s>', type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }, { SpecialToken: { id: '</s>', type_id: 0 } }], pair: [], special_tokens: { '<s>': { id: '<s>', ids: [0], tokens: ['<s>'] }, '</s>': { id: '</s>', ids: [1], tokens: ['</s>'] } } },
-      decoder: null,
-      model: { type: 'WordPiece', unk_token: 'x', continuing_subword_prefix: '##', max_input_chars_per_word: 100, vocab: { '<s>': 0, '</s>': 1, a: 2, b: 3, c: 4, x: 5 } },
-    }));
+    const special = (id: string, number: number): object => ({
+      id: number,
+      content: id,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: true,
+    });
+    await writeFile(
+      path,
+      JSON.stringify({
+        version: '1.0',
+        added_tokens: [special('<s>', 0), special('</s>', 1)],
+        normalizer: null,
+        pre_tokenizer: { type: 'WhitespaceSplit' },
+        post_processor: {
+          type: 'TemplateProcessing',
+          single: [{ SpecialToken: { id: '<s>', type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }, { SpecialToken: { id: '</s>', type_id: 0 } }],
+          pair: [],
+          special_tokens: { '<s>': { id: '<s>', ids: [0], tokens: ['<s>'] }, '</s>': { id: '</s>', ids: [1], tokens: ['</s>'] } },
+        },
+        decoder: null,
+        model: {
+          type: 'WordPiece',
+          unk_token: 'x',
+          continuing_subword_prefix: '##',
+          max_input_chars_per_word: 100,
+          vocab: { '<s>': 0, '</s>': 1, a: 2, b: 3, c: 4, x: 5 },
+        },
+      }),
+    );
     const tokenize = await readTokenizer(path, { ...(await findModel('mini')).text, maxTokens: 4 });
     expect(tokenize('a b')).toEqual([0, 2, 3, 1]);
     expect(tokenize('a b c a b c')).toEqual([0, 2, 3, 1]);

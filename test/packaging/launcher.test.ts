@@ -87,7 +87,7 @@ describe('under an older Node', () => {
     expect(spawnSync(oldNode(context), [launcher]).signal).toBe('SIGKILL');
   });
 
-  test.for(['SIGTERM', 'SIGINT'] as const)('passes %s on and waits for the clean-up', async (signal, context) => {
+  test.for(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('passes %s on and waits for the clean-up', async (signal, context) => {
     const launcher = await makePackage({
       source: `process.on('${signal}', () => setTimeout(() => { console.log('cleaned'); process.exit(7); }, 200)); console.log('up'); setInterval(() => undefined, 1000);`,
     });
@@ -98,6 +98,57 @@ describe('under an older Node', () => {
     child.kill(signal);
     const [code] = (await once(child, 'close')) as [number];
     expect({ output, code }).toEqual({ output: 'up\ncleaned\n', code: 7 });
+  });
+
+  test.for(['SIGTERM', 'SIGHUP', 'SIGINT'] as const)('ends by %s where the child has not caught it', async (signal, context) => {
+    const launcher = await makePackage({ source: 'console.log("up"); setInterval(() => undefined, 1000);' });
+    const child = spawn(oldNode(context), [launcher], { stdio: ['ignore', 'pipe', 'ignore'] });
+    await once(child.stdout, 'data');
+    child.kill(signal);
+    expect(await once(child, 'close')).toEqual([null, signal]);
+  });
+
+  describe('in a terminal', () => {
+    /** Says the launcher's process id and, a second after the first SIGINT, how many came and within how many milliseconds. */
+    const counting = `
+      const times = [];
+      process.on('SIGINT', () => {
+        if (times.push(Date.now()) > 1) return;
+        setTimeout(() => { console.log('got ' + times.length + ' in ' + (times.at(-1) - times[0])); process.exit(130); }, 1000);
+      });
+      console.log('launcher ' + process.ppid);
+      setInterval(() => undefined, 1000);`;
+
+    async function interrupted(
+      context: TestContext,
+      interrupt: (launcher: number, type: (text: string) => void) => void,
+    ): Promise<{ count: number; within: number }> {
+      const launcher = await makePackage({ source: counting });
+      const node = oldNode(context);
+      if (spawnSync('script', ['--version']).status !== 0) return context.skip('no `script` of util-linux on this machine, which makes a terminal');
+      const terminal = spawn('script', ['-qec', `exec ${node} ${launcher}`, '/dev/null'], { stdio: ['pipe', 'pipe', 'ignore'] });
+      onTestFinished(() => void terminal.kill('SIGKILL'));
+      let output = '';
+      terminal.stdout.on('data', (data: Buffer) => {
+        const before = /launcher (\d+)/.test(output);
+        output += data.toString();
+        const pid = /launcher (\d+)\r?\n/.exec(output)?.[1];
+        if (pid && !before) interrupt(Number(pid), (text) => terminal.stdin.write(text));
+      });
+      await once(terminal, 'close');
+      const [, count, within] = /got (\d+) in (\d+)/.exec(output) ?? [];
+      return { count: Number(count), within: Number(within) };
+    }
+
+    test('a SIGINT that was sent to the launcher alone reaches the child', async (context) => {
+      expect(await interrupted(context, (pid) => process.kill(pid, 'SIGINT'))).toEqual({ count: 1, within: 0 });
+    });
+
+    test('Ctrl-C reaches the child, the second time so soon that main.ts takes it for one', async (context) => {
+      const { count, within } = await interrupted(context, (_pid, type) => type('\u0003'));
+      expect(count).toBeGreaterThanOrEqual(1);
+      expect(within).toBeLessThan(300);
+    });
   });
 
   test('kill -9 of the process group leaves nothing', async (context) => {

@@ -36,7 +36,17 @@ test('the packed package runs its commands from dist/, with declared dependencie
 
 test('it holds what the commands read at run time, and no TypeScript of ours', async () => {
   const names = (await readdir(root, { recursive: true })).filter((name) => !name.startsWith('node_modules'));
-  for (const wanted of ['LICENSE', 'sql/000001.sql', 'dist/src/pipeline.js', 'dist/src/runtime/worker.js', 'dist/web/index.html', 'models/mini/config.json'])
+  for (const wanted of [
+    'LICENSE',
+    'sql/000001.sql',
+    'dist/src/pipeline.js',
+    'dist/src/runtime/worker.js',
+    'dist/src/demo/origin-worker.js',
+    'dist/src/demo/pictures.json.br',
+    'dist/src/demo/NOTICE.md',
+    'dist/web/index.html',
+    'models/mini/config.json',
+  ])
     expect(names).toContain(wanted);
   expect(names.filter((name) => /(?<!\.d)\.ts$/.test(name))).toEqual([]);
 });

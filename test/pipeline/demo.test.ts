@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { Kind } from '../../examples/emoji-web/kinds.ts';
-import { type ManifestLink, readManifest, readManifestLinks } from '../../examples/emoji-web/manifest.ts';
+import type { Kind } from '../../src/demo/kinds.ts';
+import { type ManifestLink, readManifest, readManifestLinks } from '../../src/demo/manifest.ts';
 import type { Summary } from '../../src/contracts/shard-stats.ts';
 import { pipeline } from '../../src/pipeline.ts';
 import { collect, demoRun, readJson, rejectRows, releaseRows } from './demo-run.ts';

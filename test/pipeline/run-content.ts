@@ -8,8 +8,12 @@ import { rowsBelow } from './demo-run.ts';
 
 const sha256 = (...parts: (string | Uint8Array)[]): string => parts.reduce((hash, part) => hash.update(part), createHash('sha256')).digest('hex');
 
-/** What two runs of the same input must share: release files byte by byte, samples and vectors by hash. */
+/** What two runs of the same input must share: candidates, links and release byte by byte; samples, tags and vectors by hash. */
 export interface RunContent {
+  candidates: Record<string, string>;
+  links: Record<string, string>;
+  tags: Record<string, string>;
+  texts: Record<string, string>;
   release: Record<string, string>;
   samples: Record<string, string>;
   pairs: Record<string, string>;
@@ -18,20 +22,33 @@ export interface RunContent {
 
 export async function contentOf(runDir: string): Promise<RunContent> {
   return {
+    candidates: await files(join(runDir, 'candidates')),
+    links: await files(join(runDir, 'links')),
+    tags: await tags(join(runDir, 'tags')),
+    texts: await vectors(runDir, 'text'),
     release: await files(join(runDir, 'release')),
     samples: await tars(join(runDir, 'samples')),
     pairs: await tars(join(runDir, 'pairs')),
-    vectors: await vectors(runDir),
+    vectors: await vectors(runDir, 'image'),
   };
 }
 
-/** sha256 of every file below a folder but the markers, which hold times. */
+/** sha256 of every file below a folder but the markers, which hold times, and what lies beside the shards (_plan, _bloom, …). */
 export async function files(folder: string): Promise<Record<string, string>> {
   const found: Record<string, string> = {};
-  for (const entry of (await readdir(folder, { recursive: true, withFileTypes: true })).filter((each) => each.isFile() && !each.name.endsWith('_stats.json'))) {
+  for (const entry of (await readdir(folder, { recursive: true, withFileTypes: true })).filter(
+    (each) => each.isFile() && !each.name.endsWith('_stats.json') && !/(?:^|\/)_/.test(join(each.parentPath, each.name).slice(folder.length + 1)),
+  )) {
     const path = join(entry.parentPath, entry.name);
     found[path.slice(folder.length + 1)] = sha256(await readFile(path));
   }
+  return Object.fromEntries(Object.entries(found).sort());
+}
+
+/** By hash: the scores. */
+async function tags(folder: string): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for await (const { hash, ...scores } of rowsBelow<{ hash: bigint } & Record<string, unknown>>(folder)) found[String(hash)] = JSON.stringify(scores);
   return Object.fromEntries(Object.entries(found).sort());
 }
 
@@ -50,12 +67,12 @@ async function tars(folder: string): Promise<Record<string, string>> {
   return Object.fromEntries(Object.entries(found).sort());
 }
 
-/** By hash: the picture's vector in the index, found through a search for exactly the rows of the release. */
-async function vectors(runDir: string): Promise<Record<string, string>> {
+/** By hash: the vector of the picture or the caption in the index, found through a search for exactly the rows of the release. */
+async function vectors(runDir: string, modality: 'image' | 'text'): Promise<Record<string, string>> {
   const index = await openIndex(join(runDir, 'index'));
   try {
     const found: Record<string, string> = {};
-    for await (const { hash, vector } of index.rows('image')) found[String(hash)] = sha256(new Uint8Array(Float32Array.from(vector).buffer));
+    for await (const { hash, vector } of index.rows(modality)) found[String(hash)] = sha256(new Uint8Array(Float32Array.from(vector).buffer));
     const released = new Set<string>();
     for await (const { hash } of rowsBelow<Release>(join(runDir, 'release'), ['hash'])) released.add(String(hash));
     if (released.size !== Object.keys(found).length || Object.keys(found).some((hash) => !released.has(hash)))

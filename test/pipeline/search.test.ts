@@ -2,7 +2,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readManifestLinks } from '../../examples/emoji-web/manifest.ts';
+import { readManifestLinks } from '../../src/demo/manifest.ts';
 import { type KnnIndex, openIndex } from '../../src/knn/open-index.ts';
 import { type DualEncoder, loadModel } from '../../src/models/load-model.ts';
 import { collect, demoRun, readJson, releaseRows } from './demo-run.ts';

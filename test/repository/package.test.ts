@@ -23,7 +23,7 @@ const { dependencies, optionalDependencies, devDependencies } = packageJson;
 const tracked = execFileSync('git', ['-c', 'safe.directory=*', 'ls-files', '-z'], { cwd: root, encoding: 'utf8' })
   .split('\0')
   .filter((path) => path !== '' && existsSync(join(root, path)));
-const sources = tracked.filter((path) => /^(src|web|bench|examples|\.ci)\/.*\.tsx?$/.test(path));
+const sources = tracked.filter((path) => /^(src|web|bench|\.ci)\/.*\.tsx?$/.test(path));
 
 describe('package.json', () => {
   it('pins every version exactly', () => {
@@ -122,6 +122,6 @@ describe('tracked files', () => {
 
   it('is no larger than a clone should be', () => {
     const big = tracked.map((path) => ({ path, bytes: readFileSync(join(root, path)).length })).filter(({ bytes }) => bytes > 2 << 20);
-    expect(big.map(({ path }) => path).filter((path) => !path.startsWith('models/mini/') && path !== 'examples/emoji-web/pictures.json.br')).toEqual([]);
+    expect(big.map(({ path }) => path).filter((path) => !path.startsWith('models/mini/') && path !== 'src/demo/pictures.json.br')).toEqual([]);
   });
 });

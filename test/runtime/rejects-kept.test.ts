@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Reject } from '../../src/contracts/records.ts';
-import { AllRejects, type Said } from '../../src/runtime/rejects-kept.ts';
+import { AllRejects, type RejectedItem } from '../../src/runtime/rejects-kept.ts';
 
-const said = (url: string): Said => ({ hash: null, url, text: null, value: null, threshold: null });
+const item = (url: string): RejectedItem => ({ hash: null, url, text: null, value: null, threshold: null });
 
 /** Adds items; what was handed on, and the most rows that were held at a time. */
 function keep(urls: Iterable<string>): { groups: string[][]; rest: string[]; held: number } {
@@ -10,7 +10,7 @@ function keep(urls: Iterable<string>): { groups: string[][]; rest: string[]; hel
   let held = 0;
   const kept = new AllRejects((rows: readonly Reject[]) => void groups.push(rows.map(({ url }) => url)));
   for (const url of urls) {
-    kept.add('url-format', 0, said(url));
+    kept.add('url-format', 0, item(url));
     held = Math.max(held, kept.rest().length);
   }
   return { groups, rest: kept.rest().map(({ url }) => url), held };

@@ -6,23 +6,22 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { IndexResponse, SearchResponse } from '../../src/contracts/search-api.ts';
 import { allowedHosts } from '../../src/server/allowed-hosts.ts';
 import { createApp } from '../../src/server/app.ts';
-import type { Service } from '../../src/server/served-index.ts';
-import { openService, writeRun } from './small-service.ts';
+import { alwaysServed, openService, type SmallService, writeRun } from './small-service.ts';
 
 let base: string;
-let service: Service;
+let small: SmallService;
 let app: Hono;
 const warnings: string[] = [];
 
 beforeAll(async () => {
   base = await mkdtemp(join(tmpdir(), 'pairmill-app-'));
   await writeRun(base);
-  service = await openService(base);
+  small = await openService(base);
   const page = new Map([['/', { bytes: new TextEncoder().encode('<!doctype html>'), type: 'text/html; charset=utf-8' }]]);
-  app = createApp({ service, page, allowsHost: allowedHosts('127.0.0.1', []), warn: (line) => warnings.push(line) });
+  app = createApp({ service: small.service, page, allowsHost: allowedHosts('127.0.0.1', []), warn: (line) => warnings.push(line) });
 });
 afterAll(async () => {
-  await service?.indices[0]!.index.close();
+  await small?.close();
   await rm(base, { recursive: true, force: true });
 });
 
@@ -212,8 +211,8 @@ describe('safety', () => {
   test('a fault of ours is told to the log and not to the caller', async () => {
     const failing = createApp({
       service: {
-        ...service,
-        indices: [{ ...service.indices[0]!, encoder: { ...service.indices[0]!.encoder, encodeTexts: () => Promise.reject(new Error('secret')) } }],
+        ...small.service,
+        indices: [alwaysServed({ ...small.served, encoder: { ...small.served.encoder, encodeTexts: () => Promise.reject(new Error('secret')) } })],
       },
       page: new Map(),
       allowsHost: () => true,

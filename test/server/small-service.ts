@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { IndexDescription } from '../../src/contracts/index-description.ts';
 import { SampleWriter } from '../../src/formats/webdataset.ts';
@@ -7,7 +7,7 @@ import { openIndex } from '../../src/knn/open-index.ts';
 import { IndexWriter } from '../../src/knn/write-index.ts';
 import { Metrics } from '../../src/server/metrics.ts';
 import { Pictures } from '../../src/server/pictures.ts';
-import type { ServedIndex, Service } from '../../src/server/served-index.ts';
+import type { IndexSource, ServedIndex, Service } from '../../src/server/served-index.ts';
 
 export const DIMENSIONS = 8;
 export const words = ['apple', 'banana', 'cherry', 'date', 'elder', 'fig', 'grape', 'honey'];
@@ -52,27 +52,7 @@ export function rows(): IndexRow[] {
 
 /** Writes a run folder with index/ and pairs/. */
 export async function writeRun(runDir: string): Promise<void> {
-  const folder = join(runDir, 'index');
-  const writer = await IndexWriter.create(join(folder, '00000'), { dimensions: DIMENSIONS, heads: ['punsafe'], modalities: ['image', 'text'] });
-  for (const row of rows()) await writer.add(row);
-  const built = await writer.finish({ flatBelow: 1000, lists: 0, bits: 1, nprobes: 20, refine: 5, recallQueries: 10, seed: 1 });
-  for (const described of Object.values(built.vectors)) described.file = `00000/${described.file}`;
-  const description: IndexDescription = {
-    tool: 'pairmill',
-    version: '0',
-    format: 1,
-    model: { id: 'mini', sha256: {} },
-    dimensions: DIMENSIONS,
-    folder: '00000',
-    heads: ['punsafe'],
-    languages: [
-      { language: 'en', rows: 32 },
-      { language: 'de', rows: 32 },
-    ],
-    release: { fingerprint: '' },
-    ...built,
-  };
-  await writeFile(join(folder, 'index.json'), JSON.stringify(description));
+  await writeBuild(runDir, 1);
   await mkdir(join(runDir, 'pairs'), { recursive: true });
   const tar = await SampleWriter.open(join(runDir, 'pairs', '00000.tar'));
   for (const { key, caption } of rows().slice(0, 60))
@@ -84,9 +64,47 @@ export async function writeRun(runDir: string): Promise<void> {
   await tar.close();
 }
 
-export async function openService(runDir: string): Promise<Service> {
-  return {
-    indices: [{ name: 'small', index: await openIndex(join(runDir, 'index')), encoder, pictures: await Pictures.open(join(runDir, 'pairs')) }],
-    metrics: new Metrics(),
+/** Builds the index (again), as its stage does: in a folder of its own, to which index.json points when all is there. The old one goes. */
+export async function writeBuild(runDir: string, build: number): Promise<void> {
+  const folder = join(runDir, 'index');
+  const name = `00000-${build}`;
+  const writer = await IndexWriter.create(join(folder, name), { dimensions: DIMENSIONS, heads: ['punsafe'], modalities: ['image', 'text'] });
+  for (const row of rows()) await writer.add(build === 1 ? row : { ...row, caption: `${row.caption} of build ${build}` });
+  const built = await writer.finish({ flatBelow: 1000, lists: 0, bits: 1, nprobes: 20, refine: 5, recallQueries: 10, seed: 1 });
+  for (const described of Object.values(built.vectors)) described.file = `${name}/${described.file}`;
+  const description: IndexDescription = {
+    tool: 'pairmill',
+    version: '0',
+    format: 1,
+    model: { id: 'mini', sha256: {} },
+    dimensions: DIMENSIONS,
+    folder: name,
+    heads: ['punsafe'],
+    languages: [
+      { language: 'en', rows: 32 },
+      { language: 'de', rows: 32 },
+    ],
+    release: { fingerprint: `build ${build}` },
+    ...built,
   };
+  await writeFile(join(folder, 'index.json.tmp'), JSON.stringify(description));
+  await rename(join(folder, 'index.json.tmp'), join(folder, 'index.json'));
+  await rm(join(folder, `00000-${build - 1}`), { recursive: true, force: true });
+}
+
+export interface SmallService {
+  service: Service;
+  served: ServedIndex;
+  close(): Promise<void>;
+}
+
+/** The run's index with the encoder above, as one that is never built again. */
+export async function openService(runDir: string): Promise<SmallService> {
+  const index = await openIndex(join(runDir, 'index'));
+  const served: ServedIndex = { name: 'small', index, encoder, pictures: await Pictures.open(join(runDir, 'pairs')) };
+  return { service: { indices: [alwaysServed(served)], metrics: new Metrics() }, served, close: () => index.close() };
+}
+
+export function alwaysServed(served: ServedIndex): IndexSource {
+  return { name: served.name, use: (work) => work(served) };
 }

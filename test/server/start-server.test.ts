@@ -11,9 +11,10 @@ import { assertPortFree } from '../../src/server/assert-port-free.ts';
 import { serveOptions } from '../../src/server/options.ts';
 import { startServer } from '../../src/server/start-server.ts';
 import { serve } from '@hono/node-server';
+import { peers } from '../local-paths.ts';
 import { openService, writeRun } from './small-service.ts';
 
-const python = '/tmp/pairmill-peers/image/bin/python';
+const python = join(peers, 'image/bin/python');
 let base: string;
 beforeAll(async () => {
   base = await mkdtemp(join(tmpdir(), 'pairmill-serve-'));
@@ -48,9 +49,9 @@ print(json.dumps([text, image, vector]))
 `;
 
 test("clip-retrieval's ClipClient works unmodified", async (context) => {
-  const module = '/tmp/pairmill-peers/image/lib/python3.11/site-packages/clip_retrieval/clip_client.py';
-  if (!existsSync(python) || !existsSync(module)) return context.skip('clip-retrieval is not installed (tools/make-peers)');
-  const service = await openService(base);
+  const module = join(peers, 'image/lib/python3.11/site-packages/clip_retrieval/clip_client.py');
+  if (!existsSync(python) || !existsSync(module)) return context.skip(`clip-retrieval is not in ${peers} (PAIRMILL_PEERS names its folder)`);
+  const { service, close } = await openService(base);
   const app = createApp({ service, page: new Map(), allowsHost: () => true, warn: (line) => void expect.fail(line) });
   const server = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' });
   try {
@@ -68,6 +69,6 @@ test("clip-retrieval's ClipClient works unmodified", async (context) => {
     expect([text![0]!.id, image![0]!.id, vector![0]!.id]).toEqual([21, 63, 0]);
   } finally {
     server.close();
-    await service.indices[0]!.index.close();
+    await close();
   }
 });

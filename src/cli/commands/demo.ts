@@ -1,17 +1,25 @@
-import { join, resolve } from 'node:path';
+import { createHash } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { z } from 'zod';
-import { generateEmojiWeb } from '../../../examples/emoji-web/generate.ts';
-import { startOriginThread } from '../../../examples/emoji-web/origin.ts';
+import { UsageError } from '../../contracts/errors.ts';
 import { option } from '../../contracts/option.ts';
+import { packageVersion } from '../../contracts/package-root.ts';
+import { generateEmojiWeb } from '../../demo/generate.ts';
+import { startOriginThread } from '../../demo/origin.ts';
 import { pipeline } from '../../pipeline.ts';
 import { readOptions } from '../../runtime/read-options.ts';
+import { readRunRecord } from '../../runtime/run-record.ts';
 import { runOptions } from '../../runtime/run-options.ts';
 import { assertPortFree } from '../../server/assert-port-free.ts';
 import { serveOptions } from '../../server/options.ts';
-import type { Command } from '../command.ts';
+import { isUrl } from '../../storage/location.ts';
+import { openStorage } from '../../storage/open-storage.ts';
+import type { Command, CommandIo } from '../command.ts';
 import { createProgress } from '../progress.ts';
-import { runSession } from '../run-session.ts';
+import { runSession, withLockedRun } from '../run-session.ts';
 import { serveUntilStopped } from '../serve-until-stopped.ts';
+import { locationOf } from './stage.ts';
 
 const demoOptions = z.object({
   runDir: option(z.string().default('pairmill-run'), 'Run folder: everything is written here', { value: 'DIR', decidesResult: false }),
@@ -32,8 +40,8 @@ function demoStageOptions(connectTo: string[], candidates: number): Record<strin
       timeout: 3,
       'resize-mode': 'keep_ratio',
       'max-bytes': 20_000_000,
-      'number-sample-per-shard': Math.max(100, Math.ceil(candidates / 8)),
     },
+    draw: { 'number-sample-per-shard': Math.max(100, Math.ceil(candidates / 8)) },
     filter: { model: 'mini', 'multilingual-model': 'mini' },
     // Several parts, so that all workers have one.
     embed: { model: 'mini', 'shards-per-part': 2 },
@@ -48,40 +56,51 @@ export const demoCommand: Command = {
   options: z.object({ ...demoOptions.shape, ...runOptions.shape }),
   async run(args, io) {
     const sources = { flags: args.flags, environment: io.environment };
-    const { runDir: folder, serve, port, seed, candidates } = readOptions(demoOptions, sources);
+    const { runDir, serve, port, seed, candidates } = readOptions(demoOptions, sources);
     const run = { ...readOptions(runOptions, sources) };
     // The demo is where people look at what was dropped, and small enough to keep it all.
     if (args.flags['rejects'] === undefined) run.rejects = 'all';
-    const runDir = resolve(folder);
+    const location = locationOf(runDir);
     // Better now than after three minutes of work.
     if (serve) await assertPortFree(port, '127.0.0.1');
-    const crawl = join(runDir, 'crawl');
-    const progress = createProgress(io, run.quiet);
-    progress.start('crawl', 'pictures', undefined);
-    let done = 0;
-    const manifest = await generateEmojiWeb({
-      folder: crawl,
-      seed,
-      candidates,
-      onProgress: (now) => {
-        progress.add({ in: now - done });
-        done = now;
-      },
+    const code = await withLockedRun(location, io, async () => {
+      const crawl = await makeCrawl(location, { seed, candidates, quiet: run.quiet }, io);
+      const origin = await startOriginThread({ folder: crawl });
+      try {
+        const options = demoStageOptions(origin.connectTo, candidates);
+        return await runSession({ stages: pipeline, options, location, inputs: { extract: crawlFilesOf(crawl) }, summary: true, run }, io);
+      } finally {
+        await origin.close();
+      }
     });
-    progress.stop(`crawl: an example web of ${manifest.hosts.length} hosts in ${crawl}`);
-    const origin = await startOriginThread({ folder: crawl });
-    let code: 0 | 1;
-    try {
-      const options = demoStageOptions(origin.connectTo, candidates);
-      code = await runSession(
-        { stages: pipeline, options, runDir, elsewhere: { extract: { input: join(crawl, 'wat', '*.warc.wat.gz') } }, summary: true, run },
-        io,
-      );
-    } finally {
-      await origin.close();
-    }
     if (code !== 0 || !serve) return code;
     const { startServer } = await import('../../server/start-server.ts');
-    return serveUntilStopped(() => startServer({ ...readOptions(serveOptions, sources), input: runDir, port }, { warn: (line) => io.err(`${line}\n`) }), io);
+    return serveUntilStopped(() => startServer({ ...readOptions(serveOptions, sources), input: location, port }, { warn: (line) => io.err(`${line}\n`) }), io);
   },
 };
+
+const crawlFilesOf = (crawl: string): string => join(crawl, 'wat', '*.warc.wat.gz');
+
+/** Makes the example web; returns its folder. Throws UsageError where the run is another than a demo's: its folder is left as it is. */
+async function makeCrawl(location: string, { seed, candidates, quiet }: { seed: number; candidates: number; quiet: boolean }, io: CommandIo): Promise<string> {
+  // The files that the origin serves are local, wherever the run lies.
+  const crawl = isUrl(location) ? join(tmpdir(), `pairmill-demo-${createHash('sha256').update(location).digest('hex').slice(0, 16)}`) : join(location, 'crawl');
+  const { inputs } = await readRunRecord(await openStorage(location, io.environment), packageVersion());
+  const known = inputs['extract'];
+  if (known !== undefined && !crawlFilesOf(crawl).endsWith(known))
+    throw new UsageError(`${location} is the run of another crawl (${known}). Give the demo another folder with --run-dir.`);
+  const progress = createProgress(io, quiet);
+  let made = 0;
+  const manifest = await generateEmojiWeb({
+    folder: crawl,
+    seed,
+    candidates,
+    onProgress: (now) => {
+      made = now;
+      progress.update({ name: 'crawl', unit: 'pictures', state: 'running', in: now, out: now, dropped: 0, shards: { finished: 0, running: 1, planned: 1 } });
+    },
+  });
+  progress.stop();
+  if (!quiet) io.err(`crawl: an example web of ${manifest.hosts.length} hosts with ${made.toLocaleString('en')} pictures in ${crawl}\n`);
+  return crawl;
+}

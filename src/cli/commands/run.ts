@@ -8,11 +8,12 @@ import { pipeline } from '../../pipeline.ts';
 import { readOptions } from '../../runtime/read-options.ts';
 import { runOptions } from '../../runtime/run-options.ts';
 import type { Command } from '../command.ts';
-import { runSession } from '../run-session.ts';
+import { isUrl, joinLocation } from '../../storage/location.ts';
+import { dryRun, runSession, withLockedRun } from '../run-session.ts';
 
 /** Top-level keys of a configuration file beside the stages' sections and the options of every run. */
 export const configOptions = z.object({
-  runDir: option(z.string().default('pairmill-run'), 'Run folder; relative to the configuration file', { value: 'DIR', decidesResult: false }),
+  runDir: option(z.string().default('pairmill-run'), 'Run folder, relative to the configuration file, or s3:// prefix', { value: 'DIR', decidesResult: false }),
   input: option(
     z.string().optional(),
     'WAT or WARC files: paths, globs or URLs, separated by commas; relative to the configuration file. Not needed where extract reads a crawl by its name',
@@ -50,14 +51,15 @@ export const runCommand: Command = {
       options[stage.name] = readOptions(stage.options, { environment: io.environment, config: sections[stage.name], configName: `${path}: ${stage.name}` });
     const folder = dirname(resolve(path));
     const stages = pipeline.slice(0, pipeline.findIndex(({ name }) => name === until) + 1);
-    const inputs = input
+    const files = input
       ?.split(',')
-      .map((item) => (/^[a-z0-9]+:\/\//i.test(item) ? item : resolve(folder, item)))
+      .map((item) => (isUrl(item) ? item : resolve(folder, item)))
       .join(',');
-    return runSession(
-      { stages, options, runDir: resolve(folder, runDir), elsewhere: inputs === undefined ? {} : { extract: { input: inputs } }, summary: true, run },
-      io,
-    );
+    const location = isUrl(runDir) ? runDir.replace(/\/+$/, '') : resolve(folder, runDir);
+    const extract = files ?? (options['extract']?.['crawl'] ? undefined : joinLocation(location, 'crawl'));
+    const inputs: Record<string, string> = extract === undefined ? {} : { extract };
+    const session = { stages, options, location, inputs, summary: true, run };
+    return run.dryRun ? dryRun(session, io) : withLockedRun(location, io, () => runSession(session, io));
   },
 };
 

@@ -1,11 +1,11 @@
 import { Hono } from 'hono';
 import { HttpError } from '../http-error.ts';
-import { indexByName, type Service } from '../served-index.ts';
+import { type ServedIndex, type Service, withIndex } from '../served-index.ts';
 
 /** GET /images/KEY and /images/hash/HASH: the packed picture, out of its tar. */
 export function imagesRoute(service: Service): Hono {
-  const send = async (name: string | undefined, key: string): Promise<Response> => {
-    const picture = await service.metrics.time('picture_read_time', () => indexByName(service, name).pictures?.read(key));
+  const send = async ({ pictures }: ServedIndex, key: string): Promise<Response> => {
+    const picture = await service.metrics.time('picture_read_time', () => pictures?.read(key));
     if (!picture) throw new HttpError(404, `This server has no picture ${key}.`);
     // Crawled bytes: they are shown as the type they were packed as, or not at all, and run nothing.
     return new Response(picture.bytes, {
@@ -18,10 +18,12 @@ export function imagesRoute(service: Service): Hono {
     });
   };
   return new Hono()
-    .get('/images/hash/:hash{-?\\d{1,19}}', async (c) => {
-      const sample = await indexByName(service, c.req.query('index')).index.byHash(BigInt(c.req.param('hash')));
-      if (!sample) throw new HttpError(404, `The index has no sample ${c.req.param('hash')}.`);
-      return send(c.req.query('index'), sample.key);
-    })
-    .get('/images/:key{\\d+}', (c) => send(c.req.query('index'), c.req.param('key')));
+    .get('/images/hash/:hash{-?\\d{1,19}}', (c) =>
+      withIndex(service, c.req.query('index'), async (served) => {
+        const sample = await served.index.byHash(BigInt(c.req.param('hash')));
+        if (!sample) throw new HttpError(404, `The index has no sample ${c.req.param('hash')}.`);
+        return send(served, sample.key);
+      }),
+    )
+    .get('/images/:key{\\d+}', (c) => withIndex(service, c.req.query('index'), (served) => send(served, c.req.param('key'))));
 }

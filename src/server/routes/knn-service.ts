@@ -1,4 +1,4 @@
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import { z } from 'zod';
 import type { IndexedSample } from '../../contracts/index-description.ts';
 import { Modality } from '../../contracts/index-description.ts';
@@ -6,7 +6,7 @@ import { HttpError } from '../http-error.ts';
 import { jsonResponse } from '../json-response.ts';
 import { firstOfGroups } from '../near-duplicates.ts';
 import { parseBody } from '../parse-body.ts';
-import { encodePicture, encodeText, indexByName, type ServedIndex, type Service } from '../served-index.ts';
+import { encodePicture, encodeText, type ServedIndex, type Service, withIndex } from '../served-index.ts';
 
 /** Results among which near-duplicates are looked for: the work is quadratic, and more are not seen at once. */
 const DEDUPLICATED = 1000;
@@ -40,26 +40,29 @@ export function knnServiceRoute(service: Service): Hono {
   return new Hono().post('/knn-service', (c) =>
     service.metrics.time('full_knn_request_time', async () => {
       const request = await parseBody(c, KnnRequest);
-      const served = indexByName(service, request.indice_name);
-      const { index } = served;
-      const unused = withoutEffect(request, served);
-      if (unused.length > 0) c.header('X-Pairmill-Without-Effect', unused.join(', '));
-      const modality = request.modality ?? 'image';
-      const numImages = request.num_images ?? 40;
-      const vector = await queryVector(service, served, request);
-      const filter = request.use_safety_model && index.description.heads.includes('punsafe') ? { maxTags: { punsafe: UNSAFE } } : {};
-      let hits = await service.metrics.time('knn_index_time', () => index.search(vector, { k: request.num_result_ids ?? numImages, modality, filter }));
-      if (request.deduplicate) {
-        const seen = hits.slice(0, DEDUPLICATED);
-        const groups = await service.metrics.time('dedup_time', () => firstOfGroups(seen, ({ id }) => index.vector(id, modality), SAME));
-        hits = [...groups.map(({ first }) => first), ...hits.slice(DEDUPLICATED)];
-      }
-      const samples = await service.metrics.time('metadata_get_time', () => index.samples(hits.slice(0, numImages).map(({ id }) => id)));
-      return jsonResponse(
-        c,
-        hits.map(({ id, score }, i) => ({ ...(i < samples.length && legacyMetadata(samples[i]!)), id, similarity: score })),
-      );
+      return withIndex(service, request.indice_name, (served) => answer(c, service, served, request));
     }),
+  );
+}
+
+async function answer(c: Context, service: Service, served: ServedIndex, request: KnnRequest): Promise<Response> {
+  const { index } = served;
+  const unused = withoutEffect(request, served);
+  if (unused.length > 0) c.header('X-Pairmill-Without-Effect', unused.join(', '));
+  const modality = request.modality ?? 'image';
+  const numImages = request.num_images ?? 40;
+  const vector = await queryVector(service, served, request);
+  const predicate = request.use_safety_model && index.description.heads.includes('punsafe') ? { maxTags: { punsafe: UNSAFE } } : {};
+  let hits = await service.metrics.time('knn_index_time', () => index.search(vector, { k: request.num_result_ids ?? numImages, modality, predicate }));
+  if (request.deduplicate) {
+    const seen = hits.slice(0, DEDUPLICATED);
+    const groups = await service.metrics.time('dedup_time', () => firstOfGroups(seen, ({ id }) => index.vector(id, modality), SAME));
+    hits = [...groups.map(({ first }) => first), ...hits.slice(DEDUPLICATED)];
+  }
+  const samples = await service.metrics.time('metadata_get_time', () => index.samples(hits.slice(0, numImages).map(({ id }) => id)));
+  return jsonResponse(
+    c,
+    hits.map(({ id, score }, i) => ({ ...(i < samples.length && legacyMetadata(samples[i]!)), id, similarity: score })),
   );
 }
 

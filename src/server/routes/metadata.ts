@@ -2,7 +2,7 @@ import { Hono } from 'hono';
 import { z } from 'zod';
 import { jsonResponse } from '../json-response.ts';
 import { parseBody } from '../parse-body.ts';
-import { indexByName, type Service } from '../served-index.ts';
+import { type Service, withIndex } from '../served-index.ts';
 import { legacyMetadata } from './knn-service.ts';
 
 const MetadataRequest = z.object({ ids: z.array(z.int()).max(10_000), indice_name: z.string().nullish() });
@@ -11,7 +11,7 @@ const MetadataRequest = z.object({ ids: z.array(z.int()).max(10_000), indice_nam
 export function metadataRoute(service: Service): Hono {
   return new Hono().post('/metadata', async (c) => {
     const { ids, indice_name } = await parseBody(c, MetadataRequest);
-    const samples = await service.metrics.time('metadata_get_time', () => indexByName(service, indice_name).index.samples(ids));
+    const samples = await withIndex(service, indice_name, ({ index }) => service.metrics.time('metadata_get_time', () => index.samples(ids)));
     return jsonResponse(
       c,
       samples.map((sample) => ({ id: sample.id, metadata: legacyMetadata(sample) })),

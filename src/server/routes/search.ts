@@ -2,13 +2,13 @@ import { type Context, Hono } from 'hono';
 import { z } from 'zod';
 import { type IndexedSample, Modality, modalities } from '../../contracts/index-description.ts';
 import type { IndexResponse, SearchResponse, SearchResult } from '../../contracts/search-api.ts';
-import type { KnnFilter } from '../../knn/filter.ts';
+import type { KnnPredicate } from '../../knn/predicate.ts';
 import type { KnnIndex, SearchOptions } from '../../knn/open-index.ts';
 import type { Hit } from '../../knn/search.ts';
 import { HttpError } from '../http-error.ts';
 import { firstOfGroups } from '../near-duplicates.ts';
 import { checked } from '../parse-body.ts';
-import { encodePicture, encodeText, indexByName, type ServedIndex, type Service } from '../served-index.ts';
+import { encodePicture, encodeText, type ServedIndex, type Service, withIndex } from '../served-index.ts';
 
 const numeric = (name: string): z.ZodOptional<z.ZodPipe<z.ZodString, z.ZodTransform<number, string>>> =>
   z
@@ -57,39 +57,42 @@ const severally = new Set(['language', 'max_tag', 'min_tag']);
  */
 export function searchRoute(service: Service): Hono {
   const search = (c: Context, body: Uint8Array | undefined): Promise<Response> =>
-    service.metrics.time('full_knn_request_time', async () => {
-      const started = performance.now();
+    service.metrics.time('full_knn_request_time', () => {
       const given = Object.entries(c.req.queries()).map(([name, values]) => [name, severally.has(name) ? values : values[0]]);
       const parameters = checked(SearchParameters, Object.fromEntries(given));
-      const served = indexByName(service, parameters.index);
-      const k = parameters.k ?? 40;
-      if (!Number.isInteger(k) || k < 1 || k > MAX_K) throw new HttpError(400, `k must be a whole number from 1 to ${MAX_K}.`);
-      const vector = await queryVector(service, served, parameters, body);
-      const { index } = served;
-      const options = { k, modality: parameters.modality, filter: filterOf(parameters), exact: parameters.exact === 'true' };
-      const hits =
-        parameters.distinct === 'true'
-          ? await distinctHits(service, index, vector, options)
-          : (await service.metrics.time('knn_index_time', () => index.search(vector, options))).map((hit) => ({ ...hit, others: 0 }));
-      const samples = await service.metrics.time('metadata_get_time', () => index.samples(hits.map(({ id }) => id)));
-      const results = samples.map((sample, i) => resultOf(served, sample, hits[i]!));
-      return c.json({
-        index: served.name,
-        modality: parameters.modality,
-        took_ms: Math.round((performance.now() - started) * 10) / 10,
-        results,
-      } satisfies SearchResponse);
+      return withIndex(service, parameters.index, async (served) => c.json(await searchResponse(service, served, parameters, body)));
     });
   return new Hono()
     .get('/api/v1/search', (c) => search(c, undefined))
     .post('/api/v1/search', async (c) => search(c, new Uint8Array(await c.req.arrayBuffer())))
-    .get('/api/v1/index', (c) => c.json(describe(indexByName(service, c.req.query('index')))))
-    .get('/api/v1/samples/:hash{-?\\d{1,19}}', async (c) => {
-      const served = indexByName(service, c.req.query('index'));
-      const sample = await served.index.byHash(BigInt(c.req.param('hash')));
-      if (!sample) throw new HttpError(404, `The index has no sample ${c.req.param('hash')}.`);
-      return c.json(resultOf(served, sample, { score: 1, others: 0 }));
-    });
+    .get('/api/v1/index', (c) => withIndex(service, c.req.query('index'), async (served) => c.json(describe(served))))
+    .get('/api/v1/samples/:hash{-?\\d{1,19}}', (c) =>
+      withIndex(service, c.req.query('index'), async (served) => {
+        const sample = await served.index.byHash(BigInt(c.req.param('hash')));
+        if (!sample) throw new HttpError(404, `The index has no sample ${c.req.param('hash')}.`);
+        return c.json(resultOf(served, sample, { score: 1, others: 0 }));
+      }),
+    );
+}
+
+async function searchResponse(service: Service, served: ServedIndex, parameters: SearchParameters, body: Uint8Array | undefined): Promise<SearchResponse> {
+  const started = performance.now();
+  const k = parameters.k ?? 40;
+  if (!Number.isInteger(k) || k < 1 || k > MAX_K) throw new HttpError(400, `k must be a whole number from 1 to ${MAX_K}.`);
+  const vector = await queryVector(service, served, parameters, body);
+  const { index } = served;
+  const options = { k, modality: parameters.modality, predicate: predicateOf(parameters), exact: parameters.exact === 'true' };
+  const hits =
+    parameters.distinct === 'true'
+      ? await distinctHits(service, index, vector, options)
+      : (await service.metrics.time('knn_index_time', () => index.search(vector, options))).map((hit) => ({ ...hit, others: 0 }));
+  const samples = await service.metrics.time('metadata_get_time', () => index.samples(hits.map(({ id }) => id)));
+  return {
+    index: served.name,
+    modality: parameters.modality,
+    took_ms: Math.round((performance.now() - started) * 10) / 10,
+    results: samples.map((sample, i) => resultOf(served, sample, hits[i]!)),
+  };
 }
 
 async function queryVector(service: Service, served: ServedIndex, { text, like }: SearchParameters, body: Uint8Array | undefined): Promise<Float32Array> {
@@ -115,7 +118,7 @@ async function distinctHits(service: Service, index: KnnIndex, vector: Float32Ar
   }
 }
 
-function filterOf({ language, min_similarity, min_width, min_height, max_tag, min_tag }: SearchParameters): KnnFilter {
+function predicateOf({ language, min_similarity, min_width, min_height, max_tag, min_tag }: SearchParameters): KnnPredicate {
   const bounds = (terms: readonly string[]): Record<string, number> =>
     Object.fromEntries(terms.map((term) => bound.exec(term)!).map(([, name = '', value]) => [name, Number(value)]));
   return { languages: language, minSimilarity: min_similarity, minWidth: min_width, minHeight: min_height, maxTags: bounds(max_tag), minTags: bounds(min_tag) };

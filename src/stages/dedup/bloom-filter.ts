@@ -1,4 +1,4 @@
-import { BLOCK_BITS, type FilterSize } from './filter-size.ts';
+import { BLOCK_BITS, type BloomSize } from './bloom-size.ts';
 
 /** 32-bit words of a block. */
 const WORDS = BLOCK_BITS / 32;
@@ -8,12 +8,12 @@ const WORDS = BLOCK_BITS / 32;
  * known. `fill` and `rate` are those of the bits that are set, kept up to date key by key.
  */
 export class BloomFilter {
-  readonly size: FilterSize;
+  readonly size: BloomSize;
   readonly words: Uint32Array;
   /** How many blocks have how many bits set: index = bits. */
   readonly #blocksByBits = new Float64Array(BLOCK_BITS + 1);
 
-  constructor(size: FilterSize, words: Uint32Array = new Uint32Array(size.blocks * WORDS)) {
+  constructor(size: BloomSize, words: Uint32Array = new Uint32Array(size.blocks * WORDS)) {
     this.size = size;
     this.words = words;
     this.recount();

@@ -1,68 +1,52 @@
 import { UsageError } from '../../contracts/errors.ts';
-import type { Stage, StageFolders } from '../../contracts/stage.ts';
+import type { RunContext, Stage } from '../../contracts/stage.ts';
 import { ConcurrencyLimit } from '../../net/concurrency-limit.ts';
 import { parseConnectTo } from '../../net/connect-to.ts';
 import { PoliteClient } from '../../net/polite-client.ts';
 import { ROBOTS_TOKEN, userAgent } from '../../net/user-agent.ts';
-import type { BatchSource } from './batch-source.ts';
-import { DatabaseBatches } from './database-batches.ts';
+import { DownloadWork, planBatches, planList } from './download-work.ts';
+import { listFiles } from './list-files.ts';
 import { type DownloadOptions, downloadOptions } from './options.ts';
-import { ParquetBatches } from './parquet-batches.ts';
-
-/** One client a worker thread: its DNS, robots.txt and connections serve all shards of the same options. */
-let shared: { settings: string; client: PoliteClient } | undefined;
+import { type Links, readBatchLinks, readListLinks } from './read-links.ts';
 
 /**
  * Downloads batches of links, checks and resizes the pictures, and packs them as img2dataset does. Links come from
- * the database, or from Parquet where `--input` names some.
+ * batches/, or from a list in Parquet that `--input` names.
  */
-export const download: Stage<'download', typeof downloadOptions> = {
+export const download: Stage<'download', typeof downloadOptions, DownloadWork> = {
   name: 'download',
   does: 'Downloads the pictures of the links politely, resizes them and packs them with their texts.',
-  reads: 'ingest',
+  reads: [{ dataset: 'batches' }],
+  takes: 'a list of links: a Parquet file, or a folder of them',
   writes: 'samples',
-  usesDatabase: 'without-input',
   unit: 'samples',
-  format: 1,
+  format: 2,
   options: downloadOptions,
-  plan({ options, folders }, effects) {
-    checkOptions(options);
-    return batchSource(folders, options).plan(effects.reached);
-  },
-  async run(shard, { options, folders }, effects) {
-    checkOptions(options);
-    const links = await batchSource(folders, options).read(shard);
+  work: DownloadWork,
+  // Links die.
+  irreplaceable: true,
+  threads: 'io',
+  check: checkOptions,
+  plan: async ({ options, input, datasets }) =>
+    input === undefined ? planBatches(datasets['batches']!) : planList(await listFiles(input), options.numberSamplePerShard),
+  async run({ name, work }, context, effects) {
+    const { links, further } = await linksOf(work, context);
     // Loaded here: every worker thread has this file, few need the codecs.
     const { default: sharp } = await import('sharp');
     const { writeShard } = await import('./write-shard.ts');
     // One thread a picture: the pictures run side by side. No cache: no picture comes twice.
     sharp.concurrency(1);
     sharp.cache(false);
-    const fetcher = { client: clientFor(options), decoding: new ConcurrencyLimit(options.decodeConcurrency), options, signal: effects.signal };
-    return writeShard(shard.name, links, folders.output, fetcher, effects);
-  },
-  async finished(shard, { options, folders }) {
-    await batchSource(folders, options).finished(shard);
-  },
-  async close() {
-    shared?.client.close();
-    shared = undefined;
+    const { options } = context;
+    const client = await context.resources.get('http-client', options, () => makeClient(options));
+    const fetcher = { client, decoding: new ConcurrencyLimit(options.decodeConcurrency), options, signal: effects.signal };
+    return writeShard(name, { links, further, size: work.size }, fetcher, effects);
   },
 };
 
-/** The database, unless --input names something else than the folder of ingest. */
-function batchSource({ database, input, output, stages }: StageFolders, options: DownloadOptions): BatchSource {
-  const fromDatabase = database !== undefined && (stages.ingest === undefined || stages.ingest === input);
-  return fromDatabase ? new DatabaseBatches(database, output, options.numberSamplePerShard) : new ParquetBatches(input, options);
-}
-
-function clientFor(options: DownloadOptions): PoliteClient {
-  const settings = JSON.stringify(options);
-  if (shared?.settings !== settings) {
-    shared?.client.close();
-    shared = { settings, client: makeClient(options) };
-  }
-  return shared.client;
+async function linksOf(work: DownloadWork, context: RunContext<DownloadOptions>): Promise<Links> {
+  if ('parts' in work) return readListLinks(context.input!, work.parts, context.options);
+  return readBatchLinks(await context.dataset('batches')!.fetch(`${work.batch}.parquet`));
 }
 
 function makeClient(options: DownloadOptions): PoliteClient {

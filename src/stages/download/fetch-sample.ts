@@ -4,9 +4,9 @@ import type { ConcurrencyLimit } from '../../net/concurrency-limit.ts';
 import { FetchError } from '../../net/fetch-error.ts';
 import type { PoliteClient } from '../../net/polite-client.ts';
 import { withRetries } from '../../net/retry.ts';
-import type { LinkRow } from './link-row.ts';
 import type { DownloadOptions } from './options.ts';
 import { type Picture, PictureError, processPicture } from './process-picture.ts';
+import type { DownloadLink } from './read-links.ts';
 
 /** What became of one link. */
 export type SampleOutcome = { picture: Picture; sha256: string | null } | { reason: DropReason<'download'>; value: string; threshold: string | null };
@@ -20,7 +20,10 @@ export interface SampleFetcher {
 }
 
 /** Downloads one link and makes its picture. A broken one costs itself; only what is no fault of the link throws. */
-export async function fetchSample(link: LinkRow, { client, decoding, options, signal }: SampleFetcher): Promise<SampleOutcome> {
+export async function fetchSample(
+  link: Pick<DownloadLink, 'url' | 'expectedSha256'>,
+  { client, decoding, options, signal }: SampleFetcher,
+): Promise<SampleOutcome> {
   signal.throwIfAborted();
   try {
     const { body } = await withRetries(async () => client.get(link.url), options.retries, signal);

@@ -3,36 +3,27 @@ import { option } from '../../contracts/option.ts';
 
 /** img2dataset's names and defaults (main.py) where it has them; what differs carries a note. */
 export const downloadOptions = z.object({
-  imageSize: option(z.int().positive().default(256), 'side to resize to', { unit: 'pixels', aliases: ['image_size'] }),
+  imageSize: option(z.int().positive().default(256), 'side to resize to', { unit: 'pixels' }),
   resizeMode: option(
     z.enum(['no', 'border', 'keep_ratio', 'keep_ratio_largest', 'center_crop']).default('border'),
     'no: keep the size; border: fit in the square and pad white; keep_ratio: shorter side = image size; keep_ratio_largest: longer side = image size; center_crop: keep_ratio, then the middle square',
-    { aliases: ['resize_mode'] },
   ),
-  resizeOnlyIfBigger: option(z.boolean().default(false), 'leave pictures that are smaller as they are', { aliases: ['resize_only_if_bigger'] }),
+  resizeOnlyIfBigger: option(z.boolean().default(false), 'leave pictures that are smaller as they are'),
   upscaleInterpolation: option(
     z.enum(['nearest', 'linear', 'bilinear', 'cubic', 'bicubic', 'area', 'lanczos', 'lanczos4']).default('lanczos'),
     'kernel for enlarging',
-    {
-      aliases: ['upscale_interpolation'],
-    },
   ),
   downscaleInterpolation: option(
     z.enum(['nearest', 'linear', 'bilinear', 'cubic', 'bicubic', 'area', 'lanczos', 'lanczos4']).default('area'),
     'kernel for shrinking',
-    {
-      aliases: ['downscale_interpolation'],
-    },
   ),
-  encodeFormat: option(z.enum(['jpg', 'png', 'webp']).default('jpg'), 'format of the packed pictures', { aliases: ['encode_format'] }),
-  encodeQuality: option(z.int().min(0).max(100).default(95), 'quality; for png the compression, 0 to 9', { aliases: ['encode_quality'] }),
-  skipReencode: option(z.boolean().default(false), 'keep the original bytes where the format fits and no resize is needed', { aliases: ['skip_reencode'] }),
-  disableAllReencoding: option(z.boolean().default(false), 'keep the original bytes always, unresized and not decoded', {
-    aliases: ['disable_all_reencoding'],
-  }),
-  minImageSize: option(z.int().nonnegative().default(0), 'shorter side at least', { unit: 'pixels', aliases: ['min_image_size'] }),
-  maxImageArea: option(z.number().positive().optional(), 'width x height at most; any where not given', { unit: 'pixels', aliases: ['max_image_area'] }),
-  maxAspectRatio: option(z.number().min(1).optional(), 'longer side / shorter side at most; any where not given', { aliases: ['max_aspect_ratio'] }),
+  encodeFormat: option(z.enum(['jpg', 'png', 'webp']).default('jpg'), 'format of the packed pictures'),
+  encodeQuality: option(z.int().min(0).max(100).default(95), 'quality; for png the compression, 0 to 9'),
+  skipReencode: option(z.boolean().default(false), 'keep the original bytes where the format fits and no resize is needed'),
+  disableAllReencoding: option(z.boolean().default(false), 'keep the original bytes always, unresized and not decoded'),
+  minImageSize: option(z.int().nonnegative().default(0), 'shorter side at least', { unit: 'pixels' }),
+  maxImageArea: option(z.number().positive().optional(), 'width x height at most; any where not given', { unit: 'pixels' }),
+  maxAspectRatio: option(z.number().min(1).optional(), 'longer side / shorter side at most; any where not given'),
   maxPixels: option(z.int().positive().default(89_478_484), 'pixels that a header may declare: larger pictures are not decoded', {
     unit: 'pixels',
     note: "LAION's limit; img2dataset has none, so one picture can take all memory",
@@ -46,15 +37,15 @@ export const downloadOptions = z.object({
     'size of a body at most',
     { unit: 'bytes', note: 'img2dataset reads a body without end' },
   ),
-  extractExif: option(z.boolean().default(true), 'keep the EXIF as JSON', { aliases: ['extract_exif'] }),
-  computeHash: option(z.enum(['sha256', 'none']).default('sha256'), 'hash of the bytes as downloaded', { aliases: ['compute_hash'] }),
-  verifyHash: option(z.string().optional(), 'input column with the sha256 that the bytes must have', { value: 'COLUMN', aliases: ['verify_hash'] }),
-  urlCol: option(z.string().default('url'), 'input column with the URL', { value: 'COLUMN', aliases: ['url_col'] }),
-  captionCol: option(z.string().optional(), 'input column with the text; text, TEXT or caption where not given', { value: 'COLUMN', aliases: ['caption_col'] }),
+  extractExif: option(z.boolean().default(true), 'keep the EXIF as JSON'),
+  computeHash: option(z.enum(['sha256', 'none']).default('sha256'), 'hash of the bytes as downloaded'),
+  verifyHash: option(z.string().optional(), 'input column with the sha256 that the bytes must have', { value: 'COLUMN' }),
+  urlCol: option(z.string().default('url'), 'input column with the URL', { value: 'COLUMN' }),
+  captionCol: option(z.string().optional(), 'input column with the text; text, TEXT or caption where not given', { value: 'COLUMN' }),
   trustHash: option(z.boolean().default(false), 'keep the hash column of the input even where it is not that of URL and text'),
-  numberSamplePerShard: option(z.int().positive().default(10_000), 'links in a shard', { aliases: ['number_sample_per_shard'] }),
+  numberSamplePerShard: option(z.int().positive().default(10_000), 'links in a shard of a list that --input names; of drawn batches draw has this option'),
   concurrency: option(z.int().positive().default(256), 'requests at a time in each worker', {
-    aliases: ['thread-count', 'thread_count'],
+    aliases: ['thread-count'],
     decidesResult: false,
   }),
   hostConcurrency: option(z.int().positive().default(8), 'requests at a time to one host in each worker', { decidesResult: false }),
@@ -83,9 +74,6 @@ export const downloadOptions = z.object({
   disallowedHeaderDirectives: option(
     z.array(z.string()).default(['noai', 'noimageai', 'noindex', 'noimageindex']),
     'X-Robots-Tag directives that refuse a picture',
-    {
-      aliases: ['disallowed_header_directives'],
-    },
   ),
   tdmReservation: option(z.boolean().default(true), 'obey the tdm-reservation header', { note: 'img2dataset does not read it' }),
   contact: option(z.string().optional(), 'URL or mail address in the user agent, for those whose servers we ask', { value: 'URL', decidesResult: false }),
@@ -97,7 +85,7 @@ export const downloadOptions = z.object({
       decidesResult: false,
     },
   ),
-  ignoreSslCertificate: option(z.boolean().default(false), 'do not check TLS certificates', { aliases: ['ignore_ssl_certificate'] }),
+  ignoreSslCertificate: option(z.boolean().default(false), 'do not check TLS certificates'),
 });
 
 export type DownloadOptions = z.output<typeof downloadOptions>;

@@ -1,102 +1,94 @@
-import { basename, dirname, join } from 'node:path';
-import { ShardError } from '../../contracts/errors.ts';
-import { EmbeddingMetadata } from '../../contracts/records.ts';
+import { EmbeddingMetadata, withFurtherColumns } from '../../contracts/records.ts';
+import type { RowWriter, VectorWriter } from '../../contracts/shard-files.ts';
 import type { Effects, Stage } from '../../contracts/stage.ts';
-import { npyShape, NpyWriter } from '../../formats/npy.ts';
-import { countParquetRows, ParquetFileWriter } from '../../formats/parquet.ts';
-import { readSampleShard, type ShardSample } from '../../formats/sample-shard.ts';
-import { type DualEncoder, modelChecksums } from '../../models/load-model.ts';
+import type { FurtherColumns } from '../../formats/further-columns.ts';
+import { furtherSampleColumns, readSampleShard, sampleRowsFile, sampleShardFiles, type ShardSample } from '../../formats/sample-shard.ts';
+import { type Encoders, modelChecksums } from '../../models/load-model.ts';
 import { modelSettings } from '../../models/model-settings.ts';
-import { closeSharedModels, sharedModel } from '../../models/shared-models.ts';
-import { publish } from '../../runtime/publication.ts';
+import { modelFrom } from '../../models/shared-models.ts';
 import { embedOptions } from './options.ts';
-import { planParts } from './plan-parts.ts';
+import { partColumns, partValues } from './part-columns.ts';
+import { PartWork, planParts } from './plan-parts.ts';
 
 /**
  * pairs/ -> embeddings/ in clip-retrieval's layout: img_emb/img_emb_NNNNN.npy, text_emb/text_emb_NNNNN.npy and
  * metadata/metadata_NNNNN.parquet, whose rows i are the same sample. The metadata is published last.
  */
-export const embed: Stage<'embed', typeof embedOptions> = {
+export const embed: Stage<'embed', typeof embedOptions, PartWork> = {
   name: 'embed',
   does: 'Computes the embeddings of pictures and texts, in the layout of clip-retrieval.',
-  reads: 'pairs',
+  reads: [{ dataset: 'pairs', unmarked: /^(\d+)\.tar$/ }],
   writes: 'embeddings',
   unit: 'pairs',
-  format: 1,
+  format: 2,
   options: embedOptions,
+  work: PartWork,
+  records: true,
 
-  plan: ({ options, folders }) => planParts(folders.input, options),
+  plan: planParts,
   models: (options) => modelChecksums(options.model, modelSettings(options)),
 
-  async run(part, { options, folders }, effects) {
-    const model = await sharedModel(options.model, modelSettings(options));
+  async run(part, context, effects) {
+    const { options } = context;
+    const pairs = context.dataset('pairs')!;
+    const model = await modelFrom(context.resources, options.model, modelSettings(options));
     const type = options.precision === 'float32' ? '<f4' : '<f2';
-    return publish(effects, async (publication) => {
-      const place = (kind: string, extension: string): Promise<string> => publication.file(join(folders.output, kind, `${kind}_${part.name}.${extension}`));
-      const [imagePath, textPath, rowsPath] = [await place('img_emb', 'npy'), await place('text_emb', 'npy'), await place('metadata', 'parquet')];
-      const output: Output = {
-        images: await NpyWriter.open(imagePath, model.dimensions, type),
-        texts: await NpyWriter.open(textPath, model.dimensions, type),
-        rows: await ParquetFileWriter.open(rowsPath, EmbeddingMetadata),
+    const ofShards: FurtherColumns[] = [];
+    for (const name of part.work.shards) ofShards.push(await furtherSampleColumns(await sampleRowsFile(pairs, name), EmbeddingMetadata));
+    const further = partColumns(ofShards);
+    const output: Output = {
+      images: await effects.files.npy(`img_emb/img_emb_${part.name}.npy`, model.dimensions, type),
+      texts: await effects.files.npy(`text_emb/text_emb_${part.name}.npy`, model.dimensions, type),
+      rows: await effects.files.parquet(`metadata/metadata_${part.name}.parquet`, withFurtherColumns(EmbeddingMetadata, further, 'last')),
+      further,
+    };
+    let read = 0;
+    for (const name of part.work.shards) {
+      let batch: ShardSample[] = [];
+      const encode = async (): Promise<void> => {
+        effects.signal.throwIfAborted();
+        read += batch.length;
+        await encodeBatch(batch, model, output, effects);
+        effects.progress({ in: batch.length });
+        batch = [];
       };
-      let came = 0;
-      try {
-        for (const { path } of part.inputs) {
-          let batch: ShardSample[] = [];
-          const encode = async (): Promise<void> => {
-            effects.signal.throwIfAborted();
-            came += batch.length;
-            await encodeBatch(batch, model, output, effects);
-            effects.progress({ in: batch.length });
-            batch = [];
-          };
-          for await (const sample of readSampleShard(dirname(path), basename(path, '.tar'))) {
-            batch.push(sample);
-            if (batch.length >= options.batchSize) await encode();
-          }
-          if (batch.length > 0) await encode();
-        }
-      } catch (error) {
-        await Promise.allSettled([output.images.abort(), output.texts.abort(), output.rows.abort()]);
-        throw error;
+      for await (const sample of readSampleShard(await sampleShardFiles(pairs, name))) {
+        batch.push(sample);
+        if (batch.length >= options.batchSize) await encode();
       }
-      await output.images.close();
-      await output.texts.close();
-      await output.rows.close();
-      const counts = [(await npyShape(imagePath)).rows, (await npyShape(textPath)).rows, await countParquetRows(rowsPath)];
-      if (new Set(counts).size !== 1)
-        throw new ShardError(`embed ${part.name}: images, texts and metadata have ${counts.join(', ')} rows. Please report this.`);
-      return { in: came, out: counts[0]! };
-    });
+      if (batch.length > 0) await encode();
+    }
+    return { in: read, out: [output.rows] };
   },
-
-  close: closeSharedModels,
 };
 
 interface Output {
-  images: NpyWriter;
-  texts: NpyWriter;
-  rows: ParquetFileWriter<EmbeddingMetadata>;
+  images: VectorWriter;
+  texts: VectorWriter;
+  rows: RowWriter<EmbeddingMetadata>;
+  /** Columns of the pairs that are none of ours. */
+  further: FurtherColumns;
 }
 
-async function encodeBatch(batch: readonly ShardSample[], model: DualEncoder, { images, texts, rows }: Output, effects: Effects<'embed'>): Promise<void> {
-  const imageVectors = await model.encodeImages(batch.map(({ picture }) => picture));
-  const textVectors = await model.encodeTexts(batch.map(({ row }) => row.caption));
+async function encodeBatch(batch: readonly ShardSample[], model: Encoders, output: Output, effects: Effects<'embed'>): Promise<void> {
+  const images = await model.encodeImages(batch.map(({ picture }) => picture));
+  const texts = await model.encodeTexts(batch.map(({ row }) => row.caption));
   for (const [i, { key, row, raw }] of batch.entries()) {
-    const [image, text] = [imageVectors[i]!, textVectors[i]!];
-    const failed =
-      image instanceof Error
-        ? ({ reason: 'decode-failed', error: image } as const)
-        : text instanceof Error
-          ? ({ reason: 'text-failed', error: text } as const)
-          : undefined;
-    if (failed || image instanceof Error || text instanceof Error) {
-      effects.drop(failed!.reason, { hash: row.hash, url: row.url, text: row.caption, value: failed!.error.message, threshold: null });
+    const [image, text] = [images[i]!, texts[i]!];
+    const drop = (reason: 'decode-failed' | 'text-failed', { message }: Error): void =>
+      effects.drop(reason, { hash: row.hash, url: row.url, text: row.caption, value: message, threshold: null });
+    if (image instanceof Error) {
+      drop('decode-failed', image);
       continue;
     }
-    await images.writeRow(image);
-    await texts.writeRow(text);
-    await rows.write({ image_path: key, ...row, similarity: scoreOf(raw['similarity']), NSFW: typeof raw['NSFW'] === 'string' ? raw['NSFW'] : null });
+    if (text instanceof Error) {
+      drop('text-failed', text);
+      continue;
+    }
+    await output.images.write(image);
+    await output.texts.write(text);
+    const scored = { similarity: scoreOf(raw['similarity']), NSFW: typeof raw['NSFW'] === 'string' ? raw['NSFW'] : null };
+    await output.rows.write({ image_path: key, ...row, ...scored, ...partValues(raw, output.further) });
     effects.progress({ out: 1 });
   }
 }

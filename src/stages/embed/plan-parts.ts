@@ -1,52 +1,72 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { systemCode } from '../../contracts/errors.ts';
-import type { Shard } from '../../contracts/stage.ts';
-import { countParquetRows } from '../../formats/parquet.ts';
-import { indexTar } from '../../formats/webdataset.ts';
-import { publishedInputs } from '../../runtime/shard-inputs.ts';
+import { z } from 'zod';
+import type { DatasetState, PublishedShard } from '../../contracts/dataset.ts';
+import type { Plan, PlanContext } from '../../contracts/stage.ts';
 import type { EmbedOptions } from './options.ts';
 
-/** The parts of `embeddings/`: each a run of consecutive pairs shards. Names have five digits or more. */
-export async function planParts(folder: string, { shardsPerPart, writeBatchSize }: Pick<EmbedOptions, 'shardsPerPart' | 'writeBatchSize'>): Promise<Shard[]> {
-  const shards = await publishedInputs(folder, '.tar');
-  const parts: (typeof shards)[] = [];
+/** The pairs shards of a part, in the order of their numbers. */
+export const PartWork = z.object({ shards: z.array(z.string()) });
+export type PartWork = z.output<typeof PartWork>;
+
+/** Samples of a shard whose number no marker says: img2dataset's default. */
+const USUAL_SAMPLES = 10_000;
+
+/**
+ * The parts of `embeddings/`: each a run of consecutive pairs shards, closed when it has reached its size or when pairs/ is
+ * sealed. Only closed parts are planned, and parts once recorded keep their shards: so they do not depend on when a shard came.
+ * Names have five digits or more.
+ */
+export function planParts({ options, datasets, recorded }: Pick<PlanContext<EmbedOptions, PartWork>, 'options' | 'datasets' | 'recorded'>): Plan<PartWork> {
+  const pairs = datasets['pairs']!;
+  const byName = new Map(pairs.shards.map((shard) => [shard.name, shard]));
+  const parts: { name: string; shards: PublishedShard[] }[] = [];
+  for (const [name, work] of [...recorded].sort(([a], [b]) => Number(a) - Number(b))) {
+    const shards = work.shards.flatMap((shard) => byName.get(shard) ?? []);
+    // A missing shard may only be on its way (made again): not until pairs/ is sealed is it known to be gone.
+    if (shards.length === work.shards.length || (pairs.sealed && shards.length > 0)) parts.push({ name, shards });
+  }
+  const first = Math.max(-1, ...[...recorded.keys()].map(Number)) + 1;
+  const taken = new Set([...recorded.values()].flatMap(({ shards }) => shards));
+  for (const [i, shards] of closedRuns(pairs, taken, options).entries()) parts.push({ name: String(first + i).padStart(5, '0'), shards });
+  return {
+    shards: parts.map(({ name, shards }) => ({
+      name,
+      work: { shards: shards.map((shard) => shard.name) },
+      inputs: shards.map((shard) => ({ name: `pairs/${shard.name}`, digest: shard.digest })),
+    })),
+    complete: pairs.sealed,
+  };
+}
+
+/** The shards that belong to no part yet, cut into runs; without the last while it is open. */
+function closedRuns({ shards, sealed }: DatasetState, taken: ReadonlySet<string>, options: EmbedOptions): PublishedShard[][] {
+  const { shardsPerPart, writeBatchSize } = options;
+  const runs: PublishedShard[][] = [];
+  let open: PublishedShard[] = [];
   let samples = 0;
+  for (const shard of sealed ? shards : withoutGap(shards, taken)) {
+    if (taken.has(shard.name)) continue;
+    open.push(shard);
+    samples += shard.out ?? USUAL_SAMPLES;
+    if (shardsPerPart === undefined ? samples < writeBatchSize : open.length < shardsPerPart) continue;
+    runs.push(open);
+    open = [];
+    samples = 0;
+  }
+  if (sealed && open.length > 0) runs.push(open);
+  return runs;
+}
+
+/** The shards from number 0 on up to the first that is not there: it may yet come, and then it belongs to the open part. */
+function withoutGap(shards: readonly PublishedShard[], taken: ReadonlySet<string>): PublishedShard[] {
+  const numbers = new Set([...taken].map(Number));
+  const run: PublishedShard[] = [];
+  let next = 0;
   for (const shard of shards) {
-    const last = parts.at(-1);
-    const full = shardsPerPart === undefined ? samples >= writeBatchSize : (last?.length ?? 0) >= shardsPerPart;
-    if (last && !full) last.push(shard);
-    else {
-      parts.push([shard]);
-      samples = 0;
-    }
-    if (shardsPerPart === undefined) samples += await samplesOf(folder, shard.name);
+    while (numbers.has(next)) next++;
+    const number = Number(shard.name);
+    if (number > next) break;
+    if (number === next) next++;
+    run.push(shard);
   }
-  return parts.map((inputs, i) => ({
-    name: String(i).padStart(5, '0'),
-    inputs: inputs.map(({ name, identity }) => ({ path: join(folder, `${name}.tar`), identity })),
-  }));
-}
-
-/** By our marker's `out` or img2dataset's `successes`; without a marker by the rows, else by the tar. */
-async function samplesOf(folder: string, shard: string): Promise<number> {
-  const marker = await readMarker(join(folder, `${shard}_stats.json`));
-  const counted = marker['out'] ?? marker['successes'];
-  if (typeof counted === 'number') return counted;
-  try {
-    return await countParquetRows(join(folder, `${shard}.parquet`));
-  } catch (error) {
-    if (systemCode(error) !== 'ENOENT') throw error;
-  }
-  const names = [...(await indexTar(join(folder, `${shard}.tar`))).keys()];
-  return new Set(names.map((name) => name.slice(0, name.indexOf('.', name.lastIndexOf('/') + 1)))).size;
-}
-
-async function readMarker(path: string): Promise<Record<string, unknown>> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT' || error instanceof SyntaxError) return {};
-    throw error;
-  }
+  return run;
 }

@@ -1,8 +1,7 @@
 import { posix } from 'node:path';
-import type { ShardInput } from '../../contracts/stage.ts';
-import type { S3Client } from '../../net/s3-client.ts';
-import { listObjects } from '../../net/s3-listing.ts';
-import type { S3Location } from '../../net/s3-location.ts';
+import { type S3Location, s3Url } from '../../storage/location.ts';
+import type { S3Objects } from '../../storage/s3-objects.ts';
+import type { CrawlFile } from './crawl-file.ts';
 
 /** Names of the files that are read out of a folder. */
 export const CRAWL_FILE = /\.(?:warc|wat)(?:\.gz)?$/;
@@ -14,16 +13,16 @@ export function isFolderOrGlob({ key }: S3Location): boolean {
 }
 
 /** The crawl files directly below a prefix that ends with a slash, or those that a glob matches; sorted by name. */
-export async function bucketFiles({ bucket, key }: S3Location, s3: S3Client): Promise<ShardInput[]> {
+export async function bucketFiles({ bucket, key }: S3Location, s3: S3Objects): Promise<CrawlFile[]> {
   const sign = key.search(GLOB_SIGN);
   const isGlob = sign >= 0;
   const prefix = isGlob ? key.slice(0, sign) : key;
   // A pattern of names in one folder needs no look into the folders below.
   const deep = isGlob && (key.includes('/', sign) || key.includes('**'));
-  const files: ShardInput[] = [];
-  for await (const object of listObjects(s3, { bucket, key: prefix }, deep)) {
-    if (!CRAWL_FILE.test(object.key) || (isGlob && !posix.matchesGlob(object.key, key))) continue;
-    files.push({ path: `s3://${bucket}/${object.key}`, identity: object.identity });
+  const files: CrawlFile[] = [];
+  for await (const { key: found, etag, bytes } of s3.list({ bucket, key: prefix }, deep)) {
+    if (!CRAWL_FILE.test(found) || (isGlob && !posix.matchesGlob(found, key))) continue;
+    files.push({ path: s3Url({ bucket, key: found }), digest: etag ? `ETag ${etag}` : `${bytes} bytes` });
   }
   return files.sort((a, b) => (a.path < b.path ? -1 : 1));
 }

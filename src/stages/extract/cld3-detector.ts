@@ -4,7 +4,7 @@ import type { DetectedLanguage, LanguageDetector } from './language-detector.ts'
 const CODES: Readonly<Record<string, string>> = { iw: 'he', fil: 'tl' };
 
 /** LAION's own: texts of fewer bytes have no language, and of longer ones so many bytes are looked at. */
-const [FEWEST_BYTES, MOST_BYTES] = [5, 2000];
+const [MIN_BYTES, MAX_BYTES] = [5, 2000];
 
 /** It refuses to start after 3 s else, which a loaded machine takes. */
 const START_MS = 60_000;
@@ -15,7 +15,7 @@ const START_MS = 60_000;
  */
 export async function loadCld3(): Promise<LanguageDetector> {
   const { loadModule } = await import('cld3-asm');
-  const identifier = (await loadModule({ timeout: START_MS })).create(FEWEST_BYTES, MOST_BYTES);
+  const identifier = (await loadModule({ timeout: START_MS })).create(MIN_BYTES, MAX_BYTES);
   return {
     detect(text: string): DetectedLanguage | undefined {
       const result = identifier.findLanguage(text);

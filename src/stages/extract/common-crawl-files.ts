@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import { UsageError } from '../../contracts/errors.ts';
-import type { ShardInput } from '../../contracts/stage.ts';
-import { S3Client } from '../../net/s3-client.ts';
+import { S3Objects } from '../../storage/s3-objects.ts';
+import type { CrawlFile } from './crawl-file.ts';
 import { openSource } from './open-source.ts';
 import type { ExtractOptions } from './options.ts';
 
 /** The WAT files of a crawl of Common Crawl's that the options choose, in the order of its list. */
-export async function commonCrawlFiles({ crawl, crawlBaseUrl, files, sample, seed }: ExtractOptions, s3 = new S3Client()): Promise<ShardInput[]> {
+export async function commonCrawlFiles({ crawl, crawlBaseUrl, files, sample, seed }: ExtractOptions, s3 = new S3Objects({}, true)): Promise<CrawlFile[]> {
   const base = crawlBaseUrl.endsWith('/') ? crawlBaseUrl : `${crawlBaseUrl}/`;
   const list = `${base}crawl-data/${crawl}/wat.paths.gz`;
   const parts: Uint8Array[] = [];
@@ -19,7 +19,7 @@ export async function commonCrawlFiles({ crawl, crawlBaseUrl, files, sample, see
     .filter(Boolean);
   const chosen = files === '' ? [...paths.keys()] : inRanges(files, paths.length, list);
   if (sample > chosen.length) throw new UsageError(`--sample ${sample} is more than the ${chosen.length} files there are in ${list}. Give a smaller one.`);
-  return (sample > 0 ? drawn(chosen, sample, seed) : chosen).map((place) => ({ path: base + paths[place]!, identity: paths[place]! }));
+  return (sample > 0 ? drawn(chosen, sample, seed) : chosen).map((place) => ({ path: base + paths[place]!, digest: paths[place]! }));
 }
 
 /** Places in `0-99,200`, ascending, each once. */

@@ -1,10 +1,5 @@
 import { basename } from 'node:path';
-import { parseS3Url } from '../../net/s3-location.ts';
-
-/** Whether the place of a crawl file is a URL (http, https, s3, …) and not a path. */
-export function isUrl(path: string): boolean {
-  return /^[a-z][a-z0-9+.-]*:\/\//i.test(path);
-}
+import { isUrl, parseS3Url } from '../../storage/location.ts';
 
 /** A URL as messages and markers may have it: without a password, and without the signature of a presigned one. */
 export function withoutSecrets(path: string): string {

@@ -1,7 +1,7 @@
 import type { DetectedLanguage, LanguageDetector } from './language-detector.ts';
 
 /** eld looks at 1000 characters and 380 bytes at most. */
-const MOST_BYTES = 380;
+const MAX_BYTES = 380;
 
 /** eld's score s is x / (x + 25), with x the mean weight of the text's n-grams in the language. */
 const SCALE = 25;
@@ -36,7 +36,7 @@ export async function loadEld(): Promise<LanguageDetector> {
 /** What the confidence follows from: of scores in falling order, and of the text. */
 export function eldFeatures([first = 0, second = 0]: readonly number[], text: string): { lead: number; best: number; bytes: number } {
   const [best, next] = [weight(first), weight(second)];
-  return { lead: Math.log(best - next + 0.5), best, bytes: Math.log(Math.max(1, Math.min(MOST_BYTES, Buffer.byteLength(text)))) };
+  return { lead: Math.log(best - next + 0.5), best, bytes: Math.log(Math.max(1, Math.min(MAX_BYTES, Buffer.byteLength(text)))) };
 }
 
 function weight(score: number): number {

@@ -1,82 +1,123 @@
-import { join } from 'node:path';
+import { ShardError, UsageError } from '../../contracts/errors.ts';
 import { Candidate } from '../../contracts/records.ts';
-import type { Stage } from '../../contracts/stage.ts';
-import { countParquetRows, ParquetFileWriter } from '../../formats/parquet.ts';
+import type { PlanContext, RunContext, Stage } from '../../contracts/stage.ts';
 import { DamageCount } from '../../formats/warc-record.ts';
-import { S3Client } from '../../net/s3-client.ts';
-import { publish } from '../../runtime/publication.ts';
+import { S3Objects } from '../../storage/s3-objects.ts';
 import { commonCrawlFiles } from './common-crawl-files.ts';
+import type { CrawlFile } from './crawl-file.ts';
 import { crawlFileName, withoutSecrets } from './crawl-location.ts';
 import { linkKind } from './document-type.ts';
 import { crawlFiles } from './input-files.ts';
 import type { LanguageDetector } from './language-detector.ts';
 import { LinkRules } from './link-rules.ts';
 import { languageDetectors, loadLanguageDetector } from './load-language-detector.ts';
+import { CrawlWork, numberFiles, pathOf, workOf } from './number-files.ts';
 import { openSource } from './open-source.ts';
 import { type ExtractOptions, extractOptions } from './options.ts';
 import { type PageSettings, type ReadCounts, readPages } from './read-pages.ts';
 
-/** Loaded once a worker thread. */
-let detector: Promise<LanguageDetector> | undefined;
-
 /** Image links with alt text from the WAT or WARC files of a crawl: one shard a crawl file. */
-export const extract: Stage<'extract', typeof extractOptions> = {
+export const extract: Stage<'extract', typeof extractOptions, CrawlWork> = {
   name: 'extract',
   does: 'Reads image links with their alt texts from crawl files: absolute URLs, cleaned texts, language, licence, provenance.',
-  reads: 'crawl',
+  reads: [],
+  takes: 'crawl files',
   writes: 'candidates',
   unit: 'links',
-  format: 3,
+  format: 4,
   options: extractOptions,
-  async plan({ folders, options }) {
-    const s3 = new S3Client(folders.aws, options.signRequest);
-    const files = options.crawl === '' ? await crawlFiles(folders.input, s3) : await commonCrawlFiles(options, s3);
-    const digits = Math.max(5, String(files.length - 1).length);
-    return files.map((file, index) => ({ name: String(index).padStart(digits, '0'), inputs: [file] }));
+  work: CrawlWork,
+  records: true,
+  async plan(context) {
+    const works = (await inputFiles(context)).map((file) => workOf(file, context.runLocation));
+    const shards = numberFiles(works, context.recorded).map(([number, work]) => ({
+      name: String(number).padStart(5, '0'),
+      work,
+      inputs: [{ name: crawlFileName(work.path), digest: work.digest }],
+    }));
+    return { shards, complete: true };
   },
-  async run(shard, { options, folders }, effects) {
-    const { path } = shard.inputs[0]!;
-    const s3 = new S3Client(folders.aws, options.signRequest);
-    const output = join(folders.output, `${shard.name}.parquet`);
+  async run(shard, context, effects) {
+    const { options } = context;
+    const s3 = new S3Objects(context.environment, options.signRequest);
+    const path = await currentPath(shard.work, context, s3);
     const settings: PageSettings = { kind: linkKind(options.documentType), maxRecordBytes: options.maxRecordBytes, imageAttributes: options.imageAttributes };
     const counts: ReadCounts = { records: 0, damage: new DamageCount() };
-    const rules = new LinkRules(options, crawlFileName(path), await detectorOf(options), effects.drop);
-    const out = await publish(effects, async (publication) => {
-      const temporary = await publication.file(output);
-      const writer = await ParquetFileWriter.open(temporary, Candidate);
-      try {
-        for await (const pages of readPages(openSource(path, effects.signal, s3), settings, counts)) {
-          const [links, rows] = [rules.links, writer.rows];
-          for (const page of pages) for (const candidate of rules.page(page)) await writer.write(candidate);
-          effects.progress({ in: rules.links - links, out: writer.rows - rows });
-        }
-      } catch (error) {
-        await writer.abort();
-        throw error;
-      }
-      await writer.close();
-      return countParquetRows(temporary);
-    });
+    const source = new CountedSource(openSource(path, effects.signal, s3));
+    const rules = new LinkRules(options, crawlFileName(path), await detectorOf(context), effects.drop);
+    const writer = await effects.files.parquet(`${shard.name}.parquet`, Candidate);
+    for await (const pages of readPages(source, settings, counts)) {
+      const [links, written] = [rules.links, writer.written];
+      for (const page of pages) for (const candidate of rules.page(page)) await writer.write(candidate);
+      effects.progress({ in: rules.links - links, out: writer.written - written });
+    }
     const damaged = counts.damage.counts;
+    const empty = source.bytes === 0 ? [`${shard.work.path} is empty: 0 bytes. Get it again if it should hold links.`] : [];
     return {
       in: rules.links,
-      out,
-      warnings: damageWarnings(withoutSecrets(path), damaged),
+      out: [writer],
+      warnings: [...empty, ...damageWarnings(shard.work.path, damaged)],
       extra: { records: { read: counts.records, damaged }, cut: rules.cut, language: languageOf(options) },
     };
   },
-  async close() {
-    (await detector)?.close();
-    detector = undefined;
-  },
 };
 
-async function detectorOf({ languageDetector, languageThreshold }: ExtractOptions): Promise<LanguageDetector | undefined> {
-  return languageDetector === 'none' ? undefined : (detector ??= loadLanguageDetector(languageDetector, languageThreshold));
+/** The crawl files of each session (its options object is one and the same), so that the input is listed once and not at each plan. */
+const listed = new WeakMap<ExtractOptions, { input: string | undefined; files: Promise<CrawlFile[]> }>();
+
+async function inputFiles({ input, options, environment }: PlanContext<ExtractOptions>): Promise<CrawlFile[]> {
+  const known = listed.get(options);
+  if (known && known.input === input) return known.files;
+  const files = listFiles(input, options, new S3Objects(environment, options.signRequest));
+  listed.set(options, { input, files });
+  files.catch(() => listed.delete(options));
+  return files;
 }
 
-/** For the marker: which threshold it was that decided, where none was given. */
-function languageOf({ languageDetector: detector, languageThreshold }: ExtractOptions): { detector: string; threshold?: number } {
+async function listFiles(input: string | undefined, options: ExtractOptions, s3: S3Objects): Promise<CrawlFile[]> {
+  if (options.crawl !== '') return commonCrawlFiles(options, s3);
+  if (input === undefined)
+    throw new UsageError('extract has no crawl files. Give WAT or WARC files (paths, globs, folders, URLs) with --input, or a crawl with --crawl.');
+  return crawlFiles(input, s3);
+}
+
+/** Where to read the file: its signature, which is recorded nowhere, is in --input. */
+async function currentPath(work: CrawlWork, { input, options, runLocation }: RunContext<ExtractOptions>, s3: S3Objects): Promise<string> {
+  if (!work.signed) return pathOf(work, runLocation);
+  const files = await listFiles(input, options, s3);
+  const signed = files.find(({ path }) => withoutSecrets(path) === work.path);
+  if (!signed) throw new ShardError(`${work.path} was given with a signature, and --input names it no more. Give the signed URL with --input again.`);
+  return signed.path;
+}
+
+/** Counts the bytes that are read. */
+class CountedSource implements AsyncIterable<Uint8Array> {
+  readonly #source: AsyncIterable<Uint8Array>;
+  bytes = 0;
+
+  constructor(source: AsyncIterable<Uint8Array>) {
+    this.#source = source;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    for await (const chunk of this.#source) {
+      this.bytes += chunk.length;
+      yield chunk;
+    }
+  }
+}
+
+async function detectorOf({ options, resources }: RunContext<ExtractOptions>): Promise<LanguageDetector | undefined> {
+  const { detector, threshold } = languageOf(options);
+  if (detector === 'none') return undefined;
+  return resources.get('language-detector', { detector, threshold }, () => loadLanguageDetector(detector, threshold));
+}
+
+/** The detector and the threshold that counts; also for the marker. */
+function languageOf({ languageDetector: detector, languageThreshold }: ExtractOptions): {
+  detector: ExtractOptions['languageDetector'];
+  threshold?: number;
+} {
   return detector === 'none' ? { detector } : { detector, threshold: languageThreshold ?? languageDetectors[detector].threshold };
 }
 

@@ -2,11 +2,11 @@ import { glob, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { systemCode, UsageError } from '../../contracts/errors.ts';
-import type { ShardInput } from '../../contracts/stage.ts';
-import type { S3Client } from '../../net/s3-client.ts';
-import { parseS3Url } from '../../net/s3-location.ts';
+import { isUrl, parseS3Url } from '../../storage/location.ts';
+import type { S3Objects } from '../../storage/s3-objects.ts';
 import { bucketFiles, CRAWL_FILE, isFolderOrGlob } from './bucket-files.ts';
-import { isUrl, withoutSecrets } from './crawl-location.ts';
+import type { CrawlFile } from './crawl-file.ts';
+import { withoutSecrets } from './crawl-location.ts';
 
 /** Lists of crawl files, as Common Crawl's `wat.paths.gz`. */
 const LIST_FILE = /\.(?:paths|txt)(?:\.gz)?$/;
@@ -16,8 +16,8 @@ const LIST_FILE = /\.(?:paths|txt)(?:\.gz)?$/;
  * line), separated by commas. In the order given; what a glob or folder holds is sorted by name. Throws UsageError
  * where there is nothing.
  */
-export async function crawlFiles(input: string, s3: S3Client): Promise<ShardInput[]> {
-  const files: ShardInput[] = [];
+export async function crawlFiles(input: string, s3: S3Objects): Promise<CrawlFile[]> {
+  const files: CrawlFile[] = [];
   for (const item of input
     .split(',')
     .map((part) => part.trim())
@@ -27,7 +27,7 @@ export async function crawlFiles(input: string, s3: S3Client): Promise<ShardInpu
   return files;
 }
 
-async function expand(item: string, s3: S3Client): Promise<ShardInput[]> {
+async function expand(item: string, s3: S3Objects): Promise<CrawlFile[]> {
   if (isUrl(item)) return expandUrl(item, s3);
   const info = await stat(item).catch((error: unknown) => {
     if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return undefined;
@@ -35,34 +35,34 @@ async function expand(item: string, s3: S3Client): Promise<ShardInput[]> {
   });
   if (info?.isDirectory()) return localFiles((await Array.fromAsync(glob(join(item, '*')))).filter((path) => CRAWL_FILE.test(path)));
   if (info && LIST_FILE.test(item)) return listed(item, s3);
-  if (info) return [{ path: item, identity: `${info.size} bytes` }];
+  if (info) return [{ path: item, digest: `${info.size} bytes` }];
   return localFiles(await Array.fromAsync(glob(item)));
 }
 
-async function expandUrl(item: string, s3: S3Client): Promise<ShardInput[]> {
+async function expandUrl(item: string, s3: S3Objects): Promise<CrawlFile[]> {
   const location = parseS3Url(item);
   if (location) {
     await s3.check();
-    return isFolderOrGlob(location) ? bucketFiles(location, s3) : [{ path: item, identity: item }];
+    return isFolderOrGlob(location) ? bucketFiles(location, s3) : [{ path: item, digest: item }];
   }
   const name = withoutSecrets(item);
   if (!/^https?:/i.test(item)) throw new UsageError(`${name}: Pairmill reads http://, https:// and s3://, and paths. Give one of these.`);
   if (name !== item && URL.parse(item)?.username) throw new UsageError(`${name}: a URL with a user name and password is not read. Give one without.`);
-  return [{ path: item, identity: name }];
+  return [{ path: item, digest: name }];
 }
 
-async function localFiles(paths: string[]): Promise<ShardInput[]> {
-  return Promise.all(paths.sort().map(async (path) => ({ path, identity: `${(await stat(path)).size} bytes` })));
+async function localFiles(paths: string[]): Promise<CrawlFile[]> {
+  return Promise.all(paths.sort().map(async (path) => ({ path, digest: `${(await stat(path)).size} bytes` })));
 }
 
-async function listed(path: string, s3: S3Client): Promise<ShardInput[]> {
+async function listed(path: string, s3: S3Objects): Promise<CrawlFile[]> {
   const bytes = await readFile(path);
   const lines = (path.endsWith('.gz') ? gunzipSync(bytes) : bytes)
     .toString('utf8')
     .split('\n')
     .map((line) => line.trim())
     .filter(Boolean);
-  const files: ShardInput[] = [];
+  const files: CrawlFile[] = [];
   for (const line of lines) files.push(...(await expand(line, s3)));
   return files;
 }

@@ -1,8 +1,7 @@
-import { hash as digest } from 'node:crypto';
 import type { DropReason } from '../../contracts/drop-reason.ts';
 import type { Candidate, Reject } from '../../contracts/records.ts';
 import type { PageLink } from '../../formats/crawl-page.ts';
-import { sampleHash } from '../../formats/sample-hash.ts';
+import { sampleHash, sampleUid } from '../../formats/sample-hash.ts';
 import { captionColumns } from './caption-columns.ts';
 import { cleanText, codePoints, cutText } from './clean-text.ts';
 import { isDocument } from './document-type.ts';
@@ -15,17 +14,26 @@ import { UrlSet } from './url-set.ts';
 export type Drop = (reason: DropReason<'extract'>, item: () => Omit<Reject, 'reason'>) => void;
 
 /** Longest URL or text that is kept of a dropped link: some are megabytes. */
-const REJECT_LENGTH = 2000;
+const MAX_REJECT_LENGTH = 2000;
 
 const DATA_URL = /^\s*(?:data|javascript):/i;
 const BLANK = /^\s*$/;
+
+/** What a page says of all its links. */
+interface Provenance {
+  licence: string | null;
+  pageUrl: string;
+  offset: bigint;
+  licenceLeftOut: boolean;
+  pageUrlCut: boolean;
+}
 
 /** Turns the links of one crawl file's pages into candidates: applies the rules in a fixed order, the first that fails drops. */
 export class LinkRules {
   /** Links that came in. */
   links = 0;
-  /** Texts that were cut at the longest allowed. */
-  cut = 0;
+  /** Candidates of which a column was longer than allowed: texts and page URLs are cut, a licence is left out. */
+  readonly cut = { text: 0, licence: 0, page_url: 0 };
   readonly #options: ExtractOptions;
   readonly #crawlFile: string;
   readonly #detector: LanguageDetector | undefined;
@@ -46,18 +54,27 @@ export class LinkRules {
   /** The candidates of a page, in the order of its links. */
   *page(page: PlacedPage): Generator<Candidate> {
     const resolver = new UrlResolver(page.pageUrl, page.base);
+    const provenance = this.#provenance(page);
     const refused = this.#options.respectPageRobots ? page.refusals[0] : undefined;
     for (const link of page.links) {
       this.links++;
       if (refused !== undefined) this.#reject(resolver, 'page-opt-out', link.url, link.text, refused);
       else {
-        const candidate = this.#candidate(page, link, resolver);
+        const candidate = this.#candidate(provenance, link, resolver);
         if (candidate) yield candidate;
       }
     }
   }
 
-  #candidate(page: PlacedPage, link: PageLink, resolver: UrlResolver): Candidate | undefined {
+  /** What all candidates of a page have in common. Both URLs come from the page, and one of a megabyte would be in each of its rows. */
+  #provenance({ pageUrl, licence, offset }: PlacedPage): Provenance {
+    const { maxUrlLength } = this.#options;
+    const isLong = licence !== undefined && licence.length > maxUrlLength;
+    const { text, cut } = cutText(pageUrl, maxUrlLength);
+    return { licence: isLong ? null : (licence ?? null), pageUrl: text, offset: BigInt(offset), licenceLeftOut: isLong, pageUrlCut: cut };
+  }
+
+  #candidate(page: Provenance, link: PageLink, resolver: UrlResolver): Candidate | undefined {
     const { documentType, minTextLength, maxTextLength } = this.#options;
     const wanted = documentType === 'image';
     if (wanted && (link.text === undefined || link.text === '')) return this.#reject(resolver, 'no-text', link.url, link.text);
@@ -72,18 +89,20 @@ export class LinkRules {
     // Costs more than all else, so it comes after what drops.
     const { language, confidence } = this.#language(text);
     if (dedupKey === 'url+language' && !this.#seen.add(`${url}\n${language}`)) return this.#reject(resolver, 'duplicate-url', url, text);
-    if (cut) this.cut++;
+    if (cut) this.cut.text++;
+    if (page.licenceLeftOut) this.cut.licence++;
+    if (page.pageUrlCut) this.cut.page_url++;
     return {
       url,
       text,
       language,
       language_confidence: confidence,
-      licence: page.licence ?? null,
+      licence: page.licence,
       hash: sampleHash(url, text),
-      uid: digest('md5', text + url),
+      uid: sampleUid(url, text),
       page_url: page.pageUrl,
       crawl_file: this.#crawlFile,
-      record_offset: BigInt(page.offset),
+      record_offset: page.offset,
       ...captionColumns(text),
     };
   }
@@ -131,9 +150,9 @@ export class LinkRules {
     // Absolute, so that it can be looked up; resolved only for what is kept.
     this.#drop(reason, () => ({
       hash: null,
-      url: (resolver.resolve(url) ?? url).slice(0, REJECT_LENGTH),
-      text: text?.slice(0, REJECT_LENGTH) ?? null,
-      value: value === undefined ? null : String(value).slice(0, REJECT_LENGTH),
+      url: (resolver.resolve(url) ?? url).slice(0, MAX_REJECT_LENGTH),
+      text: text?.slice(0, MAX_REJECT_LENGTH) ?? null,
+      value: value === undefined ? null : String(value).slice(0, MAX_REJECT_LENGTH),
       threshold: threshold === undefined ? null : String(threshold),
     }));
     return undefined;

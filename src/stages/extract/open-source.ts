@@ -1,8 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { messageOf, PairmillError, ShardError } from '../../contracts/errors.ts';
-import { S3Client } from '../../net/s3-client.ts';
-import { parseS3Url } from '../../net/s3-location.ts';
-import { isUrl, withoutSecrets } from './crawl-location.ts';
+import { isUrl, parseS3Url } from '../../storage/location.ts';
+import { S3Objects } from '../../storage/s3-objects.ts';
+import { withoutSecrets } from './crawl-location.ts';
 import { readFileChunks } from './read-file.ts';
 
 /** Attempts without a byte more before a file is given up. */
@@ -13,19 +13,21 @@ const FIRST_WAIT_MS = 500;
  * The bytes of a crawl file, from a path, http(s):// or s3://. A connection that breaks is taken up again where it broke.
  * Throws ShardError where the file can't be had. A chunk is valid until the next one is asked for.
  */
-export async function* openSource(path: string, signal: AbortSignal, s3 = new S3Client()): AsyncGenerator<Uint8Array> {
-  if (isUrl(path)) yield* download(path, s3, signal);
+export async function* openSource(path: string, signal: AbortSignal, s3 = new S3Objects({}, true)): AsyncGenerator<Uint8Array> {
+  const object = parseS3Url(path);
+  if (object) yield* s3.read(object, signal);
+  else if (isUrl(path)) yield* download(path, signal);
   else yield* readFileChunks(path);
 }
 
-async function* download(path: string, s3: S3Client, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+async function* download(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const name = withoutSecrets(path);
   let read = 0;
   let tag: string | null = null;
   for (let attempt = 1; ; attempt++) {
     let problem: string;
     try {
-      const response = await request(path, s3, read, tag, signal);
+      const response = await request(path, read, tag, signal);
       const resumed = read === 0 || response.status === 206;
       if (response.ok && response.body && resumed) {
         tag ??= response.headers.get('etag');
@@ -51,10 +53,8 @@ async function* download(path: string, s3: S3Client, signal: AbortSignal): Async
 }
 
 /** Asks for the file from byte `from` on, of the version that the tag says. */
-async function request(path: string, s3: S3Client, from: number, tag: string | null, signal: AbortSignal): Promise<Response> {
+async function request(path: string, from: number, tag: string | null, signal: AbortSignal): Promise<Response> {
   const range: Record<string, string> = from > 0 ? { range: `bytes=${from}-` } : {};
-  const object = parseS3Url(path);
-  if (object) return s3.get(object, { item: path, headers: { ...range, ...(from > 0 && tag && { 'if-match': tag }) }, signal });
   // A weak tag does not speak for the bytes.
   return fetch(path, { headers: { ...range, ...(from > 0 && tag && !tag.startsWith('W/') && { 'if-range': tag }) }, signal });
 }

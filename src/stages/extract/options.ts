@@ -26,7 +26,9 @@ export const extractOptions = z.object({
   ),
   minTextLength: option(z.int().min(0).default(5), 'Shortest text after cleaning (not asked of other document types than image)', { unit: 'characters' }),
   maxTextLength: option(z.int().min(1).default(2000), 'Longer texts are cut', { unit: 'characters' }),
-  maxUrlLength: option(z.int().min(1).default(2000), 'Longer URLs are dropped', { unit: 'characters' }),
+  maxUrlLength: option(z.int().min(1).default(2000), 'Longer URLs are dropped; a longer URL of the page is cut, a longer licence left out', {
+    unit: 'characters',
+  }),
   maxHostLength: option(z.int().min(1).default(60), 'Links to longer host names are dropped', { unit: 'characters' }),
   excludedExtensions: option(z.array(z.string()).default(['svg', 'gif']), 'Image URLs whose path ends so are dropped', { value: 'EXT,…' }),
   imageAttributes: option(

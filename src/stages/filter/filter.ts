@@ -1,36 +1,35 @@
-import { join } from 'node:path';
+import { z } from 'zod';
 import { messageOf, ShardError } from '../../contracts/errors.ts';
-import { Pair, type SetName } from '../../contracts/records.ts';
+import { Pair, type SetName, setOfLanguage, withFurtherColumns } from '../../contracts/records.ts';
+import type { RowWriter, SampleFileWriter } from '../../contracts/shard-files.ts';
 import type { Effects, Stage } from '../../contracts/stage.ts';
-import { countParquetRows, ParquetFileWriter } from '../../formats/parquet.ts';
-import { readSampleShard, type ShardSample } from '../../formats/sample-shard.ts';
-import { SampleWriter, indexTar } from '../../formats/webdataset.ts';
+import { type FurtherColumns, furtherValues } from '../../formats/further-columns.ts';
+import { extendedJson, floatColumns } from '../../formats/sample-json.ts';
+import { furtherSampleColumns, readSampleShard, sampleShardFiles, type ShardSample } from '../../formats/sample-shard.ts';
 import { modelChecksums } from '../../models/load-model.ts';
 import { modelSettings } from '../../models/model-settings.ts';
-import { closeSharedModels } from '../../models/shared-models.ts';
-import { publish } from '../../runtime/publication.ts';
-import { publishedInputs } from '../../runtime/shard-inputs.ts';
 import { filterOptions } from './options.ts';
-import { scoredJson } from './scored-json.ts';
-import { setOfLanguage } from './set-of-language.ts';
-import { type Judge, judges, multilingualModel, similarities, type Similarity } from './similarity.ts';
+import { multilingualModel, scorersBySet, type SetScorer, similarities, type Similarity } from './set-scorer.ts';
+
+const FilterWork = z.object({});
 
 /**
  * samples/ -> pairs/: keeps a sample where the cosine of picture and text reaches the threshold of its set. A pairs
  * shard has the number and the keys of its samples shard.
  */
-export const filter: Stage<'filter', typeof filterOptions> = {
+export const filter: Stage<'filter', typeof filterOptions, z.output<typeof FilterWork>> = {
   name: 'filter',
   does: 'Keeps the samples whose picture and text agree, by the cosine of their embeddings.',
-  reads: 'samples',
+  reads: [{ dataset: 'samples', unmarked: /^(\d+)\.tar$/ }],
   writes: 'pairs',
   unit: 'samples',
-  format: 1,
+  format: 2,
   options: filterOptions,
+  work: FilterWork,
 
-  async plan({ folders }) {
-    const shards = await publishedInputs(folders.input, '.tar');
-    return shards.map(({ name, identity }) => ({ name, inputs: [{ path: join(folders.input, `${name}.tar`), identity }] }));
+  plan({ datasets }) {
+    const { shards, sealed } = datasets['samples']!;
+    return { shards: shards.map(({ name, digest }) => ({ name, work: {}, inputs: [{ name: `samples/${name}`, digest }] })), complete: sealed };
   },
 
   async models(options) {
@@ -38,43 +37,33 @@ export const filter: Stage<'filter', typeof filterOptions> = {
     return { ...(await modelChecksums(options.model, settings)), ...(await modelChecksums(multilingualModel(options), settings)) };
   },
 
-  async run(shard, { options, folders }, effects) {
-    const bySet = await judges(options);
-    return publish(effects, async (publication) => {
-      const tarPath = await publication.file(join(folders.output, `${shard.name}.tar`));
-      const rowsPath = await publication.file(join(folders.output, `${shard.name}.parquet`));
-      const tar = await SampleWriter.open(tarPath);
-      const rows = await ParquetFileWriter.open(rowsPath, Pair);
-      let came = 0;
-      try {
-        for await (const batch of batches(readSampleShard(folders.input, shard.name), options.batchSize)) {
-          effects.signal.throwIfAborted();
-          came += batch.length;
-          const scores = await score(batch, bySet);
-          for (const [i, sample] of batch.entries()) await keepOrDrop(sample, scores[i]!, bySet, { tar, rows }, effects);
-          effects.progress({ in: batch.length });
-        }
-      } catch (error) {
-        await Promise.allSettled([tar.abort(), rows.abort()]);
-        throw error;
-      }
-      await tar.close();
-      await rows.close();
-      const out = await countParquetRows(rowsPath);
-      const pictures = [...(await indexTar(tarPath)).keys()].filter((name) => name.endsWith('.json')).length;
-      if (pictures !== out) throw new ShardError(`filter ${shard.name}: the tar holds ${pictures} samples and the parquet ${out} rows. Please report this.`);
-      return { in: came, out };
-    });
+  async run(shard, context, effects) {
+    const { options } = context;
+    const scorers = await scorersBySet(context.resources, options);
+    const files = await sampleShardFiles(context.dataset('samples')!, shard.name);
+    const further = await furtherSampleColumns(files.rows, Pair);
+    const output: Output = {
+      tar: await effects.files.samples(`${shard.name}.tar`),
+      rows: await effects.files.parquet(`${shard.name}.parquet`, withFurtherColumns(Pair, further, 'first')),
+      further,
+    };
+    let read = 0;
+    for await (const batch of batches(readSampleShard(files), options.batchSize)) {
+      effects.signal.throwIfAborted();
+      read += batch.length;
+      const scores = await score(batch, scorers);
+      for (const [i, sample] of batch.entries()) await keepOrDrop(sample, scores[i]!, scorers, output, effects);
+      effects.progress({ in: batch.length });
+    }
+    return { in: read, out: [output.rows] };
   },
-
-  close: closeSharedModels,
 };
 
 /** Similarities of a batch, in its order: each set by its model. */
-async function score(batch: readonly ShardSample[], bySet: Record<SetName, Judge>): Promise<Similarity[]> {
+async function score(batch: readonly ShardSample[], scorers: Record<SetName, SetScorer>): Promise<Similarity[]> {
   const scores: Similarity[] = [];
   // By model and not by set: with one model for all, the batch stays whole.
-  const groups = Map.groupBy(batch.keys(), (i) => bySet[setOfLanguage(batch[i]!.row.language)].model);
+  const groups = Map.groupBy(batch.keys(), (i) => scorers[setOfLanguage(batch[i]!.row.language)].model);
   for (const [model, indexes] of groups) {
     const found = await similarities(
       model,
@@ -86,15 +75,17 @@ async function score(batch: readonly ShardSample[], bySet: Record<SetName, Judge
 }
 
 interface Output {
-  tar: SampleWriter;
-  rows: ParquetFileWriter<Pair>;
+  tar: SampleFileWriter;
+  rows: RowWriter<Pair>;
+  /** Columns of the samples that are none of ours. */
+  further: FurtherColumns;
 }
 
 async function keepOrDrop(
-  { key, row, members }: ShardSample,
+  { key, row, raw, members }: ShardSample,
   score: Similarity,
-  bySet: Record<SetName, Judge>,
-  { tar, rows }: Output,
+  scorers: Record<SetName, SetScorer>,
+  { tar, rows, further }: Output,
   effects: Effects<'filter'>,
 ): Promise<void> {
   const item = { hash: row.hash, url: row.url, text: row.caption };
@@ -103,24 +94,26 @@ async function keepOrDrop(
     return;
   }
   const { similarity } = score;
-  const { threshold } = bySet[setOfLanguage(row.language)];
+  const { threshold } = scorers[setOfLanguage(row.language)];
   if (!(similarity >= threshold)) {
     effects.drop('similarity', { ...item, value: String(similarity), threshold: String(threshold) });
     return;
   }
   await tar.write(
     key,
-    [...members].map(([suffix, bytes]) => [suffix, suffix === 'json' ? json(key, bytes, similarity) : bytes] as const),
+    [...members].map(([suffix, bytes]) => [suffix, suffix === 'json' ? pairJson(key, bytes, similarity) : bytes] as const),
   );
-  await rows.write({ ...row, similarity, NSFW: null });
+  await rows.write({ ...furtherValues(raw, further), ...row, similarity, NSFW: null });
   effects.progress({ out: 1 });
 }
 
-function json(key: string, bytes: Uint8Array, similarity: number): Uint8Array {
+const floats = floatColumns(Pair);
+
+function pairJson(key: string, json: Uint8Array, similarity: number): Uint8Array {
   try {
-    return scoredJson(bytes, similarity);
+    return extendedJson(json, { similarity, NSFW: null }, floats);
   } catch (error) {
-    throw new ShardError(`the json of the sample ${key} can't be read: ${messageOf(error)}. Make the samples shard again.`);
+    throw new ShardError(`the json of the sample ${key} can't be read: ${messageOf(error)}. Make the samples shard again.`, { cause: error });
   }
 }
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { option } from '../../contracts/option.ts';
 
 export const indexOptions = z.object({
-  release: option(z.string().optional(), "Folder of the release whose rows are indexed, instead of the run folder's release/", {
+  release: option(z.string().optional(), "Folder of the release whose rows are indexed, instead of the run's release/", {
     value: 'DIR',
     decidesResult: false,
   }),

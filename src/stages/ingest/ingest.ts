@@ -1,95 +1,100 @@
-import { access } from 'node:fs/promises';
-import { join } from 'node:path';
 import { z } from 'zod';
-import { UsageError } from '../../contracts/errors.ts';
-import { type Link, type SetName, setNames } from '../../contracts/records.ts';
+import type { PublishedShard } from '../../contracts/dataset.ts';
+import { ShardError, UsageError } from '../../contracts/errors.ts';
 import type { Stage } from '../../contracts/stage.ts';
-import { connect, type Database } from '../../db/client.ts';
 import { copyLinks } from '../../db/copy-links.ts';
-import type { StagedLink } from '../../db/staged-link.ts';
-import { readParquet } from '../../formats/parquet.ts';
-import { fingerprintOf } from '../../runtime/completion.ts';
-import { publishedInputs } from '../../runtime/shard-inputs.ts';
+import { droppedLinks } from '../../db/dropped-links.ts';
+import { chained, linkFiles, unmarkedLinks } from '../../db/links-chain.ts';
+import { openStaging } from '../../db/open-staging.ts';
+import { vanishedLinks } from '../../db/vanished-links.ts';
+import { ingestOptions } from './options.ts';
 
-const ingestOptions = z.object({});
+const IngestWork = z.object({});
 
-/** One pool a worker thread, to the database of its run. */
-let pool: { url: string; sql: Database } | undefined;
+/** Batches that are named in a message. */
+const MAX_NAMED = 5;
 
 /**
- * Brings a shard of links, its three sets together, into PostgreSQL in one transaction with the record that it is in:
- * a kill leaves all its rows or none. A hash that is in already is dropped as a duplicate.
+ * Copies shards of links, the three sets of each together, into PostgreSQL: each in one transaction with the record that it is
+ * in, so that a kill leaves all its rows or none. A hash that is in already is dropped as a duplicate. Writes no files: what
+ * is in the database can be made again from links/ minus batches/ (`openStaging` does it).
  */
-export const ingest: Stage<'ingest', typeof ingestOptions> = {
+export const ingest: Stage<'ingest', typeof ingestOptions, z.output<typeof IngestWork>> = {
   name: 'ingest',
-  does: 'Copies the links into PostgreSQL, from which download draws batches at random.',
-  reads: 'links',
+  does: 'Copies the links into PostgreSQL, from which batches are drawn at random.',
+  reads: [{ dataset: 'links', unmarked: unmarkedLinks }],
   writes: 'ingest',
-  usesDatabase: 'always',
+  consults: ['batches'],
   unit: 'links',
-  format: 1,
+  format: 2,
   options: ingestOptions,
-  // Of two rows with one hash the first stays: which one is first must not depend on the workers.
-  ordered: true,
-  async plan({ folders }) {
-    const shards = await publishedInputs(folders.input, '.parquet');
-    return shards.map(({ name, identity }) => ({ name, inputs: [{ path: join(folders.input, name), identity }] }));
+  work: IngestWork,
+
+  plan({ datasets }) {
+    const { shards, sealed } = datasets['links']!;
+    const ready = sealed ? shards : firstInRow(shards);
+    return {
+      // Of two rows with one hash the first stays: which one is first must not depend on the workers.
+      shards: ready.map(({ name, digest }, i) => ({
+        name,
+        work: {},
+        inputs: [{ name: `links/${name}`, digest }],
+        ...(i > 0 && { after: [ready[i - 1]!.name] }),
+      })),
+      complete: sealed,
+    };
   },
-  async run(shard, { folders }, effects) {
-    const files = await setFiles(folders.input, shard.name);
-    const sql = await database(folders.database);
-    const ingested = await copyLinks(sql, {
-      shard: shard.name,
-      fingerprint: fingerprintOf({ format: this.format, options: {}, models: {}, inputs: { [shard.name]: shard.inputs[0]!.identity } }),
-      rows: stagedLinks(files, (rows) => effects.progress({ in: rows })),
-      reached: (point) => effects.reached(point.replace('ingest.', '')),
+
+  mayStart({ options, own, readers }) {
+    return linksOf(own.shards) - linksOf(readers['batches']?.shards ?? []) < options.stagingHigh;
+  },
+
+  async run({ name }, context, effects) {
+    const links = context.dataset('links')!;
+    const here = chained((await links.state()).shards).find(({ shard }) => shard.name === name);
+    if (!here) throw new ShardError(`Shard ${name} of ${links.location} is gone. Run dedup again.`);
+    const files = await linkFiles(links, here.shard);
+    const staging = await openStaging(context, { links, ingest: context.own, batches: undefined }, { signal: effects.signal });
+    const { rows, duplicates, tooLong } = await copyLinks(staging.sql, {
+      shard: here.number,
+      chain: here.chain,
+      files,
+      signal: effects.signal,
+      progress: (read) => effects.progress({ in: read, out: read }),
+      reached: effects.reached,
     });
-    const duplicates = new Set(ingested.duplicates);
-    let position = 0;
-    // Read again only where there is something to report.
-    if (duplicates.size > 0) {
-      for await (const { hash, url, text } of stagedLinks(files, () => undefined)) {
-        if (duplicates.has(position++)) effects.drop('duplicate', { hash, url, text, value: null, threshold: null });
-      }
-    }
-    return { in: ingested.rows, out: ingested.rows - ingested.duplicates.length };
+    for await (const link of droppedLinks(files, duplicates)) effects.drop('duplicate', { ...link, value: null, threshold: null });
+    const warnings = [...staging.notes, ...[...tooLong].map(([column, values]) => `${values} values of ${column} are absurdly long and were left out.`)];
+    return { in: rows, out: rows - duplicates.length, warnings };
   },
-  async close() {
-    await pool?.sql.end();
-    pool = undefined;
+
+  async seal(context, { signal }) {
+    const staging = await openStaging(
+      context,
+      { links: context.dataset('links'), ingest: context.own, batches: undefined, complete: true },
+      { signal, anew: true },
+    );
+    const drawn = context.dataset('batches');
+    const [known] = await staging.sql<{ batches: bigint }[]>`SELECT count(*) AS batches FROM pairmill.batches`;
+    // A database that was made anew knows of no batch yet.
+    if (known!.batches === 0n && drawn && (await drawn.state()).shards.length > 0)
+      await openStaging(context, { links: context.dataset('links'), ingest: context.own, batches: drawn, complete: true }, { signal, anew: true });
+    const { links, batches } = await vanishedLinks(staging.sql);
+    if (links === 0 || context.acceptChanged) return;
+    const named = batches.slice(0, MAX_NAMED).join(', ') + (batches.length > MAX_NAMED ? ', …' : '');
+    throw new UsageError(
+      `${links} links that were drawn are in ${context.dataset('links')!.location} no more (batch ${named}; ${batches.length} in all). ` +
+        'Give --accept-changed to keep them, or --accept-changed --redo draw,download to draw and download everything again.',
+    );
   },
 };
 
-async function setFiles(folder: string, shard: string): Promise<{ set: SetName; path: string }[]> {
-  const files = [];
-  for (const set of setNames) {
-    const path = join(folder, set, `${shard}.parquet`);
-    if (
-      await access(path).then(
-        () => true,
-        () => false,
-      )
-    )
-      files.push({ set, path });
-  }
-  if (files.length === 0) throw new UsageError(`${folder} has a marker of shard ${shard} but no links of it (${setNames.join('|')}/${shard}.parquet).`);
-  return files;
+/** Shards up to the first number that is not there yet: it may come, and is before those after it. */
+function firstInRow(shards: readonly PublishedShard[]): readonly PublishedShard[] {
+  const gap = shards.findIndex(({ name }, i) => Number(name) !== i);
+  return gap === -1 ? shards : shards.slice(0, gap);
 }
 
-async function* stagedLinks(files: readonly { set: SetName; path: string }[], read: (rows: number) => void): AsyncGenerator<StagedLink> {
-  for (const { set, path } of files) {
-    for await (const { hash, record_offset, url, text, language, licence, uid, page_url, crawl_file } of readParquet<Link>(path)) {
-      read(1);
-      yield { hash, record_offset, url, text, language, set_name: set, licence, uid, page_url, crawl_file, rest: null };
-    }
-  }
-}
-
-async function database(url: string | undefined): Promise<Database> {
-  if (url === undefined) throw new UsageError('ingest needs a database: give --db, or leave it out for the embedded one.');
-  if (pool?.url !== url) {
-    await pool?.sql.end();
-    pool = { url, sql: await connect(url, { max: 1 }) };
-  }
-  return pool.sql;
+function linksOf(shards: readonly PublishedShard[]): number {
+  return shards.reduce((sum, { out }) => sum + (out ?? 0), 0);
 }

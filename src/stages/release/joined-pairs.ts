@@ -1,5 +1,8 @@
 import { ShardError } from '../../contracts/errors.ts';
+import { setOfLanguage } from '../../contracts/records.ts';
 import { sqlName, sqlParquet, sqlText, type WorkDatabase } from '../../formats/duckdb.ts';
+import { type CarriedColumn, carriedColumns, carriedValue } from './carried-columns.ts';
+import { type ParquetGroup, parquetGroups } from './parquet-groups.ts';
 
 /** Columns of `pairs/` that a release is made of, and what stands in for one that another tool's files lack. */
 const pairColumns: Record<string, { type: string; absent?: string }> = {
@@ -19,34 +22,33 @@ const pairColumns: Record<string, { type: string; absent?: string }> = {
 export interface JoinedInputs {
   /** Names of the heads in `tags/`, sorted. */
   heads: string[];
+  carried: CarriedColumn[];
   pairs: { rows: number };
   tags: { rows: number };
 }
 
 /**
- * Fills the table `joined`: every pair with its tags, its set, its `place` in the seeded shuffle and `copy`, which is 1
+ * Fills the table `joined`: every pair with its tags, its set, its `shuffle_key` (the seeded order) and `copy`, which is 1
  * for the row that stays of those with one hash. That row is chosen by content, never by key, shard or file order.
  */
 export async function joinPairs(
   database: WorkDatabase,
-  { pairs, tags, seed }: { pairs: readonly string[]; tags: readonly string[]; seed: number },
+  { pairs, tags, seed, columns }: { pairs: readonly string[]; tags: readonly string[]; seed: number; columns: readonly string[] },
 ): Promise<JoinedInputs> {
-  await database.run(`CREATE VIEW pairs AS SELECT ${await selectPairs(database, pairs)} FROM ${sqlParquet(pairs)}`);
-  const heads = tags.length > 0 ? await headsOf(database, tags) : [];
-  // max: should a hash be tagged twice, the choice does not depend on the order of the files.
-  const scores = heads.map((head) => `max(${sqlName(head)})::FLOAT AS ${sqlName(head)}`);
-  await database.run(
-    `CREATE VIEW tags AS ${tags.length > 0 ? `SELECT ${['hash', ...scores].join(', ')} FROM ${sqlParquet(tags)} GROUP BY hash` : 'SELECT NULL::BIGINT AS hash WHERE false'}`,
-  );
-  const content = [...Object.keys(pairColumns).filter((name) => name !== 'hash'), ...heads].map(sqlName);
+  const heads = await createTags(database, await parquetGroups(database, tags));
+  const pairGroups = await parquetGroups(database, pairs);
+  const carried = carriedColumns(pairGroups, columns, heads);
+  await database.run(`CREATE VIEW pairs AS ${pairGroups.map((group) => selectPairs(group, carried)).join(' UNION ALL ')}`);
+  await createLanguageSets(database);
+  const content = [...Object.keys(pairColumns).filter((name) => name !== 'hash'), ...carried.map(({ sql }) => sql), ...heads].map(sqlName);
   await database.run(`
     CREATE TABLE joined AS
     SELECT pairs.*, ${heads.map((head) => `tags.${sqlName(head)}, `).join('')}
-      CASE language WHEN 'en' THEN 'en' WHEN '' THEN 'nolang' ELSE 'multi' END AS set_name,
-      md5(${sqlText(`${seed} `)} || pairs.hash) AS place,
+      language_sets.set_name,
+      md5(${sqlText(`${seed} `)} || pairs.hash) AS shuffle_key,
       row_number() OVER (PARTITION BY pairs.hash ORDER BY similarity DESC, ${content.join(', ')}) AS copy
-    FROM pairs LEFT JOIN tags ON tags.hash = pairs.hash`);
-  return { heads, pairs: { rows: await countRows(database, 'pairs') }, tags: { rows: await countRows(database, 'tags') } };
+    FROM pairs JOIN language_sets ON language_sets.name = pairs.language LEFT JOIN tags ON tags.hash = pairs.hash`);
+  return { heads, carried, pairs: { rows: await countRows(database, 'pairs') }, tags: { rows: await countRows(database, 'tags') } };
 }
 
 async function countRows(database: WorkDatabase, table: string): Promise<number> {
@@ -54,33 +56,49 @@ async function countRows(database: WorkDatabase, table: string): Promise<number>
   return Number(row!.n);
 }
 
-async function columnsOf(database: WorkDatabase, paths: readonly string[]): Promise<Map<string, string>> {
-  const rows = await database.all<{ column_name: string; column_type: string }>(`DESCRIBE SELECT * FROM ${sqlParquet(paths)}`);
-  return new Map(rows.map(({ column_name, column_type }) => [column_name, column_type]));
-}
-
-async function selectPairs(database: WorkDatabase, paths: readonly string[]): Promise<string> {
-  const present = await columnsOf(database, paths);
-  const missing = Object.entries(pairColumns).filter(([name, { absent }]) => absent === undefined && !present.has(name));
+function selectPairs(group: ParquetGroup, carried: readonly CarriedColumn[]): string {
+  const missing = Object.entries(pairColumns).filter(([name, { absent }]) => absent === undefined && !group.columns.has(name));
   if (missing.length > 0) {
     throw new ShardError(
-      `The pairs (${paths[0]} …) have no column ${missing.map(([name]) => name).join(', ')}. A release is made of what filter writes: run it first, or name its output with --input.`,
+      `The pairs (${group.paths[0]} …) have no column ${missing.map(([name]) => name).join(', ')}. A release is made of what filter writes: run it first, or name its output with --input.`,
     );
   }
-  return Object.entries(pairColumns)
-    .map(([name, { type, absent }]) => {
-      const value = present.has(name) ? (absent === undefined || absent === 'NULL' ? sqlName(name) : `coalesce(${sqlName(name)}, ${absent})`) : absent;
-      return `${value}::${type} AS ${sqlName(name)}`;
-    })
-    .join(', ');
+  const known = Object.entries(pairColumns).map(([name, { type, absent }]) => {
+    const found = group.columns.get(name);
+    const value =
+      found === undefined ? absent! : absent === undefined || absent === 'NULL' ? sqlName(found.name) : `coalesce(${sqlName(found.name)}, ${absent})`;
+    return `${value}::${type} AS ${sqlName(name)}`;
+  });
+  const further = carried.map((column) => `${carriedValue(column, group)} AS ${column.sql}`);
+  return `SELECT ${[...known, ...further].join(', ')} FROM ${sqlParquet(group.paths)}`;
 }
 
-async function headsOf(database: WorkDatabase, paths: readonly string[]): Promise<string[]> {
-  const columns = await columnsOf(database, paths);
-  if (!columns.has('hash'))
-    throw new ShardError(`The tags (${paths[0]} …) have no column hash, by which they are joined. Make them with tag, or name another folder with --tags.`);
-  return [...columns]
-    .filter(([, type]) => type === 'FLOAT' || type === 'DOUBLE')
-    .map(([name]) => name)
-    .sort();
+/** Makes the view `tags`, a row a hash; returns the names of the heads. */
+async function createTags(database: WorkDatabase, groups: readonly ParquetGroup[]): Promise<string[]> {
+  const lacking = groups.find(({ columns }) => !columns.has('hash'));
+  if (lacking)
+    throw new ShardError(
+      `The tags (${lacking.paths[0]} …) have no column hash, by which they are joined. Make them with tag, or name another folder with --tags.`,
+    );
+  const scored = groups.flatMap(({ columns }) => [...columns].filter(([, { type }]) => type === 'FLOAT' || type === 'DOUBLE'));
+  const heads = [...new Set(scored.map(([name]) => name))].sort();
+  const selects = groups.map(({ paths, columns }) => {
+    const values = heads.map((head) => `${columns.has(head) ? sqlName(columns.get(head)!.name) : 'NULL'}::FLOAT AS ${sqlName(head)}`);
+    return `SELECT ${[`${sqlName(columns.get('hash')!.name)} AS hash`, ...values].join(', ')} FROM ${sqlParquet(paths)}`;
+  });
+  // max: should a hash be tagged twice, the choice does not depend on the order of the files.
+  const scores = heads.map((head) => `max(${sqlName(head)}) AS ${sqlName(head)}`);
+  await database.run(
+    `CREATE VIEW tags AS ${selects.length > 0 ? `SELECT ${['hash', ...scores].join(', ')} FROM (${selects.join(' UNION ALL ')}) GROUP BY hash` : 'SELECT NULL::BIGINT AS hash WHERE false'}`,
+  );
+  return heads;
+}
+
+/** Fills the table `language_sets`: the set of each language that occurs. */
+async function createLanguageSets(database: WorkDatabase): Promise<void> {
+  await database.run('CREATE TABLE language_sets (name VARCHAR, set_name VARCHAR)');
+  const languages = await database.all<{ language: string }>('SELECT DISTINCT language FROM pairs');
+  if (languages.length === 0) return;
+  const values = languages.map(({ language }) => `(${sqlText(language)}, '${setOfLanguage(language)}')`);
+  await database.run(`INSERT INTO language_sets VALUES ${values.join(', ')}`);
 }

@@ -2,7 +2,10 @@ import { z } from 'zod';
 import { option } from '../../contracts/option.ts';
 
 export const releaseOptions = z.object({
-  tags: option(z.string().optional(), "Folder of tags to join by hash, instead of the run folder's tags/", { value: 'DIR', decidesResult: false }),
+  tags: option(z.string().optional(), "Folder of tags to join by hash, instead of the run's tags/", { value: 'DIR', decidesResult: false }),
+  columns: option(z.array(z.string()).default([]), 'Further columns of the pairs (words, uid, your own) that the release has after all others', {
+    value: 'NAME,…',
+  }),
   seed: option(z.int().default(1), 'Seed of the order of the rows'),
   rowsPerPart: option(z.int().min(1).default(1_000_000), 'Rows of one Parquet file at most', {
     unit: 'rows',

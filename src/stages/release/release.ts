@@ -2,119 +2,123 @@ import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { z } from 'zod';
+import type { Dataset } from '../../contracts/dataset.ts';
 import { UsageError } from '../../contracts/errors.ts';
 import { packageVersion } from '../../contracts/package-root.ts';
 import { setNames, type SetName } from '../../contracts/records.ts';
-import type { Shard, ShardResult, Stage, StageContext } from '../../contracts/stage.ts';
+import type { Effects, Plan, PlanContext, Stage } from '../../contracts/stage.ts';
+import { wholeInput } from '../../contracts/whole-input.ts';
 import { openWorkDatabase, type WorkDatabase } from '../../formats/duckdb.ts';
-import { stableJson } from '../../runtime/completion.ts';
-import { publish } from '../../runtime/publication.ts';
-import { type PublishedShard, publishedInputs } from '../../runtime/shard-inputs.ts';
+import { stableJson } from '../../runtime/stable-json.ts';
 import { contentChecksum } from './content-checksum.ts';
 import { joinPairs } from './joined-pairs.ts';
-import { madeWith } from './made-with.ts';
+import { MadeWith, madeWith } from './made-with.ts';
 import { nameUuid } from './name-uuid.ts';
 import { type ReleaseOptions, releaseOptions } from './options.ts';
 import { releaseStatistics } from './statistics.ts';
+import { removeUnnamedParts } from './unnamed-parts.ts';
 import { type ReleasePart, writeParts } from './write-parts.ts';
 
 const FORMAT = 1;
 
+const Source = z.object({ shards: z.array(z.string()), madeWith: z.array(MadeWith) });
+/** What is joined: shards of pairs/ and tags/, and with what they were made. */
+const ReleaseWork = z.object({ pairs: Source, tags: Source.optional() });
+type ReleaseWork = z.infer<typeof ReleaseWork>;
+
 /**
  * The dataset as it is given away. One shard: the sort and the join go over everything. Nothing in its files tells how
- * batches were drawn, in how many shards, where or when.
+ * batches were drawn, in how many shards, where or when. The manifest is published last and names the parts; those of an
+ * earlier release stay beside the new ones until then.
  */
-export const release: Stage<'release', typeof releaseOptions> = {
+export const release: Stage<'release', typeof releaseOptions, ReleaseWork> = {
   name: 'release',
   does: 'Joins pairs and tags into the dataset in LAION’s columns, in three sets, with statistics and a manifest.',
-  reads: 'pairs',
+  reads: [
+    { dataset: 'pairs', whole: true, unmarked: /^(\d+)\.parquet$/ },
+    { dataset: 'tags', whole: true, optional: true, unmarked: /^(\d+)\.parquet$/ },
+  ],
   writes: 'release',
   unit: 'pairs',
   format: FORMAT,
   options: releaseOptions,
+  work: ReleaseWork,
+  locates: { tags: 'tags' },
+  swaps: true,
 
-  async plan(context): Promise<Shard[]> {
-    const { folders } = context;
-    const inputs = [{ path: folders.input, identity: identityOf(await publishedInputs(folders.input, '.parquet')) }];
-    const tags = await tagShards(context);
-    if (tags.length > 0) inputs.push({ path: tagsFolder(context)!, identity: identityOf(tags) });
-    return [{ name: '00000', inputs }];
-  },
+  plan: planRelease,
 
-  async run(_shard, context, effects): Promise<ShardResult> {
-    const { folders, options } = context;
-    const tagFolder = tagsFolder(context);
-    const pairs = (await publishedInputs(folders.input, '.parquet')).map(({ name }) => join(folders.input, `${name}.parquet`));
-    const tags = (await tagShards(context)).map(({ name }) => join(tagFolder!, `${name}.parquet`));
-    const database = await openWorkDatabase(join(folders.output, '.work'), { memoryMb: options.memory, threads: Math.min(4, availableParallelism()) });
+  async run({ work }, context, effects) {
+    const { options } = context;
+    const pairs = await shardFiles(context.dataset('pairs')!, work.pairs.shards);
+    const tags = work.tags ? await shardFiles(context.dataset('tags')!, work.tags.shards) : [];
+    const database = await openWorkDatabase(join(context.scratch, 'duckdb'), { memoryMb: options.memory, threads: Math.min(4, availableParallelism()) });
     try {
-      const inputs = await joinPairs(database, { pairs, tags, seed: options.seed });
+      const inputs = await joinPairs(database, { pairs, tags, seed: options.seed, columns: options.columns });
       effects.progress({ in: inputs.pairs.rows });
-      await dropDuplicates(database, effects.drop);
+      await dropDuplicates(database, effects);
       const manifest = {
         tool: 'pairmill',
         version: packageVersion(),
         format: FORMAT,
-        options: { seed: options.seed, rowsPerPart: options.rowsPerPart },
-        made_with: { filter: await madeWith(folders.input), ...(tagFolder !== undefined && { tag: await madeWith(tagFolder) }) },
+        options: { seed: options.seed, rowsPerPart: options.rowsPerPart, columns: inputs.carried.map(({ name }) => name) },
+        made_with: { filter: work.pairs.madeWith, ...(work.tags && { tag: work.tags.madeWith }) },
         inputs: {
           pairs: { rows: inputs.pairs.rows, sha256: await contentChecksum(database, 'pairs') },
           tags: { rows: inputs.tags.rows, sha256: await contentChecksum(database, 'tags') },
         },
       };
-      const fingerprint = createHash('sha256')
-        .update(stableJson({ ...manifest, version: undefined }))
-        .digest('hex');
+      const fingerprint = sha256(stableJson({ ...manifest, version: undefined }));
       const statistics = await releaseStatistics(database, inputs.heads);
-      const parts = await publish(effects, async (publication) => {
-        const sets = {} as Record<SetName, { uuid: string; rows: number; files: ReleasePart[] }>;
-        for (const set of setNames) {
-          const uuid = nameUuid(`${set} ${fingerprint}`);
-          const folder = await publication.file(join(folders.output, set));
-          const files = await writeParts(database, folder, { set, heads: inputs.heads, uuid, rowsPerPart: options.rowsPerPart }, (out) =>
-            effects.progress({ out }),
-          );
-          sets[set] = { uuid, rows: files.reduce((sum, { rows }) => sum + rows, 0), files };
-        }
-        await writeFile(await publication.file(join(folders.output, 'statistics.json')), json(statistics), { flush: true });
-        await writeFile(await publication.file(join(folders.output, 'manifest.json')), json({ ...manifest, fingerprint, sets }), { flush: true });
-        return sets;
-      });
-      return { in: inputs.pairs.rows, out: setNames.reduce((sum, set) => sum + parts[set].rows, 0) };
+      const sets = {} as Record<SetName, { uuid: string; rows: number; files: ReleasePart[] }>;
+      for (const set of setNames) {
+        const uuid = nameUuid(`${set} ${fingerprint}`);
+        const files = await writeParts(database, effects.files, { set, uuid, rowsPerPart: options.rowsPerPart, ...inputs }, (out) => effects.progress({ out }));
+        sets[set] = { uuid, rows: files.reduce((sum, { rows }) => sum + rows, 0), files };
+      }
+      await writeFile(await effects.files.path('statistics.json'), json(statistics));
+      await writeFile(await effects.files.path('manifest.json'), json({ ...manifest, fingerprint, sets }));
+      return { in: inputs.pairs.rows, out: setNames.reduce((sum, set) => sum + sets[set].rows, 0) };
     } finally {
       await database.close();
     }
   },
+
+  seal: ({ own }) => removeUnnamedParts(own.storage),
 };
 
-async function dropDuplicates(
-  database: WorkDatabase,
-  drop: (reason: 'duplicate', item: { hash: bigint; url: string; text: string; value: string; threshold: null }) => void,
-): Promise<void> {
+function planRelease({ options, datasets }: Pick<PlanContext<ReleaseOptions>, 'options' | 'datasets'>): Plan<ReleaseWork> {
+  const { pairs, tags } = datasets;
+  if (!pairs!.sealed || tags?.sealed === false) return { shards: [], complete: false };
+  if (options.tags !== undefined && !tags?.shards.length)
+    throw new UsageError(`${options.tags} holds no tags (NNNNN.parquet). Make them with tag, or name another folder with --tags.`);
+  if (pairs!.shards.length === 0) return { shards: [], complete: true };
+  const joined = tags && tags.shards.length > 0 ? tags : undefined;
+  const work: ReleaseWork = {
+    pairs: { shards: pairs!.shards.map(({ name }) => name), madeWith: madeWith(pairs!) },
+    ...(joined && { tags: { shards: joined.shards.map(({ name }) => name), madeWith: madeWith(joined) } }),
+  };
+  // The manifest tells how pairs and tags were made: where that alone has changed, it is another one.
+  const making = { name: 'what pairs and tags were made with', digest: sha256(stableJson([work.pairs.madeWith, work.tags?.madeWith])) };
+  const inputs = [wholeInput('pairs', pairs!), ...(joined ? [wholeInput('tags', joined)] : []), making];
+  return { shards: [{ name: '00000', work, inputs }], complete: true };
+}
+
+async function shardFiles(dataset: Dataset, shards: readonly string[]): Promise<string[]> {
+  const paths: string[] = [];
+  for (const shard of shards) paths.push(await dataset.fetch(`${shard}.parquet`));
+  return paths;
+}
+
+async function dropDuplicates(database: WorkDatabase, effects: Effects<'release'>): Promise<void> {
   const sql = 'SELECT hash, url, caption, copy FROM joined WHERE copy > 1 ORDER BY hash, copy';
   for await (const { hash, url, caption, copy } of database.stream<{ hash: bigint; url: string; caption: string; copy: bigint }>(sql))
-    drop('duplicate', { hash, url, text: caption, value: `copy ${copy}`, threshold: null });
+    effects.drop('duplicate', { hash, url, text: caption, value: `copy ${copy}`, threshold: null });
 }
 
-function tagsFolder({ folders, options }: StageContext<ReleaseOptions>): string | undefined {
-  return options.tags ?? folders.stages.tag;
-}
-
-/** The shards of tags/. That a run has none is no error: a release of pairs alone has null in the tag columns. */
-async function tagShards(context: StageContext<ReleaseOptions>): Promise<PublishedShard[]> {
-  const folder = tagsFolder(context);
-  if (folder === undefined) return [];
-  try {
-    return await publishedInputs(folder, '.parquet');
-  } catch (error) {
-    if (context.options.tags === undefined && error instanceof UsageError) return [];
-    throw error;
-  }
-}
-
-/** One line for all shards of a folder: a marker with half a million of them would be of no use. */
-function identityOf(shards: readonly PublishedShard[]): string {
-  return `${shards.length} shards, sha256 ${createHash('sha256').update(stableJson(shards)).digest('hex')}`;
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }
 
 function json(value: unknown): string {

@@ -1,12 +1,10 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { Release, type SetName } from '../../contracts/records.ts';
+import type { ShardFiles } from '../../contracts/shard-files.ts';
 import { sqlName, type WorkDatabase } from '../../formats/duckdb.ts';
 import { countParquetRows, ParquetFileWriter } from '../../formats/parquet.ts';
+import { checksum } from '../../storage/shard-files.ts';
+import type { CarriedColumn } from './carried-columns.ts';
 
 /** One file of a set, as the manifest lists it. */
 export interface ReleasePart {
@@ -16,15 +14,22 @@ export interface ReleasePart {
   sha256: string;
 }
 
-/** The columns of a set's files: LAION's (no LANGUAGE in `en`), then one for each head that has none yet. */
-export function releaseSchema(set: SetName, heads: readonly string[]): z.ZodObject {
-  const further = heads.filter((head) => !(head in Release.shape)).map((head) => [head, z.float32().nullable()]);
-  const schema = Release.extend(Object.fromEntries(further) as Record<string, z.ZodType>) as z.ZodObject;
+/** What a set's files have beside LAION's columns and ours. */
+export interface FurtherReleaseColumns {
+  heads: readonly string[];
+  carried: readonly CarriedColumn[];
+}
+
+/** The columns of a set's files: LAION's (no LANGUAGE in `en`) and ours, one for each head that has none yet, then those of --columns. */
+export function releaseSchema(set: SetName, { heads, carried }: FurtherReleaseColumns): z.ZodObject {
+  const scores = heads.filter((head) => !(head in Release.shape)).map((head): [string, z.ZodType] => [head, z.float32().nullable()]);
+  const further = carried.map(({ name, type }): [string, z.ZodType] => [name, type]);
+  const schema = Release.extend(Object.fromEntries([...scores, ...further])) as z.ZodObject;
   return set === 'en' ? schema.omit({ LANGUAGE: true }) : schema;
 }
 
 /** Expression over `joined` of each column; tags are named alike on both sides. */
-function select(schema: z.ZodObject, heads: readonly string[]): string {
+function select(schema: z.ZodObject, { heads, carried }: FurtherReleaseColumns): string {
   const columns: Record<string, string> = {
     SAMPLE_ID: 'hash',
     URL: 'url',
@@ -37,6 +42,7 @@ function select(schema: z.ZodObject, heads: readonly string[]): string {
     similarity: 'similarity::DOUBLE',
     hash: 'hash',
     page_url: 'page_url',
+    ...Object.fromEntries(carried.map(({ name, sql }) => [name, sql])),
   };
   return Object.keys(schema.shape)
     .map((name) => `${columns[name] ?? (heads.includes(name) ? sqlName(name) : 'NULL')} AS ${sqlName(name)}`)
@@ -44,27 +50,28 @@ function select(schema: z.ZodObject, heads: readonly string[]): string {
 }
 
 /**
- * Writes the files of one set into `folder` (made here), in the order of the seeded shuffle. A set without rows has one
+ * Writes the files of one set in the order of the seeded shuffle, each closed before the next is begun. A set without rows has one
  * empty file, so that readers find its columns.
  */
 export async function writeParts(
   database: WorkDatabase,
-  folder: string,
-  { set, heads, uuid, rowsPerPart }: { set: SetName; heads: readonly string[]; uuid: string; rowsPerPart: number },
+  files: ShardFiles,
+  { set, uuid, rowsPerPart, ...further }: { set: SetName; uuid: string; rowsPerPart: number } & FurtherReleaseColumns,
   onRows: (rows: number) => void,
 ): Promise<ReleasePart[]> {
-  await mkdir(folder, { recursive: true });
-  const schema = releaseSchema(set, heads);
-  const names: string[] = [];
+  const schema = releaseSchema(set, further);
+  const parts: { path: string; local: string }[] = [];
   let writer: ParquetFileWriter<Record<string, unknown>> | undefined;
   const next = async (): Promise<ParquetFileWriter<Record<string, unknown>>> => {
     await writer?.close();
-    names.push(`part-${String(names.length).padStart(5, '0')}-${uuid}-c000.snappy.parquet`);
-    return ParquetFileWriter.open(join(folder, names.at(-1)!), schema, { codec: 'SNAPPY' });
+    const path = `${set}/part-${String(parts.length).padStart(5, '0')}-${uuid}-c000.snappy.parquet`;
+    const local = await files.path(path);
+    parts.push({ path, local });
+    return ParquetFileWriter.open(local, schema, { codec: 'SNAPPY' });
   };
   try {
     writer = await next();
-    const sql = `SELECT ${select(schema, heads)} FROM joined WHERE copy = 1 AND set_name = '${set}' ORDER BY place, hash`;
+    const sql = `SELECT ${select(schema, further)} FROM joined WHERE copy = 1 AND set_name = '${set}' ORDER BY shuffle_key, hash`;
     for await (const row of database.stream<Record<string, unknown>>(sql)) {
       if (writer.rows >= rowsPerPart) writer = await next();
       await writer.write(row);
@@ -75,19 +82,5 @@ export async function writeParts(
     throw error;
   }
   await writer.close();
-  return Promise.all(
-    names.map(async (name) => ({ path: `${set}/${name}`, rows: await countParquetRows(join(folder, name)), ...(await checksum(join(folder, name))) })),
-  );
-}
-
-async function checksum(path: string): Promise<{ bytes: number; sha256: string }> {
-  const hash = createHash('sha256');
-  let bytes = 0;
-  await pipeline(createReadStream(path), async function (chunks: AsyncIterable<Uint8Array>) {
-    for await (const chunk of chunks) {
-      hash.update(chunk);
-      bytes += chunk.byteLength;
-    }
-  });
-  return { bytes, sha256: hash.digest('hex') };
+  return Promise.all(parts.map(async ({ path, local }) => ({ path, rows: await countParquetRows(local), ...(await checksum(local)) })));
 }

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { hashWords } from '../../../src/formats/sample-hash.ts';
 import { BloomFilter } from '../../../src/stages/dedup/bloom-filter.ts';
-import { expectedRate, filterBytes, filterSize, partitionsFor } from '../../../src/stages/dedup/filter-size.ts';
+import { expectedRate, bloomBytes, bloomSize, partitionsFor } from '../../../src/stages/dedup/bloom-size.ts';
 
 describe('BloomFilter', () => {
   it('knows every key that was added, and takes as many others for known as was asked', () => {
     const items = 50_000;
-    const filter = new BloomFilter(filterSize(items, 1e-2));
+    const filter = new BloomFilter(bloomSize(items, 1e-2));
     const kept: string[] = [];
     for (let i = 0; i < items; i++) if (filter.add(hashWords(`http://host.test/${i}`))) kept.push(`http://host.test/${i}`);
     for (const key of kept) expect(filter.add(hashWords(key))).toBe(false);
@@ -19,7 +19,7 @@ describe('BloomFilter', () => {
   });
 
   it('keeps fill and rate as a recount gives them, also after a merge', () => {
-    const size = filterSize(1000, 1e-3);
+    const size = bloomSize(1000, 1e-3);
     const [one, two] = [new BloomFilter(size), new BloomFilter(size)];
     for (let i = 0; i < 500; i++) {
       one.add(hashWords(`a${i}`));
@@ -34,7 +34,7 @@ describe('BloomFilter', () => {
   });
 });
 
-describe('filterSize', () => {
+describe('bloomSize', () => {
   it('is the smallest that keeps to the rate', () => {
     for (const [items, rate] of [
       [1, 1e-6],
@@ -42,7 +42,7 @@ describe('filterSize', () => {
       [1e6, 1e-6],
       [1e8, 1e-9],
     ] as const) {
-      const size = filterSize(items, rate);
+      const size = bloomSize(items, rate);
       expect(expectedRate(size, items)).toBeLessThanOrEqual(rate);
       if (size.blocks > 1) expect(expectedRate({ ...size, blocks: size.blocks - 1 }, items)).toBeGreaterThan(rate);
     }
@@ -56,8 +56,8 @@ describe('filterSize', () => {
       [12_345_678, 54_321],
     ] as const) {
       const partitions = partitionsFor(items, 1e-6, memory);
-      expect(filterBytes(filterSize(Math.ceil(items / partitions), 1e-6))).toBeLessThanOrEqual(memory);
-      expect(filterBytes(filterSize(Math.ceil(items / (partitions - 1)), 1e-6))).toBeGreaterThan(memory);
+      expect(bloomBytes(bloomSize(Math.ceil(items / partitions), 1e-6))).toBeLessThanOrEqual(memory);
+      expect(bloomBytes(bloomSize(Math.ceil(items / (partitions - 1)), 1e-6))).toBeGreaterThan(memory);
     }
   });
 });

@@ -2,10 +2,10 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { generateEmojiWeb } from '../../../examples/emoji-web/generate.ts';
-import type { Kind } from '../../../examples/emoji-web/kinds.ts';
-import { type ManifestLink, readManifestLinks } from '../../../examples/emoji-web/manifest.ts';
-import { startOriginThread } from '../../../examples/emoji-web/origin.ts';
+import { generateEmojiWeb } from '../../../src/demo/generate.ts';
+import type { Kind } from '../../../src/demo/kinds.ts';
+import { type ManifestLink, readManifestLinks } from '../../../src/demo/manifest.ts';
+import { startOriginThread } from '../../../src/demo/origin.ts';
 import type { DropReason } from '../../../src/contracts/drop-reason.ts';
 import { type DownloadRun, rowsOf, runDownload, samplesOf, writeLinks } from './run-download.ts';
 

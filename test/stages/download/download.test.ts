@@ -7,7 +7,8 @@ import { z } from 'zod';
 import { UsageError } from '../../../src/contracts/errors.ts';
 import { writeParquet } from '../../../src/formats/parquet.ts';
 import { sampleHash } from '../../../src/formats/sample-hash.ts';
-import { readMarker, writeMarker } from '../../../src/runtime/completion.ts';
+import { readMarker } from '../../../src/runtime/marker.ts';
+import { LocalStorage } from '../../../src/storage/local-storage.ts';
 import { type LoopbackServer, startServer } from '../../net/loopback-server.ts';
 import { requirePython } from '../../python.ts';
 import { rowsOf, runDownload, samplesOf, temporaryFolder, writeLinks } from './run-download.ts';
@@ -65,6 +66,13 @@ describe('samples', () => {
     const { url, text } = links(3)[2]!;
     const body = await picture(2);
     expect(rows[2]).toEqual({
+      // Columns of the list that this stage does not know.
+      language_confidence: 1,
+      words: 1,
+      characters: text.length,
+      alphanumeric_share: 1,
+      special_share: 0,
+      repetition_share: 0,
       language: 'en',
       licence: null,
       hash: sampleHash(url, text),
@@ -94,7 +102,7 @@ describe('samples', () => {
     expect(JSON.parse(json)).toMatchObject(plain);
     expect(Object.keys(JSON.parse(json) as object)).toEqual(Object.keys(rows[2]!));
 
-    expect(await readMarker(output, '00000')).toMatchObject({
+    expect(await readMarker(new LocalStorage(output), '00000')).toMatchObject({
       in: 5,
       out: 4,
       count: 5,
@@ -160,9 +168,7 @@ describe('input', () => {
       await mkdir(join(folder, set));
       for (const shard of ['00000', '00001', '00002']) await writeLinks(join(folder, set, `${shard}.parquet`), links(2, `${set}/${shard}/`));
     }
-    const made_by = { format: 1, options: {}, models: {}, inputs: {} };
-    for (const shard of ['00000', '00002'])
-      await writeMarker(folder, { stage: 'dedup', shard, in: 6, out: 6, dropped: {}, duration: 0, start_time: 0, end_time: 0, fingerprint: shard, made_by });
+    for (const shard of ['00000', '00002']) await writeFile(join(folder, `${shard}_stats.json`), '{}');
     const { output, made } = await runDownload(folder, { connectTo, minBytes: 0, numberSamplePerShard: 5 });
     expect(made.sort()).toEqual(['00000', '00001', '00002']);
     const rows = (await Promise.all(made.map(async (shard) => rowsOf(join(output, `${shard}.parquet`))))).flat();
@@ -188,14 +194,12 @@ describe('input', () => {
       uid: createHash('md5')
         .update(text + url)
         .digest('hex'),
-      record_offset: -1n,
+      record_offset: null,
       language: '',
     });
 
     await writeParquet(join(folder, 'bare.parquet'), z.object({ link: z.string() }), [{ link: url }]);
-    await expect(runDownload(join(folder, 'bare.parquet'), { connectTo })).resolves.toMatchObject({
-      failed: [{ message: expect.stringContaining('has no column url (it has link). Name it with --url-col.') as string }],
-    });
+    await expect(runDownload(join(folder, 'bare.parquet'), { connectTo })).rejects.toThrow('has no column url (it has link). Name it with --url-col.');
     const bare = await runDownload(join(folder, 'bare.parquet'), { connectTo, minBytes: 0, urlCol: 'link' });
     expect(await rowsOf(join(bare.output, '00000.parquet'))).toMatchObject([{ url, caption: '', hash: sampleHash(url, null), status: 'success' }]);
   });
@@ -205,9 +209,7 @@ describe('input', () => {
     const path = join(await temporaryFolder(), 'links.parquet');
     const [{ url, text }] = links(1) as [{ url: string; text: string }];
     await writeParquet(path, z.object({ url: z.string(), text: z.string(), hash: z.int64() }), [{ url, text, hash: 5n }]);
-    await expect(runDownload(path, { connectTo })).resolves.toMatchObject({
-      failed: [{ message: expect.stringMatching(/is 5 in the file, but .*--trust-hash/) as string }],
-    });
+    await expect(runDownload(path, { connectTo })).rejects.toThrow(/is 5 in the file, but .*--trust-hash/);
     const { output } = await runDownload(path, { connectTo, minBytes: 0, trustHash: true });
     expect(await rowsOf(join(output, '00000.parquet'))).toMatchObject([{ hash: 5n }]);
   });

@@ -1,18 +1,15 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { z } from 'zod';
 import { Candidate, type Reject, type Sample } from '../../../src/contracts/records.ts';
-import type { StageFolders } from '../../../src/contracts/stage.ts';
 import { readParquet, writeParquet } from '../../../src/formats/parquet.ts';
 import { sampleHash } from '../../../src/formats/sample-hash.ts';
 import { readSamples } from '../../../src/formats/webdataset.ts';
-import { InlineExecutor } from '../../../src/runtime/inline-executor.ts';
-import { runStage, type StageOutcome, type StageRunOptions } from '../../../src/runtime/run-stage.ts';
 import { download } from '../../../src/stages/download/download.ts';
 import type { downloadOptions } from '../../../src/stages/download/options.ts';
-import { recordingEvents } from '../../runtime/toy-stage.ts';
+import { rejectsOf, runOneStage, type StageRun, type StageRunSettings } from '../run-one-stage.ts';
 
 export async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'pairmill-download-'));
@@ -20,43 +17,20 @@ export async function temporaryFolder(): Promise<string> {
   return folder;
 }
 
-export interface DownloadRun extends StageOutcome {
+export interface DownloadRun extends StageRun {
   output: string;
-  made: string[];
-  kept: string[];
   rejects: Reject[];
 }
 
-/** Runs the stage on a file or folder of links as `pairmill download --input … --rejects all` would. */
+/** Runs the stage on a file or folder of links as `pairmill download --input … --output … --rejects all` would. */
 export async function runDownload(
   input: string,
   options: z.input<typeof downloadOptions>,
-  more: Partial<StageRunOptions> & { output?: string; database?: string } = {},
+  more: StageRunSettings & { output?: string } = {},
 ): Promise<DownloadRun> {
-  const { output = join(await temporaryFolder(), 'samples'), database, ...settings } = more;
-  const folders: StageFolders = { input, output, rejects: join(output, '..', 'rejects'), stages: {}, database };
-  const executor = new InlineExecutor([download], 2);
-  const events = recordingEvents();
-  const outcome = await runStage(
-    download,
-    { options: download.options.parse(options), folders },
-    executor,
-    { redo: false, acceptChanged: false, rejects: 'all', ...settings },
-    events,
-  );
-  await executor.close();
-  const rejects: Reject[] = [];
-  for (const shard of [...events.made, ...events.kept].sort()) {
-    const path = join(folders.rejects, 'download', `${shard}.parquet`);
-    if (
-      await readFile(path).then(
-        () => true,
-        () => false,
-      )
-    )
-      rejects.push(...(await rowsOf<Reject>(path)));
-  }
-  return { ...outcome, output, made: events.made, kept: events.kept, rejects };
+  const { output = join(await temporaryFolder(), 'samples'), ...settings } = more;
+  const run = await runOneStage(download, output, options, { input, output, workers: 2, mayFail: true, ...settings });
+  return { ...run, output, rejects: await rejectsOf(output, 'download') };
 }
 
 export async function rowsOf<Row = Sample>(path: string): Promise<Row[]> {

@@ -1,16 +1,17 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import type { EmbeddingMetadata } from '../../../src/contracts/records.ts';
-import type { Shard } from '../../../src/contracts/stage.ts';
 import { npyShape, readNpy } from '../../../src/formats/npy.ts';
 import { readParquet } from '../../../src/formats/parquet.ts';
+import { sampleHash } from '../../../src/formats/sample-hash.ts';
 import { cosine } from '../../../src/models/vectors.ts';
 import { embed } from '../../../src/stages/embed/embed.ts';
 import { filter } from '../../../src/stages/filter/filter.ts';
 import { requirePython } from '../../python.ts';
-import { emojiSamples, writeSamplesShard } from '../emoji-samples.ts';
+import { emojiSamples, ownColumns, writeSamplesShard } from '../emoji-samples.ts';
 import { runOneStage } from '../run-one-stage.ts';
 
 let run: string;
@@ -20,7 +21,6 @@ beforeEach(async () => {
   await runOneStage(filter, run, { model: 'mini' });
 });
 afterEach(() => rm(run, { recursive: true, force: true }));
-afterAll(() => embed.close!());
 
 const metadata = (part: string): Promise<EmbeddingMetadata[]> =>
   Array.fromAsync(readParquet<EmbeddingMetadata>(join(run, `embeddings/metadata/metadata_${part}.parquet`)));
@@ -51,30 +51,56 @@ describe('embed', () => {
   });
 
   test('parts are runs of consecutive shards, by shards or by samples', async () => {
-    const parts = async (options: object): Promise<string[][]> => {
-      const planned = await embed.plan(
-        {
-          options: embed.options.parse({ model: 'mini', ...options }),
-          folders: { input: join(run, 'pairs'), output: join(run, 'embeddings'), rejects: '', stages: {} },
-        },
-        { reached: () => undefined },
-      );
-      return (planned as Shard[]).map(({ name, inputs }) => [name, ...inputs.map(({ path }) => path.slice(-9, -4))]);
-    };
-    expect(await parts({})).toEqual([['00000', '00000', '00001', '00003']]);
-    expect(await parts({ shardsPerPart: 2 })).toEqual([
-      ['00000', '00000', '00001'],
-      ['00001', '00003'],
+    const { shards } = await runOneStage(embed, run, { model: 'mini', writeBatchSize: 5 });
+    expect(shards.map(({ shard, out, made_by: { inputs } }) => [shard, out, ...Object.keys(inputs)])).toEqual([
+      ['00000', 8, 'pairs/00000', 'pairs/00001'],
+      ['00001', 4, 'pairs/00003'],
     ]);
-    expect(await parts({ writeBatchSize: 4 })).toEqual([
-      ['00000', '00000'],
-      ['00001', '00001'],
-      ['00002', '00003'],
+    expect((await metadata('00001')).map(({ key }) => key)).toEqual(['000030000', '000030001', '000030002', '000030003']);
+  });
+
+  test("columns of the user's own come last in the metadata; those of one shard only are null in the others", async () => {
+    await rm(join(run, 'pairs'), { recursive: true });
+    await writeSamplesShard(join(run, 'samples'), '00001', emojiSamples.slice(0, 3), ownColumns);
+    await writeSamplesShard(join(run, 'samples'), '00003', emojiSamples.slice(0, 3), {
+      types: { ...ownColumns.types, words: z.string(), note: z.string() },
+      values: (sample, i) => ({ ...ownColumns.values(sample, i), words: 'three', note: 'new' }),
+    });
+    await runOneStage(filter, run, { model: 'mini' });
+    await runOneStage(embed, run, { model: 'mini' });
+    const rows = (await metadata('00000')) as (EmbeddingMetadata & Record<string, unknown>)[];
+    expect(Object.keys(rows[0]!).slice(-5)).toEqual(['source', 'words', 'confidence', 'id64', 'note']);
+    expect(rows.map(({ key, source, words, confidence, id64, note }) => [key, source, words, confidence, id64, note])).toEqual([
+      ...[0, 1, 2, 3].map((i) => [`00000000${i}`, null, null, null, null, null]),
+      ['000010000', null, '2', 0.5, 2n ** 60n, null],
+      ['000010001', 'source Katzengesicht', '1', 0.5, 2n ** 60n + 1n, null],
+      ['000010002', 'source apple', '1', 1, 2n ** 60n + 2n, null],
+      ['000030000', null, 'three', 0.5, 2n ** 60n, 'new'],
+      ['000030001', 'source Katzengesicht', 'three', 0.5, 2n ** 60n + 1n, 'new'],
+      ['000030002', 'source apple', 'three', 1, 2n ** 60n + 2n, 'new'],
     ]);
-    expect(await parts({ writeBatchSize: 5 })).toEqual([
-      ['00000', '00000', '00001'],
-      ['00001', '00003'],
-    ]);
+    expect(rows.map(({ record_offset: offset }) => offset).slice(4, 7)).toEqual([2n ** 53n, null, 2n ** 53n + 2n]);
+  });
+
+  test('a shard that comes after all gets a part of its own; a part is made again where one of its shards has changed', async () => {
+    await runOneStage(embed, run, { model: 'mini' });
+    await writeSamplesShard(join(run, 'samples'), '00002', emojiSamples.slice(0, 5));
+    await runOneStage(filter, run, { model: 'mini' });
+    expect(await runOneStage(embed, run, { model: 'mini' })).toMatchObject({ made: ['00001'], kept: ['00000'] });
+    expect((await metadata('00001')).map(({ key }) => key)).toEqual(['000020000', '000020001', '000020002', '000020003']);
+    await writeSamplesShard(join(run, 'samples'), '00003', emojiSamples.slice(0, 2));
+    expect(await runOneStage(filter, run, { model: 'mini' })).toMatchObject({ made: ['00003'], kept: ['00000', '00001', '00002'] });
+    expect(await runOneStage(embed, run, { model: 'mini' })).toMatchObject({ made: ['00000'], kept: ['00001'] });
+    expect((await metadata('00000')).map(({ key }) => key).slice(8)).toEqual(['000030000', '000030001']);
+  });
+
+  test("a webdataset of img2dataset's: no similarity, and a row from the json where there is no Parquet file", async () => {
+    await rm(join(run, 'samples/00003.parquet'));
+    const { summary } = await runOneStage(embed, run, { model: 'mini' }, { input: join(run, 'samples') });
+    expect(summary).toMatchObject({ in: 15, out: 15 });
+    const rows = await metadata('00000');
+    for (const { similarity, NSFW } of rows) expect([similarity, NSFW]).toEqual([Number.NaN, null]);
+    expect(rows[10]).toMatchObject({ key: '000030000', caption: 'dog face', hash: sampleHash('https://pictures.test/00003/0-dog-face.jpg', 'dog face') });
   });
 
   test('the same pairs give the same bytes, whatever the batches', async () => {

@@ -8,9 +8,10 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Candidate } from '../../../src/contracts/records.ts';
 import { sampleHash } from '../../../src/formats/sample-hash.ts';
+import { InlineExecutor } from '../../../src/runtime/inline-executor.ts';
 import { extract } from '../../../src/stages/extract/extract.ts';
 import { gzipped, image, record, type WatParts, watJson } from '../../formats/crawl-bytes.ts';
-import { allRows, digests, rejectsOf, runAlone } from '../run-alone.ts';
+import { allRows, digests, rejectsOf, runOneStage } from '../run-one-stage.ts';
 
 let base: string;
 beforeEach(async () => {
@@ -23,7 +24,7 @@ const pages = (...parts: WatParts[]): Buffer => gzipped(parts.map((part) => reco
 
 async function run(files: Record<string, Buffer>, options: Record<string, unknown> = {}, workers = 1) {
   for (const [name, bytes] of Object.entries(files)) await writeFile(join(base, 'crawl', name), bytes);
-  const outcome = await runAlone(extract, base, join(base, 'crawl', '*'), 'candidates', { options, workers });
+  const outcome = await runOneStage(extract, base, options, { input: join(base, 'crawl', '*'), workers });
   return { ...outcome, rows: await allRows<Candidate>(join(base, 'candidates')) };
 }
 
@@ -104,7 +105,27 @@ describe('extract', () => {
       { respectPageRobots: false, excludedExtensions: [], minTextLength: 3, maxTextLength: 20 },
     );
     expect(rows.map(({ text }) => text)).toEqual(['abc', 'x'.repeat(20)]);
-    expect(shards[0]).toMatchObject({ cut: 1 });
+    expect(shards[0]).toMatchObject({ cut: { text: 1, licence: 0, page_url: 0 } });
+  });
+
+  it('bounds what a page says of all its links: a longer licence is left out, a longer page URL cut, and both are counted', async () => {
+    const licence = { path: 'A@/href', url: `https://creativecommons.org/licenses/${'x'.repeat(1_100_000)}` };
+    const links = [image('http://host.test/a.png', 'good text'), image('http://host.test/b.png', 'another text'), licence];
+    const short = { path: 'A@/href', url: `https://creativecommons.org/licenses/${'y'.repeat(2000 - 37)}` };
+    const { rows, shards } = await run({
+      'a.wat.gz': Buffer.concat([
+        pages({ links }, { links: [image('http://host.test/c.png', 'third text'), short] }),
+        gzipSync(record(watJson({ links: [image('/d.png', 'fourth text')] }), { 'WARC-Target-URI': `http://page.test/${'z'.repeat(3000)}` })),
+      ]),
+    });
+    expect(rows.map((row) => [row.licence?.length ?? null, row.page_url.length])).toEqual([
+      [null, 31],
+      [null, 31],
+      [2000, 31],
+      [null, 2000],
+    ]);
+    expect(rows[3]!.url).toBe('http://page.test/d.png');
+    expect(shards[0]).toMatchObject({ cut: { text: 0, licence: 2, page_url: 1 } });
   });
 
   it.each([
@@ -155,6 +176,35 @@ describe('extract', () => {
     expect(shards[0]!.warnings).toEqual([expect.stringContaining('4 damaged records left out (gzip: 1, json: 1, truncated: 2)')]);
   });
 
+  it('says of a file that it is empty', async () => {
+    const { shards, summary } = await run({ 'a.wat.gz': Buffer.alloc(0), 'b.wat.gz': pages({ links: [image('a.png', 'good text')] }) });
+    expect(shards.map(({ warnings }) => warnings)).toEqual([['crawl/a.wat.gz is empty: 0 bytes. Get it again if it should hold links.'], undefined]);
+    expect(summary.out).toBe(1);
+  });
+
+  it('identifies the language as its own options say, whatever detector the worker has used before', async () => {
+    const executor = new InlineExecutor([extract]);
+    await writeFile(join(base, 'crawl', 'a.wat.gz'), pages({ links: [image('a.png', 'a dog in the snow'), image('b.png', 'Schönbrunn')] }));
+    const languages = async (output: string, options: Record<string, unknown>): Promise<(string | number)[][]> => {
+      await runOneStage(extract, base, options, { input: join(base, 'crawl'), output: join(base, output), executor });
+      return (await allRows<Candidate>(join(base, output))).map((row) => [row.language, row.language_confidence]);
+    };
+    try {
+      const fasttext = await languages('fasttext', {});
+      const cld3 = await languages('cld3', { languageDetector: 'cld3' });
+      const strict = await languages('strict', { languageThreshold: 1 });
+      expect(await languages('none', { languageDetector: 'none' })).toEqual([
+        ['', 0],
+        ['', 0],
+      ]);
+      expect(await languages('again', {})).toEqual(fasttext);
+      expect([fasttext[0]![0], strict[0]![0]]).toEqual(['en', '']);
+      expect(cld3[0]![1]).not.toBe(fasttext[0]![1]);
+    } finally {
+      await executor.close();
+    }
+  });
+
   it('takes the input in the order given, lists included, and fails only the file that is not there', async () => {
     for (const name of ['b.wat.gz', 'a.wat.gz', 'c.warc.wat'])
       await writeFile(
@@ -164,7 +214,7 @@ describe('extract', () => {
     await writeFile(join(base, 'wat.paths.gz'), gzipSync(`${join(base, 'crawl', 'b.wat.gz')}\n${join(base, 'crawl', 'a.wat.gz')}\n`));
     const inOrder = async (input: string) => {
       await rm(join(base, 'candidates'), { recursive: true, force: true });
-      const { failed } = await runAlone(extract, base, input, 'candidates');
+      const { failed } = await runOneStage(extract, base, {}, { input, mayFail: true });
       return [(await allRows<Candidate>(join(base, 'candidates'))).map(({ crawl_file }) => crawl_file), failed.length];
     };
     expect(await inOrder(join(base, 'crawl'))).toEqual([['a.wat.gz', 'b.wat.gz', 'c.warc.wat'], 0]);
@@ -179,7 +229,7 @@ describe('extract', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     try {
-      const { failed, summary } = await runAlone(extract, base, `${origin}/a.wat.gz,${origin}/b.wat.gz`, 'candidates');
+      const { failed, summary } = await runOneStage(extract, base, {}, { input: `${origin}/a.wat.gz,${origin}/b.wat.gz`, mayFail: true });
       expect(summary.out).toBe(1);
       expect(failed).toEqual([{ shard: '00001', message: expect.stringContaining('404') }]);
     } finally {
@@ -207,9 +257,9 @@ describe('extract', () => {
 
 const real = '/work/shared/data/warc/whirlwind.warc.wat.gz';
 it.skipIf(!existsSync(real))(`reads Common Crawl's own WAT file${existsSync(real) ? '' : ` (skipped: ${real} is not here)`}`, async () => {
-  const { summary, shards } = await runAlone(extract, base, `${real},${real.slice(0, -3)}`, 'candidates');
+  const { summary, shards } = await runOneStage(extract, base, {}, { input: `${real},${real.slice(0, -3)}` });
   expect(summary).toMatchObject({ in: 0, out: 0 });
-  expect(shards.map((shard) => shard.records)).toEqual([
+  expect(shards.map((shard) => shard['records'])).toEqual([
     { read: 2, damaged: {} },
     { read: 2, damaged: {} },
   ]);

@@ -3,11 +3,11 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { generateEmojiWeb } from '../../../examples/emoji-web/generate.ts';
-import { readManifestLinks } from '../../../examples/emoji-web/manifest.ts';
+import { generateEmojiWeb } from '../../../src/demo/generate.ts';
+import { readManifestLinks } from '../../../src/demo/manifest.ts';
 import type { Candidate } from '../../../src/contracts/records.ts';
 import { extract } from '../../../src/stages/extract/extract.ts';
-import { allRows, runAlone } from '../run-alone.ts';
+import { allRows, runOneStage } from '../run-one-stage.ts';
 
 let base: string;
 let labels: Map<string, string | null>;
@@ -19,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => rm(base, { recursive: true }));
 
 async function run(output: string, options: Record<string, unknown>) {
-  const { shards } = await runAlone(extract, base, join(base, 'web/wat'), output, { options });
+  const { shards } = await runOneStage(extract, base, options, { input: join(base, 'web/wat'), output: join(base, output) });
   const marker = JSON.parse(await readFile(join(base, output, '00000_stats.json'), 'utf8')) as { language: unknown };
   expect(shards.length).toBe(2);
   return { rows: await allRows<Candidate>(join(base, output)), marker };

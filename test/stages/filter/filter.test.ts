@@ -1,15 +1,17 @@
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Pair, Reject } from '../../../src/contracts/records.ts';
-import { readParquet } from '../../../src/formats/parquet.ts';
-import { readSamples } from '../../../src/formats/webdataset.ts';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { Pair, type Reject } from '../../../src/contracts/records.ts';
+import type { Plan } from '../../../src/contracts/stage.ts';
+import { parquetColumns, readParquet } from '../../../src/formats/parquet.ts';
+import { readSamples, SampleWriter } from '../../../src/formats/webdataset.ts';
 import { findModel } from '../../../src/models/find-model.ts';
 import { packagedModelFolder } from '../../../src/models/registry.ts';
 import { filter } from '../../../src/stages/filter/filter.ts';
 import { requirePython } from '../../python.ts';
-import { emojiSamples, writeSamplesShard } from '../emoji-samples.ts';
+import { emojiSamples, type OwnColumns, ownColumns, writeSamplesShard } from '../emoji-samples.ts';
 import { runOneStage } from '../run-one-stage.ts';
 
 let run: string;
@@ -18,7 +20,6 @@ beforeEach(async () => {
   await writeSamplesShard(join(run, 'samples'), '00007', emojiSamples);
 });
 afterEach(() => rm(run, { recursive: true, force: true }));
-afterAll(() => filter.close!());
 
 const rowsOf = async <Row>(path: string): Promise<Row[]> => Array.fromAsync(readParquet<Row>(path));
 
@@ -33,7 +34,7 @@ describe('filter', () => {
       expect(row.similarity).toBeGreaterThan(thresholds.en);
       expect(row.NSFW).toBeNull();
     }
-    expect(rows[0]!.record_offset).toBe(2n ** 53n);
+    expect(rows.map(({ record_offset: offset }) => offset)).toEqual([2n ** 53n, null, 2n ** 53n + 2n, 2n ** 53n + 3n, 2n ** 53n + 8n]);
     const rejects = await rowsOf<Reject>(join(run, 'rejects/filter/00007.parquet'));
     expect(rejects.map(({ text, reason, threshold }) => [text, reason, threshold])).toEqual([
       ['flag of Japan', 'similarity', String(thresholds.en)],
@@ -57,6 +58,30 @@ describe('filter', () => {
       expect(text).toContain(`"record_offset": ${rows[i]!.record_offset},`);
       expect(text.endsWith(`    "similarity": ${rows[i]!.similarity},\n    "NSFW": null\n}`)).toBe(true);
     }
+  });
+
+  test("columns of the user's own reach the rows and the json, and a new similarity takes the place of an old one", async () => {
+    const types = { ...ownColumns.types, similarity: z.number() };
+    const own: OwnColumns = { types, values: (sample, i) => ({ ...ownColumns.values(sample, i), similarity: 0.125 }) };
+    const samples = await writeSamplesShard(join(run, 'samples'), '00007', emojiSamples, own);
+    await runOneStage(filter, run, { model: 'mini' });
+    const path = join(run, 'pairs/00007.parquet');
+    expect(await parquetColumns(path)).toEqual([...Object.keys(ownColumns.types), ...Object.keys(Pair.shape)]);
+    const rows = await rowsOf<Pair & Record<string, unknown>>(path);
+    const bySource = new Map(samples.map((sample) => [sample.key, sample as Record<string, unknown>]));
+    for (const row of rows) {
+      for (const column of Object.keys(ownColumns.types)) expect(row[column]).toEqual(bySource.get(row.key)![column]);
+      expect(row.similarity).not.toBe(0.125);
+    }
+    const [, , third] = await Array.fromAsync(readSamples(join(run, 'pairs/00007.tar')));
+    const json = Buffer.from(third!.members.get('json')!).toString('utf8');
+    expect(json.split('\n').slice(1, 6)).toEqual([
+      '    "source": "source apple",',
+      '    "words": 1,',
+      '    "confidence": 1.0,',
+      `    "id64": ${2n ** 60n + 2n},`,
+      `    "similarity": ${rows[2]!.similarity},`,
+    ]);
   });
 
   test('the same samples give the same bytes, whatever the batches', async () => {
@@ -98,7 +123,41 @@ pq.write_table(t, sys.argv[1])`,
     const { summary } = await runOneStage(filter, run, { model: 'mini' });
     expect(summary.in).toBe(8);
     expect(summary.out).toBeGreaterThanOrEqual(5);
-    expect((await rowsOf<Pair>(join(run, 'pairs/00007.parquet')))[0]).toMatchObject({ language: '', caption: 'dog face' });
+    expect((await rowsOf<Pair>(join(run, 'pairs/00007.parquet')))[0]).toMatchObject({ language: '', caption: 'dog face', record_offset: null });
+  });
+
+  test('a json that is none fails the shard and names the sample', async () => {
+    const path = join(run, 'samples/00007.tar');
+    const samples = await Array.fromAsync(readSamples(path));
+    const tar = await SampleWriter.open(path);
+    for (const { key, members } of samples) await tar.write(key, [...members.set('json', Buffer.from('{"url": '))]);
+    await tar.close();
+    const { failed } = await runOneStage(filter, run, { model: 'mini' }, { mayFail: true });
+    expect(failed).toMatchObject([{ shard: '00007', message: expect.stringMatching(/the json of the sample 000070000 can't be read/) as string }]);
+    expect(await readdir(join(run, 'pairs'))).not.toContain('00007.tar');
+  });
+
+  test('plans a shard for each that samples has, and is complete when samples is sealed', async () => {
+    const samples = [
+      { name: '00003', digest: 'd3', files: [] },
+      { name: '00007', digest: 'd7', files: [] },
+    ];
+    const plan = (sealed: boolean): Plan | Promise<Plan> =>
+      filter.plan({
+        options: filter.options.parse({}),
+        input: undefined,
+        datasets: { samples: { shards: samples, sealed } },
+        own: { shards: [], sealed: false },
+        recorded: new Map(),
+        environment: {},
+        runLocation: run,
+      });
+    const shards = [
+      { name: '00003', work: {}, inputs: [{ name: 'samples/00003', digest: 'd3' }] },
+      { name: '00007', work: {}, inputs: [{ name: 'samples/00007', digest: 'd7' }] },
+    ];
+    expect(await plan(false)).toEqual({ shards, complete: false });
+    expect(await plan(true)).toEqual({ shards, complete: true });
   });
 
   test('a cut tar fails the shard with its name', async () => {

@@ -1,75 +1,33 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import type { DatasetState } from '../../../src/contracts/dataset.ts';
 import type { IndexDescription } from '../../../src/contracts/index-description.ts';
-import { EmbeddingMetadata, type Pair, Reject, type Release } from '../../../src/contracts/records.ts';
-import { NpyWriter } from '../../../src/formats/npy.ts';
-import { readParquet, writeParquet } from '../../../src/formats/parquet.ts';
+import type { Pair, Release } from '../../../src/contracts/records.ts';
+import type { SearchResponse } from '../../../src/contracts/search-api.ts';
+import { readParquet } from '../../../src/formats/parquet.ts';
 import { openIndex } from '../../../src/knn/open-index.ts';
-import { InlineExecutor } from '../../../src/runtime/inline-executor.ts';
-import { stageFolders } from '../../../src/runtime/run-pipeline.ts';
-import { runStage, type StageOutcome } from '../../../src/runtime/run-stage.ts';
+import { serveOptions } from '../../../src/server/options.ts';
+import { startServer } from '../../../src/server/start-server.ts';
 import { index } from '../../../src/stages/index/index.ts';
 import { release } from '../../../src/stages/release/release.ts';
 import { pairRows, writePairsAndTags } from '../release/pair-rows.ts';
+import { DIMENSIONS, vectorOf, writeEmbeddings } from './embedding-rows.ts';
+import { rejectsOf, runOneStage, type StageRun, type StageRunSettings } from '../run-one-stage.ts';
 
-const DIMENSIONS = 16;
-const stages = [release, index];
 let base: string;
 beforeAll(async () => void (base = await mkdtemp(join(tmpdir(), 'pairmill-index-'))));
 afterAll(() => rm(base, { recursive: true, force: true }));
 
-/** A vector that is the sample's own. */
-function vectorOf(hash: bigint, salt: number): Float32Array {
-  const values = Float32Array.from({ length: DIMENSIONS }, (_, i) => Math.sin(Number((hash >> BigInt(3 * i)) & 0xffffn) + salt));
-  const length = Math.hypot(...values);
-  return values.map((value) => value / length);
+/** Release and index of what lies in the run. */
+async function build(runDir: string, options: Record<string, unknown> = {}, settings: StageRunSettings = {}): Promise<StageRun> {
+  await runOneStage(release, runDir, {}, { redo: true });
+  return runOneStage(index, runDir, options, settings);
 }
 
-async function writeEmbeddings(runDir: string, rows: readonly Pair[]): Promise<void> {
-  const folder = join(runDir, 'embeddings');
-  for (const kind of ['img_emb', 'text_emb', 'metadata']) await mkdir(join(folder, kind), { recursive: true });
-  for (const part of new Set(rows.map(({ key }) => key.slice(0, 5)))) {
-    const own = rows.filter(({ key }) => key.startsWith(part));
-    for (const [kind, salt] of [
-      ['img_emb', 0],
-      ['text_emb', 1],
-    ] as const) {
-      const writer = await NpyWriter.open(join(folder, kind, `${kind}_${part}.npy`), DIMENSIONS, '<f2');
-      for (const { hash } of own) await writer.writeRow(vectorOf(hash, salt));
-      await writer.close();
-    }
-    await writeParquet(
-      join(folder, 'metadata', `metadata_${part}.parquet`),
-      EmbeddingMetadata,
-      own.map((row) => ({ image_path: row.key, ...row })),
-    );
-    await writeFile(
-      join(folder, `${part}_stats.json`),
-      JSON.stringify({
-        stage: 'embed',
-        shard: part,
-        in: own.length,
-        out: own.length,
-        dropped: {},
-        duration: 1,
-        start_time: 1,
-        end_time: 2,
-        fingerprint: `e${part}`,
-        made_by: { format: 1, options: { model: 'mini' }, models: { 'mini/text_model.onnx': 'abc' }, inputs: {} },
-      }),
-    );
-  }
-}
-
-async function run(runDir: string, options: Record<string, unknown> = {}): Promise<StageOutcome> {
-  const events = { progress: () => undefined, finished: () => undefined, failed: () => undefined, reached: () => undefined };
-  const settings = { redo: true, acceptChanged: false, rejects: 'all' as const };
-  const folders = { ...stageFolders(stages, runDir, release), stages: { tag: join(runDir, 'tags') } };
-  await runStage(release, { options: release.options.parse({}), folders }, new InlineExecutor(stages), settings, events);
-  return runStage(index, { options: index.options.parse(options), folders: stageFolders(stages, runDir, index) }, new InlineExecutor(stages), settings, events);
-}
+const readDescription = async (runDir: string): Promise<IndexDescription> => JSON.parse(await readFile(join(runDir, 'index', 'index.json'), 'utf8'));
 
 const key = (shard: number, i: number): string => String(shard * 10_000 + i).padStart(9, '0');
 
@@ -80,8 +38,9 @@ test('the index holds exactly the rows of the release, in its order, under the k
   const twin = { ...rows[5]!, key: key(2, 500) };
   await writePairsAndTags(runDir, [...rows, twin]);
   await writeEmbeddings(runDir, [...rows, twin]);
-  const outcome = await run(runDir);
-  expect(outcome).toMatchObject({ failed: [], summary: { in: 120, out: 120, dropped: {} } });
+  const { summary, shards } = await build(runDir);
+  expect(summary).toMatchObject({ in: 120, out: 120, dropped: {} });
+  expect(Object.keys(shards[0]!.made_by.inputs)).toEqual(['embeddings', 'release']);
   const opened = await openIndex(join(runDir, 'index'));
   const manifest = JSON.parse(await readFile(join(runDir, 'release', 'manifest.json'), 'utf8'));
   let id = 0;
@@ -111,7 +70,7 @@ test('the index holds exactly the rows of the release, in its order, under the k
   const [best] = await opened.search(vectorOf(rows[7]!.hash, 0), { k: 1, modality: 'image' });
   expect((await opened.samples([best!.id]))[0]!.hash).toBe(rows[7]!.hash);
   expect(opened.description).toMatchObject({
-    model: { id: 'mini', sha256: { 'mini/text_model.onnx': 'abc' } },
+    model: { id: 'mini', sha256: { 'mini/a_file.onnx': 'abc' } },
     dimensions: DIMENSIONS,
     rows: 120,
     heads: ['is_flag', 'punsafe', 'pwatermark'],
@@ -129,18 +88,14 @@ test('a released row without an embedding is dropped by name', async () => {
   const rows = pairRows(20, (i) => key(0, i));
   await writePairsAndTags(runDir, rows);
   await writeEmbeddings(runDir, rows.slice(1));
-  const outcome = await run(runDir);
-  expect(outcome).toMatchObject({ failed: [], summary: { in: 20, out: 19, dropped: { 'no-embedding': 1 } } });
-  const rejects: Reject[] = [];
-  for await (const row of readParquet<Reject>(join(runDir, 'rejects', 'index', '00000.parquet'))) rejects.push(row);
-  expect(rejects).toMatchObject([{ hash: rows[0]!.hash, url: rows[0]!.url, reason: 'no-embedding' }]);
+  expect((await build(runDir)).summary).toMatchObject({ in: 20, out: 19, dropped: { 'no-embedding': 1 } });
+  expect(await rejectsOf(runDir, 'index')).toMatchObject([{ hash: rows[0]!.hash, url: rows[0]!.url, reason: 'no-embedding' }]);
 });
 
 test('above --flat-below lists are built and recall is reported', async () => {
   const runDir = join(base, 'run');
-  const outcome = await run(runDir, { flatBelow: 100, lists: 4, recallQueries: 20 });
-  expect(outcome.failed).toEqual([]);
-  const description = JSON.parse(await readFile(join(runDir, 'index', 'index.json'), 'utf8')) as IndexDescription;
+  await build(runDir, { flatBelow: 100, lists: 4, recallQueries: 20 }, { redo: true });
+  const description = await readDescription(runDir);
   expect(description.vectors.image).toMatchObject({ kind: 'ivf_rq', lists: 4, recall: { queries: 20, at_10: { mean: expect.any(Number) as number } } });
   const opened = await openIndex(join(runDir, 'index'));
   let rows = 0;
@@ -150,9 +105,131 @@ test('above --flat-below lists are built and recall is reported', async () => {
 });
 
 test('embeddings of two models are refused', async () => {
-  const runDir = join(base, 'lacking');
-  const path = join(runDir, 'embeddings', '00000_stats.json');
-  const marker = await readFile(path, 'utf8');
-  await writeFile(join(runDir, 'embeddings', '00001_stats.json'), marker.replace('"mini"', '"other"'));
-  expect((await run(runDir)).failed[0]!.message).toMatch(/several models \(mini, other\)/);
+  const runDir = join(base, 'two-models');
+  const rows = pairRows(20, (i) => key(i % 2, i));
+  await writePairsAndTags(runDir, rows);
+  await writeEmbeddings(runDir, rows);
+  const path = join(runDir, 'embeddings', '00001_stats.json');
+  await writeFile(path, (await readFile(path, 'utf8')).replace('"mini"', '"other"'));
+  await expect(build(runDir)).rejects.toThrow(/several models \(mini, other\)/);
+});
+
+test('embeddings and release of other tools, without markers, are indexed where --model names the model', async () => {
+  const runDir = join(base, 'unmarked');
+  const rows = pairRows(20, (i) => key(i % 2, i));
+  await writePairsAndTags(runDir, rows);
+  await writeEmbeddings(runDir, rows);
+  await build(runDir);
+  for (const file of ['embeddings/00000_stats.json', 'embeddings/00001_stats.json', 'release/00000_stats.json', 'release/manifest.json'])
+    await rm(join(runDir, file));
+  await rm(join(runDir, 'index'), { recursive: true });
+  await expect(runOneStage(index, runDir)).rejects.toThrow(/do not say which model.*--model/);
+  expect((await runOneStage(index, runDir, { model: 'mini' })).summary).toMatchObject({ in: 20, out: 20 });
+});
+
+test('numbers with a fraction that --columns carried can narrow a search; texts are no part of the index', async () => {
+  const runDir = join(base, 'columns');
+  const rows = pairRows(10, (i) => key(0, i));
+  const further = { types: { source: z.string(), Width: z.float32() }, values: ({ width }: Pair) => ({ source: 'mine', Width: width! / 2, confidence: 0.5 }) };
+  await writePairsAndTags(runDir, rows, { further: { ...further, types: { ...further.types, confidence: z.float32() } } });
+  await writeEmbeddings(runDir, rows);
+  await runOneStage(release, runDir, { columns: ['source', 'confidence'] });
+  await runOneStage(index, runDir);
+  const opened = await openIndex(join(runDir, 'index'));
+  expect(opened.description.heads).toEqual(['confidence', 'is_flag', 'punsafe', 'pwatermark']);
+  expect((await opened.samples([0]))[0]!.tags).toMatchObject({ confidence: 0.5 });
+  expect(await opened.search(vectorOf(rows[0]!.hash, 0), { k: 5, modality: 'image', predicate: { minTags: { confidence: 0.6 } } })).toEqual([]);
+  await opened.close();
+});
+
+describe('built again', () => {
+  test('it waits until embeddings and release are whole', async () => {
+    const state = (sealed: boolean): DatasetState => ({ sealed, shards: [] });
+    for (const [embeddings, released] of [
+      [true, false],
+      [false, true],
+    ] as const) {
+      const datasets = { embeddings: state(embeddings), release: state(released) };
+      const plan = await index.plan({
+        options: index.options.parse({}),
+        input: undefined,
+        datasets,
+        own: state(false),
+        recorded: new Map(),
+        environment: {},
+        runLocation: '/run',
+      });
+      expect(plan).toEqual({ shards: [], complete: false });
+    }
+  });
+
+  test('when the release has changed; when not, it stays', async () => {
+    const runDir = join(base, 'again');
+    const rows = pairRows(30, (i) => key(0, i));
+    await writePairsAndTags(runDir, rows);
+    await writeEmbeddings(runDir, rows);
+    expect((await build(runDir)).made).toEqual(['00000']);
+    expect((await build(runDir)).made).toEqual([]);
+    await writePairsAndTags(runDir, rows.slice(0, 20));
+    expect((await build(runDir)).summary).toMatchObject({ in: 20, out: 20 });
+    expect((await readDescription(runDir)).folder).toBe('00000-2');
+    expect((await readdir(join(runDir, 'index'))).sort()).toEqual(['00000-2', '00000_stats.json', '_sealed.json', 'index.json']);
+  });
+
+  test.each(['index.written', 'index.renamed', 'index.unmarked', 'index.marked'])(
+    'killed at %s, index.json names an index that is there; the same command goes on',
+    async (point) => {
+      const runDir = join(base, `killed-${point}`);
+      await cp(join(base, 'again'), runDir, { recursive: true });
+      const reached = (each: string): void => {
+        if (each === point) throw new Error('killed');
+      };
+      await runOneStage(index, runDir, {}, { redo: true, reached, mayFail: true });
+      for (const last of [false, true]) {
+        const opened = await openIndex(join(runDir, 'index'));
+        expect(await opened.samples([0, 19, 20])).toHaveLength(2);
+        await opened.close();
+        if (!last) await runOneStage(index, runDir);
+      }
+      expect((await readdir(join(runDir, 'index'))).sort()).toEqual([(await readDescription(runDir)).folder, '00000_stats.json', '_sealed.json', 'index.json']);
+    },
+  );
+
+  test('under a running serve: no search fails, and those afterwards are answered by the new one', { timeout: 60_000 }, async () => {
+    const runDir = join(base, 'served');
+    const rows = pairRows(60, (i) => key(0, i));
+    await writePairsAndTags(runDir, rows);
+    await writeEmbeddings(runDir, rows);
+    await build(runDir);
+    const server = await startServer(serveOptions.parse({ input: runDir, port: 0 }));
+    const search = async (): Promise<{ status: number; hashes: string[] }> => {
+      const response = await fetch(`${server.url}/api/v1/search?like=${rows[0]!.hash}&k=100`);
+      const { results = [] } = (await response.json()) as Partial<SearchResponse>;
+      return { status: response.status, hashes: results.map(({ hash }) => hash) };
+    };
+    let building = true;
+    const statuses: number[] = [];
+    const searching = async (): Promise<void> => {
+      while (building) statuses.push((await search()).status);
+    };
+    const searches = [searching(), searching()];
+    try {
+      for (const left of [50, 40]) {
+        await writePairsAndTags(runDir, rows.slice(0, left));
+        await build(runDir, {}, { redo: true });
+        expect((await search()).hashes.sort()).toEqual(
+          rows
+            .slice(0, left)
+            .map(({ hash }) => String(hash))
+            .sort(),
+        );
+      }
+    } finally {
+      building = false;
+      await Promise.all(searches);
+      await server.close();
+    }
+    expect(statuses.length).toBeGreaterThan(20);
+    expect(statuses.filter((status) => status !== 200)).toEqual([]);
+  });
 });

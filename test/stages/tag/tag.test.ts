@@ -1,9 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import type { EmbeddingMetadata } from '../../../src/contracts/records.ts';
-import { parquetColumns, readParquet } from '../../../src/formats/parquet.ts';
+import { NpyWriter } from '../../../src/formats/npy.ts';
+import { parquetColumns, readParquet, writeParquet } from '../../../src/formats/parquet.ts';
 import { embed } from '../../../src/stages/embed/embed.ts';
 import { filter } from '../../../src/stages/filter/filter.ts';
 import { tag } from '../../../src/stages/tag/tag.ts';
@@ -23,19 +25,20 @@ beforeAll(async () => {
   await runOneStage(embed, run, { model: 'mini' });
 });
 afterAll(async () => {
-  await embed.close!();
   await rm(run, { recursive: true, force: true });
 });
 
 const tags = (): Promise<Record<string, unknown>[]> => Array.fromAsync(readParquet(join(run, 'tags/00000.parquet')));
+
+const metadata = (part: string): Promise<EmbeddingMetadata[]> =>
+  Array.fromAsync(readParquet<EmbeddingMetadata>(join(run, `embeddings/metadata/metadata_${part}.parquet`)));
 
 describe('tag', () => {
   test("the heads of the model's folder, a column each, joined by hash", async () => {
     const { summary } = await runOneStage(tag, run, { model: 'mini' }, { redo: true });
     expect(summary).toMatchObject({ in: 3, out: 3, dropped: {} });
     const rows = await tags();
-    const metadata = await Array.fromAsync(readParquet<EmbeddingMetadata>(join(run, 'embeddings/metadata/metadata_00000.parquet')));
-    expect(rows.map(({ hash }) => hash)).toEqual(metadata.map(({ hash }) => hash));
+    expect(rows.map(({ hash }) => hash)).toEqual((await metadata('00000')).map(({ hash }) => hash));
     expect(await parquetColumns(join(run, 'tags/00000.parquet'))).toEqual(['hash', 'pface', 'pflag']);
     const [flag, face, pizza] = rows as Record<string, number>[];
     expect(flag!.pflag).toBeGreaterThan(0.5);
@@ -68,9 +71,32 @@ describe('tag', () => {
     await expect(runOneStage(tag, run, { model: 'mini', heads: [foreign] }, { redo: true })).rejects.toThrow(
       /reads embeddings of ViT-L\/14 \(768 numbers\), not of mini/,
     );
-    await expect(runOneStage(tag, run, { model: 'clip-vit-l-14' }, { redo: true })).rejects.toThrow(/were made by mini, but --model is clip-vit-l-14/);
+    await expect(runOneStage(tag, run, { model: 'clip-vit-l-14' }, { redo: true })).rejects.toThrow(
+      /were made by mini, but --model of tag is clip-vit-l-14\. .* give --model mini/,
+    );
     await expect(runOneStage(tag, run, { model: 'mini', heads: ['is_flog'] }, { redo: true })).rejects.toThrow(
       /no head is_flog: it is neither a file nor one of is_face, is_flag/,
     );
+  });
+
+  test("a folder of clip-retrieval's: no markers, and hashes that are computed from url and caption", async () => {
+    const folder = join(run, 'clip-retrieval');
+    await cp(join(run, 'embeddings'), folder, { recursive: true, filter: (path) => !path.includes('_stats') && !path.includes('/_') });
+    const rows = await metadata('00000');
+    await writeParquet(join(folder, 'metadata/metadata_00000.parquet'), z.object({ caption: z.string(), url: z.string() }), rows);
+    const output = join(run, 'other-tags');
+    const { summary } = await runOneStage(tag, join(run, 'other'), { model: 'mini' }, { input: folder, output });
+    expect(summary).toMatchObject({ in: 3, out: 3 });
+    const found = await Array.fromAsync(readParquet<{ hash: bigint }>(join(output, '00000.parquet')));
+    expect(found.map(({ hash }) => hash)).toEqual(rows.map(({ hash }) => hash));
+
+    const path = join(folder, 'img_emb/img_emb_00000.npy');
+    const writer = await NpyWriter.open(path, 512, '<f2');
+    for (let i = 0; i < 3; i++) await writer.writeRow(new Float32Array(512));
+    await writer.close();
+    const { failed } = await runOneStage(tag, join(run, 'other'), { model: 'mini' }, { input: folder, output: join(run, 'no-tags'), mayFail: true });
+    expect(failed).toMatchObject([
+      { shard: '00000', message: expect.stringMatching(/holds vectors of 512 numbers, where the head for pface reads 256/) as string },
+    ]);
   });
 });

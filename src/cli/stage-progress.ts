@@ -1,0 +1,28 @@
+import type { StageActivity } from '../runtime/stage-work.ts';
+import type { StageState } from '../runtime/stage-state.ts';
+import type { StageProgress } from './progress.ts';
+
+/** The figures of one stage for the display, from what the scheduler knows. `states` are all stages of the command. */
+export function stageProgress(state: StageState, activity: StageActivity, states: readonly StageState[]): StageProgress {
+  const { stage } = state;
+  const kept = [...activity.kept].map((name) => state.valid.get(name)).filter((marker) => marker !== undefined);
+  const sum = (of: (marker: (typeof kept)[number]) => number): number => kept.reduce((total, marker) => total + of(marker), 0);
+  const producer = states.find((other) => other.stage.writes === stage.reads[0]?.dataset);
+  const expected = producer ? [...producer.valid.values()].reduce((total, { out }) => total + out, 0) : undefined;
+  return {
+    name: stage.name,
+    unit: stage.unit,
+    state: activity.failed.size > 0 && activity.running.size === 0 ? 'failed' : state.sealed ? 'done' : activity.running.size > 0 ? 'running' : 'waiting',
+    waitsFor: waitsFor(state, states),
+    in: sum((marker) => marker.in) + activity.counts.in,
+    out: sum((marker) => marker.out) + activity.counts.out,
+    dropped: sum((marker) => marker.in - marker.out) + activity.counts.dropped,
+    ...(expected !== undefined && { expected, final: producer!.sealed }),
+    shards: { finished: state.valid.size, running: activity.running.size, planned: state.plan.shards.length },
+  };
+}
+
+function waitsFor({ stage }: StageState, states: readonly StageState[]): string {
+  const missing = stage.reads.filter(({ dataset }) => states.some((other) => other.stage.writes === dataset && !other.sealed));
+  return missing.length > 0 ? `for ${missing.map(({ dataset }) => dataset).join(' and ')}` : 'for a free worker';
+}

@@ -1,0 +1,52 @@
+import type { Storage } from './storage.ts';
+
+/** A finished shard of a dataset, as plans see it: what its marker says. */
+export interface PublishedShard {
+  /** Digits, zero-padded. */
+  readonly name: string;
+  /** Over its files; of a shard of another tool, which has no marker of ours, what can be known of it. */
+  readonly digest: string;
+  /** Over the digests of all shards before it on which it depends, and its own; absent where it depends on none. */
+  readonly lineage?: string | undefined;
+  /** Items written; absent where no marker says it. */
+  readonly out?: number | undefined;
+  /** Names relative to the dataset; empty where it has markers only. */
+  readonly files: readonly string[];
+  /** Options and models that made it; absent where another tool did. */
+  readonly madeBy?: { readonly options: Readonly<Record<string, unknown>>; readonly models: Readonly<Record<string, string>> } | undefined;
+  /** True where its files were removed after everything that reads them was finished (--keep). */
+  readonly removed?: boolean | undefined;
+}
+
+/** What there is of a dataset now. */
+export interface DatasetState {
+  /** Finished shards by ascending number; those that were skipped for good (--skip-failed) are left out. */
+  readonly shards: readonly PublishedShard[];
+  /** True where none is missing and none will come. */
+  readonly sealed: boolean;
+}
+
+/** A dataset as a running shard sees it. */
+export interface Dataset {
+  readonly name: string;
+  /** Absolute path or s3:// URL, for messages. */
+  readonly location: string;
+  readonly storage: Storage;
+  state(): Promise<DatasetState>;
+  /** A local path of one of its files; of a remote dataset a copy, which goes with the shard. Throws ShardError where it is missing. */
+  fetch(file: string): Promise<string>;
+}
+
+/** A dataset that a stage reads. */
+export interface DatasetInput {
+  readonly dataset: string;
+  /** True where the stage can begin only when the dataset is sealed; else it goes on shard by shard. */
+  readonly whole?: boolean;
+  /** True where the stage works without it too. */
+  readonly optional?: boolean;
+  /**
+   * How another tool's files without markers are recognised, relative to the dataset: the first group is the name of
+   * the shard. Files of one shard may match several times (sets).
+   */
+  readonly unmarked?: RegExp;
+}

@@ -1,0 +1,86 @@
+import type { Dataset, DatasetInput, DatasetState, PublishedShard } from '../contracts/dataset.ts';
+import { ShardError } from '../contracts/errors.ts';
+import { SealedDataset, type ShardStats } from '../contracts/shard-stats.ts';
+import type { Storage } from '../contracts/storage.ts';
+import { byNumber, readMarkers } from './marker.ts';
+import { isOurs } from './shard-verdict.ts';
+
+export const SEALED = '_sealed.json';
+
+/** A shard as plans see it, from its marker. */
+export function publishedShard(marker: ShardStats): PublishedShard {
+  return {
+    name: marker.shard,
+    digest: marker.digest,
+    lineage: marker.lineage,
+    out: marker.out,
+    files: marker.files.map(({ name }) => name),
+    madeBy: { options: marker.made_by.options, models: marker.made_by.models },
+    ...(marker.removed !== undefined && { removed: true }),
+  };
+}
+
+/**
+ * What lies in a dataset: shards with our markers; those of another tool, by their markers (img2dataset's) and the files that
+ * `unmarked` recognises; and where there is no marker at all, whatever it recognises.
+ */
+export async function readDatasetState(storage: Storage, unmarked: RegExp | undefined): Promise<DatasetState> {
+  const markers = await readMarkers(storage);
+  const shards: PublishedShard[] = [];
+  for (const marker of markers.values()) if (isOurs(marker) && !marker.skipped) shards.push(publishedShard(marker));
+  const foreign = [...markers].filter(([, marker]) => !isOurs(marker));
+  if (unmarked && (markers.size === 0 || foreign.length > 0)) shards.push(...(await unmarkedShards(storage, unmarked, new Map(foreign))));
+  shards.sort((a, b) => byNumber(a.name, b.name));
+  return { shards, sealed: (await storage.readText(SEALED)) !== undefined };
+}
+
+/** Shards that are known by their files alone. Files of one shard are those of which the pattern gives one name. */
+async function unmarkedShards(storage: Storage, pattern: RegExp, markers: Map<string, unknown>): Promise<PublishedShard[]> {
+  const found = new Map<string, { name: string; bytes: number }[]>();
+  for await (const { name, bytes } of storage.listDeep('')) {
+    const shard = pattern.exec(name)?.[1];
+    if (shard === undefined || (markers.size > 0 && !markers.has(shard))) continue;
+    found.set(shard, [...(found.get(shard) ?? []), { name, bytes }]);
+  }
+  return [...found].map(([name, files]) => {
+    files.sort((a, b) => (a.name < b.name ? -1 : 1));
+    const marker = (markers.get(name) as { foreign: Record<string, unknown> } | undefined)?.foreign;
+    const counted = marker?.['out'] ?? marker?.['successes'];
+    return {
+      name,
+      digest: files.map((file) => `${file.name} of ${file.bytes} bytes`).join(', '),
+      files: files.map((file) => file.name),
+      ...(typeof counted === 'number' && { out: counted }),
+    };
+  });
+}
+
+export async function readSeal(storage: Storage): Promise<SealedDataset | undefined> {
+  const text = await storage.readText(SEALED);
+  if (text === undefined) return undefined;
+  try {
+    return SealedDataset.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+/** A dataset as a running shard sees it; copies of remote files go into `scratch`. */
+export function openDataset(name: string, storage: Storage, input: DatasetInput | undefined, scratch: string, signal: AbortSignal): Dataset {
+  let state: Promise<DatasetState> | undefined;
+  return {
+    name,
+    location: storage.location,
+    storage,
+    state: () => (state ??= readDatasetState(storage, input?.unmarked)),
+    fetch: async (file) => {
+      if ((await storage.size(file)) === undefined && !(await isFolder(storage, file)))
+        throw new ShardError(`${file} in ${storage.location} is missing. pairmill verify says what else is; the stage that wrote it makes it again.`);
+      return storage.fetch(file, scratch, signal);
+    },
+  };
+}
+
+async function isFolder(storage: Storage, name: string): Promise<boolean> {
+  return (await storage.list(name)).length > 0;
+}

@@ -1,0 +1,300 @@
+import type { DatasetState } from '../contracts/dataset.ts';
+import { messageOf, RunError, ShardError, UsageError } from '../contracts/errors.ts';
+import type { ShardStats } from '../contracts/shard-stats.ts';
+import type { Executor } from './executor.ts';
+import { writeMarker } from './marker.ts';
+import type { SchedulerEvents, SchedulerSettings } from './scheduler-settings.ts';
+import { breakSeal, sealOf, writeSeal } from './seal.ts';
+import { removeShard, type ShardJob } from './shard-job.ts';
+import { askForRemoved, removeConsumed } from './consumed-files.ts';
+import { skippedMarker } from './skipped-marker.ts';
+import type { PendingShard, StageState } from './stage-state.ts';
+import { refusalError } from './stage-state.ts';
+import { mayBegin, nextPause, readersOf, type StageActivity, type StageWork, stageWork } from './stage-work.ts';
+
+const TRIES = 3;
+const FIRST_PAUSE_MS = 1_000;
+
+/**
+ * Starts whatever is ready, most downstream first, so that stages overlap and data drains. What is ready follows from the markers
+ * alone. Ends when nothing runs and nothing can be started: everything is made, or what is missing waits for a failed shard.
+ */
+export class Scheduler {
+  readonly #work: readonly StageWork[];
+  readonly #executor: Executor;
+  readonly #settings: SchedulerSettings;
+  readonly #events: SchedulerEvents;
+  readonly #running = new Set<Promise<void>>();
+  readonly #busy = { cpu: 0, io: 0 };
+  #fatal: Error | undefined;
+  #wake: () => void = () => undefined;
+
+  constructor(stages: readonly StageState[], executor: Executor, settings: SchedulerSettings, events: SchedulerEvents) {
+    this.#executor = executor;
+    this.#settings = settings;
+    this.#events = events;
+    this.#work = stages.map(stageWork);
+  }
+
+  /** What each stage did, in the order of the pipeline. */
+  get activities(): readonly StageActivity[] {
+    return this.#work;
+  }
+
+  /**
+   * Plans everything without running anything. Throws UsageError where something that is there may not be made again: before
+   * the first change.
+   */
+  async plan(): Promise<void> {
+    for (const work of this.#work) {
+      const datasets = this.#datasets(work.state);
+      if (datasets) await work.state.evaluate(datasets, this.#settings.environment);
+    }
+    this.#refuse();
+  }
+
+  async run(): Promise<void> {
+    await this.plan();
+    for (;;) {
+      if (this.#settings.signal.aborted) this.#fatal ??= new RunError('Stopped. The same command goes on from here.');
+      if (this.#fatal) break;
+      await this.#evaluateDirty();
+      if (!this.#fatal) this.#start();
+      // A shard has ended since: what follows from it is not known yet.
+      if (this.#work.some(({ dirty }) => dirty)) continue;
+      const pause = nextPause(this.#work);
+      if (this.#running.size === 0 && pause === undefined) break;
+      await this.#somethingHappens(pause);
+    }
+    await Promise.allSettled(this.#running);
+    if (this.#fatal) throw this.#fatal;
+  }
+
+  async #evaluateDirty(): Promise<void> {
+    try {
+      // What a stage needs may be a shard of an earlier one that --keep has removed: then that is planned anew.
+      while (this.#work.some(({ dirty }) => dirty)) for (const work of this.#work) if (work.dirty) await this.#evaluate(work);
+      this.#refuse();
+      if (this.#settings.keep) await removeConsumed(this.#work, this.#settings.keep);
+    } catch (error) {
+      this.#fatal ??= error as Error;
+    }
+  }
+
+  /** Refusals of all stages, the first stage's first. A stage that still runs is left to end. */
+  #refuse(): void {
+    for (const { state } of this.#work) if (state.refusals.length > 0) throw refusalError(state, this.#dependents(state));
+  }
+
+  #dependents(state: StageState): number {
+    const later = this.#work.slice(this.#work.findIndex((work) => work.state === state) + 1);
+    return later.reduce((sum, work) => sum + work.state.markers.size, 0);
+  }
+
+  async #evaluate(work: StageWork): Promise<void> {
+    work.dirty = false;
+    const { state } = work;
+    const before = JSON.stringify([...state.valid].map(([name, { digest }]) => [name, digest])) + String(state.sealed);
+    const datasets = this.#datasets(state);
+    if (!datasets) return;
+    await state.evaluate(datasets, this.#settings.environment);
+    if (state.refusals.length > 0) return;
+    await state.record();
+    for (const marker of state.takeAccepted()) {
+      await writeMarker(state.storage, marker);
+      state.setMarker(marker.shard, marker);
+    }
+    for (const name of state.leftovers) await this.#removeLeftover(work, name);
+    for (const [name, marker] of state.valid) {
+      if (work.kept.has(name) || work.running.has(name) || work.announced.has(name)) continue;
+      work.kept.add(name);
+      this.#events.finished(marker, true);
+    }
+    for (const { shard, why, because } of state.pending) {
+      // That a redo makes again what is there is no news.
+      if (why === 'missing' || why === 'redo' || work.announced.has(shard.name)) continue;
+      work.announced.add(shard.name);
+      this.#events.note(`${state.stage.name} ${shard.name} is made again (${why}${because ? `: ${because}` : ''})`);
+    }
+    if (state.pending.length > 0 && state.sealedDigest !== undefined) {
+      state.sealedDigest = undefined;
+      state.sealed = false;
+      await breakSeal(state.storage);
+    }
+    askForRemoved(this.#work, state);
+    const after = JSON.stringify([...state.valid].map(([name, { digest }]) => [name, digest])) + String(state.sealed);
+    if (before !== after) readersOf(this.#work, state).forEach((reader) => (reader.dirty = true));
+    this.#events.changed(state, work);
+  }
+
+  async #removeLeftover(work: StageWork, name: string): Promise<void> {
+    const marker = work.state.markers.get(name);
+    if (!marker) return;
+    this.#events.note(`${work.state.stage.name} ${name} is removed: what it was made from is gone`);
+    await removeShard(work.state.storage, name, marker);
+    work.state.setMarker(name, undefined);
+  }
+
+  /** The states of what a stage reads; undefined where one that it must have can't be known yet. */
+  #datasets({ stage }: StageState): Record<string, DatasetState> | undefined {
+    const datasets: Record<string, DatasetState> = {};
+    if (this.#settings.run.inputs[stage.name] !== undefined && stage.takes !== undefined) return datasets;
+    for (const { dataset, optional } of stage.reads) {
+      const producer = this.#work.find(({ state }) => state.stage.writes === dataset);
+      const state = producer ? producer.state.dataset() : this.#settings.given.get(dataset);
+      if (state) datasets[dataset] = state;
+      else if (!optional) throw new UsageError(`${stage.name} reads ${dataset}, and there is none. Run the stage before it, or name another with --input.`);
+    }
+    return datasets;
+  }
+
+  #start(): void {
+    for (const work of this.#work.toReversed()) {
+      const { state } = work;
+      if (state.whole && !state.sealed && work.running.size === 0 && !work.sealing) {
+        if (!work.failed.has(SEAL)) this.#seal(work);
+        continue;
+      }
+      for (const pending of state.pending) {
+        if (!this.#hasRoom(work)) break;
+        const { name } = pending.shard;
+        if (work.running.has(name) || work.failed.has(name) || (work.pausedUntil.get(name) ?? 0) > Date.now()) continue;
+        this.#startShard(work, pending);
+      }
+    }
+  }
+
+  #hasRoom(work: StageWork): boolean {
+    const kind = work.state.stage.threads ?? 'cpu';
+    const slots = this.#executor.slots[kind];
+    return this.#busy[kind] < slots && mayBegin(this.#work, work, slots, this.#settings.run, this.#datasets(work.state) ?? {});
+  }
+
+  #seal(work: StageWork): void {
+    work.sealing = true;
+    const { state } = work;
+    const seal = sealOf(state.stage.name, state.valid);
+    const task = (async () => {
+      try {
+        if (state.stage.seal)
+          await this.#submit(work, { stage: state.stage.name, settings: this.#settings.run, madeBy: NOTHING, lineages: [] }, firstLane(state));
+        await writeSeal(state.storage, seal);
+        this.#events.reached(`${state.stage.name}.sealed`);
+        state.sealedDigest = seal.digest;
+        work.lastEnd = Date.now();
+      } catch (error) {
+        this.#fail(work, SEAL, error);
+      } finally {
+        work.dirty = true;
+        work.sealing = false;
+      }
+    })();
+    this.#follow(work, task);
+  }
+
+  #startShard(work: StageWork, { shard, madeBy, lineages, lane }: PendingShard): void {
+    const { state } = work;
+    const kind = state.stage.threads ?? 'cpu';
+    work.running.add(shard.name);
+    work.firstStart ??= Date.now();
+    this.#busy[kind]++;
+    const task = (async () => {
+      try {
+        const stats = (await this.#submit(
+          work,
+          { stage: state.stage.name, shard, settings: this.#settings.run, madeBy, lineages, redo: state.redo },
+          shard.after ? lane : undefined,
+        ))!;
+        state.setMarker(shard.name, stats);
+        work.announced.add(shard.name);
+        this.#events.finished(stats, false);
+      } catch (error) {
+        state.setMarker(shard.name, state.stage.swaps ? (state.markers.get(shard.name) as ShardStats | undefined) : undefined);
+        await this.#failShard(work, shard.name, madeBy, error);
+      } finally {
+        // Both before it may be started again: what is pending was decided before it ran.
+        state.pending = state.pending.filter((each) => each.shard.name !== shard.name);
+        work.dirty = true;
+        work.running.delete(shard.name);
+        work.lastEnd = Date.now();
+        this.#busy[kind]--;
+      }
+    })();
+    this.#follow(work, task);
+    this.#events.changed(state, work);
+  }
+
+  #submit(work: StageWork, job: ShardJob, lane?: string): Promise<ShardStats | undefined> {
+    const { stage } = work.state;
+    return this.#executor.submit(job, {
+      threads: stage.threads ?? 'cpu',
+      lane: lane === undefined ? undefined : `${stage.name} ${lane}`,
+      progress: (counts) => {
+        work.counts.in += counts.in ?? 0;
+        work.counts.out += counts.out ?? 0;
+        work.counts.dropped += counts.dropped ?? 0;
+        this.#events.changed(work.state, work);
+      },
+    });
+  }
+
+  #follow(work: StageWork, task: Promise<void>): void {
+    this.#running.add(task);
+    void task.finally(() => {
+      this.#running.delete(task);
+      work.dirty = true;
+      this.#wake();
+    });
+  }
+
+  async #failShard(work: StageWork, name: string, madeBy: ShardJob['madeBy'], error: unknown): Promise<void> {
+    if (error instanceof RunError || error instanceof UsageError || this.#settings.signal.aborted) {
+      this.#fatal ??= error as Error;
+      return;
+    }
+    const tries = (work.tries.get(name) ?? 0) + 1;
+    work.tries.set(name, tries);
+    if (error instanceof ShardError && error.heals && tries < (this.#settings.tries ?? TRIES)) {
+      work.pausedUntil.set(name, Date.now() + (this.#settings.firstPauseMs ?? FIRST_PAUSE_MS) * 4 ** (tries - 1));
+      this.#events.failed(work.state.stage.name, name, messageOf(error), true);
+      return;
+    }
+    const skipped = [...work.state.valid.values()].filter((marker) => marker.skipped).length;
+    if (skipped + 1 <= this.#settings.skipFailed * Math.max(1, work.state.plan.shards.length)) {
+      const marker = skippedMarker(work.state.stage.name, name, madeBy, { reason: messageOf(error), tries });
+      await writeMarker(work.state.storage, marker);
+      work.state.setMarker(name, marker);
+      this.#events.note(`${work.state.stage.name} ${name} is skipped from now on: ${messageOf(error)}`);
+      return;
+    }
+    this.#fail(work, name, error);
+  }
+
+  #fail(work: StageWork, name: string, error: unknown): void {
+    if (error instanceof RunError || error instanceof UsageError) this.#fatal ??= error;
+    else {
+      work.failed.set(name, messageOf(error));
+      this.#events.failed(work.state.stage.name, name, messageOf(error), false);
+    }
+  }
+
+  async #somethingHappens(pause: number | undefined): Promise<void> {
+    const { signal } = this.#settings;
+    let timer;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      if (pause !== undefined) timer = setTimeout(resolve, pause);
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    clearTimeout(timer);
+  }
+}
+
+/** A seal goes where the first lane ran: that thread holds what it has to save. */
+function firstLane({ plan }: StageState): string | undefined {
+  const [first] = plan.shards;
+  return first?.after ? first.name : undefined;
+}
+
+const SEAL = 'seal';
+const NOTHING = { format: 0, options: {}, models: {}, inputs: {} };

@@ -1,0 +1,226 @@
+import type { DatasetState } from '../contracts/dataset.ts';
+import { UsageError } from '../contracts/errors.ts';
+import type { MadeBy, ShardStats } from '../contracts/shard-stats.ts';
+import type { Plan, Shard, Stage } from '../contracts/stage.ts';
+import type { Storage } from '../contracts/storage.ts';
+import { publishedShard, readSeal } from './dataset-reader.ts';
+import { byNumber, readMarkers } from './marker.ts';
+import { readRecordedWork, recordWork } from './recorded-work.ts';
+import type { RunSettings } from './run-settings.ts';
+import { decidingOptions } from './deciding-options.ts';
+import { sealOf } from './seal.ts';
+import { isOurs, type Verdict, verdictOf } from './shard-verdict.ts';
+import { damageOf, type FileSizes, fileSizes } from './file-sizes.ts';
+
+/** A planned shard that is to be made. */
+export interface PendingShard {
+  shard: Shard;
+  madeBy: MadeBy;
+  why: 'missing' | 'stale' | 'damaged' | 'redo';
+  because?: string | undefined;
+  lineages: readonly string[];
+  lane: string;
+}
+
+export interface Refusal {
+  shard: string;
+  why: 'options' | 'inputs' | 'foreign' | 'leftover';
+  because: string;
+}
+
+/**
+ * What the coordinator knows of one stage: its markers, its plan as it follows from its inputs now, and what is to be done for each
+ * planned shard. It decides and does not run anything.
+ */
+export class StageState {
+  readonly stage: Stage;
+  readonly storage: Storage;
+  readonly #settings: RunSettings;
+  readonly #markers: Map<string, ShardStats | { foreign: Record<string, unknown> }>;
+  readonly #recorded: Map<string, unknown>;
+  readonly #sizes: FileSizes;
+  #models: Record<string, string> | undefined;
+  #accepted: ShardStats[] = [];
+  /** Shards whose removed files are needed again. */
+  readonly #needed = new Set<string>();
+  /** Finished shards that fit the plan, by name. */
+  readonly valid = new Map<string, ShardStats>();
+  pending: PendingShard[] = [];
+  refusals: Refusal[] = [];
+  /** Finished shards that the complete plan does not have any more. */
+  leftovers: string[] = [];
+  plan: Plan = { shards: [], complete: false };
+  /** Id of the open --redo. */
+  redo: string | undefined;
+  /** True where `_sealed.json` names exactly the shards that are valid, and all are. */
+  sealed = false;
+  sealedDigest: string | undefined;
+
+  private constructor(stage: Stage, storage: Storage, settings: RunSettings, markers: StageState['markers'], recorded: Map<string, unknown>, sizes: FileSizes) {
+    this.stage = stage;
+    this.storage = storage;
+    this.#settings = settings;
+    this.#markers = markers;
+    this.#recorded = recorded;
+    this.#sizes = sizes;
+  }
+
+  /** Reads what is there; where a redo has just been asked for, without the choices of earlier plans. */
+  static async open(stage: Stage, storage: Storage, settings: RunSettings, newRedo = false): Promise<StageState> {
+    const markers = await readMarkers(storage);
+    const recorded = stage.records && !newRedo ? await readRecordedWork(storage) : new Map<string, unknown>();
+    const sizes = await fileSizes(storage, [...markers.values()].filter(isOurs));
+    const state = new StageState(stage, storage, settings, markers, recorded, sizes);
+    state.sealedDigest = (await readSeal(storage))?.digest;
+    return state;
+  }
+
+  get markers(): Map<string, ShardStats | { foreign: Record<string, unknown> }> {
+    return this.#markers;
+  }
+
+  /** What the stages after this one may read: finished shards, and whether that is all. */
+  dataset(): DatasetState {
+    const shards = [...this.valid.values()].filter(({ skipped }) => !skipped).map(publishedShard);
+    return { shards: shards.sort((a, b) => byNumber(a.name, b.name)), sealed: this.sealed };
+  }
+
+  /** Plans anew from the state of the inputs and decides for each shard. Changes nothing but the record of choices. */
+  async evaluate(datasets: Readonly<Record<string, DatasetState>>, environment: Readonly<Record<string, string | undefined>>): Promise<void> {
+    const { stage } = this;
+    const options = this.#settings.options[stage.name] ?? {};
+    this.plan = await stage.plan({
+      options,
+      input: this.#settings.inputs[stage.name],
+      datasets,
+      own: this.#ownState(),
+      recorded: this.#recorded,
+      environment,
+      runLocation: this.#settings.location,
+    });
+    do await this.#decideAll(options);
+    while (this.#needsRemoved());
+    this.leftovers = this.plan.complete ? this.#leftovers() : [];
+    if (this.leftovers.length > 0 && stage.irreplaceable && !this.#settings.acceptChanged)
+      this.refusals.push({
+        shard: this.leftovers[0]!,
+        why: 'leftover',
+        because: `${this.leftovers.length} finished shards are in no plan any more: what they were made from is gone`,
+      });
+    this.sealed = this.whole && this.sealedDigest === sealOf(stage.name, this.valid).digest;
+  }
+
+  /** True where every planned shard is finished and no further one will come. */
+  get whole(): boolean {
+    return this.plan.complete && this.pending.length === 0 && this.refusals.length === 0 && this.plan.shards.every(({ name }) => this.valid.has(name));
+  }
+
+  /** Markers that --accept-changed rewrites, since the last call. */
+  takeAccepted(): ShardStats[] {
+    return this.#accepted.splice(0);
+  }
+
+  /** Records the choices of the plan that are new. */
+  async record(): Promise<void> {
+    if (this.stage.records) await recordWork(this.storage, this.plan.shards, this.#recorded);
+  }
+
+  /** The files of a shard are needed again; false where that is known. */
+  need(shard: string): boolean {
+    return this.#needed.size < this.#needed.add(shard).size;
+  }
+
+  /** Takes in a marker that was just written, or that a shard has none any more. */
+  setMarker(shard: string, marker: ShardStats | undefined): void {
+    if (marker) {
+      this.#markers.set(shard, marker);
+      for (const { name, bytes } of marker.files) this.#sizes.set(name, bytes);
+    } else this.#markers.delete(shard);
+  }
+
+  async #decideAll(options: Readonly<Record<string, unknown>>): Promise<void> {
+    this.valid.clear();
+    this.pending = [];
+    this.refusals = [];
+    this.#accepted = [];
+    const lanes = new Map<string, string>();
+    for (const shard of this.plan.shards) {
+      const lane = shard.after?.map((name) => lanes.get(name)).find((each) => each !== undefined) ?? shard.name;
+      lanes.set(shard.name, lane);
+      const before = (shard.after ?? []).map((name) => this.valid.get(name));
+      // Its inputs include shards that are not made yet: it waits, whatever its marker says.
+      if (before.every((marker) => marker !== undefined)) await this.#decide(shard, lane, before, options);
+    }
+  }
+
+  /** Whether a shard that is to be made stands on one of its own stage whose files were removed: that is made first. */
+  #needsRemoved(): boolean {
+    let found = false;
+    for (const { shard } of this.pending)
+      for (const name of shard.after ?? []) if (this.valid.get(name)?.removed !== undefined && this.need(name)) found = true;
+    return found;
+  }
+
+  async #decide(shard: Shard, lane: string, before: readonly ShardStats[], options: Readonly<Record<string, unknown>>): Promise<void> {
+    const marker = this.#markers.get(shard.name);
+    // Models are read only where there is something to compare or to make.
+    this.#models ??= (await this.stage.models?.(options)) ?? {};
+    const inputs = Object.fromEntries(shard.inputs.map(({ name, digest }) => [name, digest]));
+    for (const { shard: name, lineage, digest } of before) inputs[`${this.stage.writes}/${name} and all before it`] = lineage ?? digest;
+    const madeBy: MadeBy = { format: this.stage.format, options: decidingOptions(this.stage, options), models: this.#models, inputs };
+    const damage = marker && isOurs(marker) ? this.#damage(marker) : undefined;
+    const verdict: Verdict = verdictOf(marker, madeBy, {
+      redo: this.redo,
+      acceptChanged: this.#settings.acceptChanged,
+      irreplaceable: this.stage.irreplaceable ?? false,
+      damage,
+    });
+    if (verdict.do === 'refuse') this.refusals.push({ shard: shard.name, why: verdict.why, because: verdict.because });
+    else if (verdict.do === 'make') {
+      const lineages = before.map(({ lineage, digest }) => lineage ?? digest);
+      this.pending.push({ shard, madeBy, why: verdict.why, because: verdict.because, lineages, lane });
+    } else if (verdict.do === 'accept') {
+      const kept = marker as ShardStats;
+      const accepted: ShardStats = { ...kept, made_by: madeBy, accepted_from: kept.accepted_from ?? kept.made_by };
+      this.#accepted.push(accepted);
+      this.valid.set(shard.name, accepted);
+    } else this.valid.set(shard.name, marker as ShardStats);
+  }
+
+  #damage(marker: ShardStats): string | undefined {
+    if (marker.removed !== undefined && this.#needed.has(marker.shard)) return 'its files were removed (--keep) and are needed again';
+    return damageOf(marker, this.#sizes);
+  }
+
+  #ownState(): DatasetState {
+    const shards = [...this.#markers.values()]
+      .filter(isOurs)
+      .filter(({ skipped }) => !skipped)
+      .map(publishedShard);
+    return { shards: shards.sort((a, b) => byNumber(a.name, b.name)), sealed: this.sealed };
+  }
+
+  #leftovers(): string[] {
+    const planned = new Set(this.plan.shards.map(({ name }) => name));
+    return [...this.#markers.keys()].filter((name) => !planned.has(name));
+  }
+}
+
+/** The words of a refusal: the subject, what happened, how much depends on it, and the next step. Nothing of the stage was changed. */
+export function refusalError({ stage, storage, refusals, plan }: StageState, dependent: number): UsageError {
+  const [first] = refusals;
+  const many = refusals.length === 1 ? `shard ${first!.shard}` : `${refusals.length} of ${plan.shards.length} shards (first: ${first!.shard})`;
+  const happened = {
+    options: 'was made otherwise',
+    inputs: 'was made from other input',
+    foreign: 'was not made by this version',
+    leftover: 'is not in the plan any more',
+  }[first!.why];
+  const depends = first!.why === 'inputs' && stage.irreplaceable ? ` ${dependent} finished shards of later stages depend on it.` : '';
+  return new UsageError(
+    `${stage.name}: ${many} in ${storage.location} ${happened}: ${first!.because}.${depends} Nothing of ${stage.name} was changed. ` +
+      (first!.why === 'foreign'
+        ? `Give another output folder, or --redo ${stage.name} to make it again.`
+        : `Give --redo ${stage.name} to make it again${first!.why === 'options' ? ', the options of then,' : ''} or --accept-changed to keep it.`),
+  );
+}

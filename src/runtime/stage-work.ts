@@ -1,0 +1,82 @@
+import type { DatasetState } from '../contracts/dataset.ts';
+import type { RunSettings } from './run-settings.ts';
+import type { StageState } from './stage-state.ts';
+
+/** What a stage is doing in this session. */
+export interface StageActivity {
+  running: Set<string>;
+  failed: Map<string, string>;
+  /** Items since the start, of shards that are made now. */
+  counts: { in: number; out: number; dropped: number };
+  kept: Set<string>;
+  firstStart: number | undefined;
+  lastEnd: number | undefined;
+}
+
+/** A stage as the scheduler handles it. */
+export interface StageWork extends StageActivity {
+  readonly state: StageState;
+  readonly tries: Map<string, number>;
+  readonly pausedUntil: Map<string, number>;
+  /** Its inputs or markers have changed since the last plan. */
+  dirty: boolean;
+  sealing: boolean;
+  /** Shards that were made in this session, or said to be made again. */
+  readonly announced: Set<string>;
+}
+
+export function stageWork(state: StageState): StageWork {
+  return {
+    state,
+    tries: new Map(),
+    pausedUntil: new Map(),
+    dirty: true,
+    sealing: false,
+    running: new Set(),
+    failed: new Map(),
+    counts: { in: 0, out: 0, dropped: 0 },
+    kept: new Set(),
+    firstStart: undefined,
+    lastEnd: undefined,
+    announced: new Set(),
+  };
+}
+
+export function readersOf(all: readonly StageWork[], { stage }: StageState): StageWork[] {
+  return all.filter((work) => work.state.stage.reads.some(({ dataset }) => dataset === stage.writes));
+}
+
+/** Whether the stage's own rules let it begin another shard: memory, shards ahead of their readers, water marks. */
+export function mayBegin(
+  all: readonly StageWork[],
+  work: StageWork,
+  slots: number,
+  run: RunSettings,
+  datasets: Readonly<Record<string, DatasetState>>,
+): boolean {
+  const { state } = work;
+  const { stage } = state;
+  const options = run.options[stage.name] ?? {};
+  if (stage.maxRunning && work.running.size >= stage.maxRunning(options)) return false;
+  if (stage.maxAhead !== undefined && shardsAhead(all, work) >= stage.maxAhead * slots) return false;
+  if (!stage.mayStart) return true;
+  const readers = Object.fromEntries(readersOf(all, state).map((reader) => [reader.state.stage.writes, reader.state.dataset()]));
+  return stage.mayStart({ options, datasets, own: state.dataset(), readers });
+}
+
+/** Shards that are made or in the making and that no reader of this session has finished with. */
+function shardsAhead(all: readonly StageWork[], work: StageWork): number {
+  const readers = readersOf(all, work.state).filter(({ state }) => state.stage.reads.every(({ whole }) => !whole));
+  if (readers.length === 0) return 0;
+  const waiting = [...work.state.valid.keys()].filter((name) => readers.some(({ state }) => !state.valid.has(name)));
+  return waiting.length + work.running.size;
+}
+
+/** Milliseconds until a paused shard may be tried again; undefined where none waits for that. */
+export function nextPause(all: readonly StageWork[]): number | undefined {
+  const now = Date.now();
+  const times = all.flatMap(({ pausedUntil, failed, running, state }) =>
+    state.pending.map(({ shard }) => (failed.has(shard.name) || running.has(shard.name) ? 0 : (pausedUntil.get(shard.name) ?? 0))).filter((time) => time > now),
+  );
+  return times.length === 0 ? undefined : Math.max(1, Math.min(...times) - now);
+}

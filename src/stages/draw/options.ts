@@ -1,0 +1,6 @@
+import { z } from 'zod';
+import { option } from '../../contracts/option.ts';
+
+export const drawOptions = z.object({
+  numberSamplePerShard: option(z.int().positive().default(10_000), 'links in a batch, and so samples in a shard'),
+});

@@ -1,0 +1,171 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { z } from 'zod';
+import { ShardError } from '../contracts/errors.ts';
+import type { ParquetSettings, RowWriter, SampleFileWriter, ShardFiles, ShardWriter, VectorWriter } from '../contracts/shard-files.ts';
+import type { ShardFile } from '../contracts/shard-stats.ts';
+import { npyShape, NpyWriter } from '../formats/npy.ts';
+import { countParquetRows, ParquetFileWriter } from '../formats/parquet.ts';
+import { indexTar, SampleWriter } from '../formats/webdataset.ts';
+import type { Storage } from '../contracts/storage.ts';
+
+/** A file under its temporary name, and what closes and counts it. */
+interface OpenFile {
+  name: string;
+  temporary: string;
+  written(): number;
+  close(): Promise<void>;
+  abort(): Promise<void>;
+  /** Items in the closed file. */
+  count(): Promise<number>;
+}
+
+/**
+ * The files of one shard in a storage: written under temporary names, then closed, counted by reading again, hashed and moved
+ * into place in the order in which they were opened. The runtime writes the marker after that.
+ */
+export class PublishedFiles implements ShardFiles {
+  readonly #storage: Storage;
+  readonly #scratch: string;
+  readonly #files: OpenFile[] = [];
+
+  /** `scratch` is a local folder of the shard, for storages that are not local. */
+  constructor(storage: Storage, scratch: string) {
+    this.#storage = storage;
+    this.#scratch = scratch;
+  }
+
+  async parquet<S extends z.ZodObject>(name: string, schema: S, settings: ParquetSettings = {}): Promise<RowWriter<z.output<S>>> {
+    const temporary = await this.#temporary(name);
+    const writer = await ParquetFileWriter.open(temporary, schema, settings);
+    this.#add(name, temporary, {
+      written: () => writer.rows,
+      close: () => writer.close(),
+      abort: () => writer.abort(),
+      count: () => countParquetRows(temporary),
+    });
+    return {
+      name,
+      write: (row) => writer.write(row),
+      get written() {
+        return writer.rows;
+      },
+    };
+  }
+
+  async samples(name: string): Promise<SampleFileWriter> {
+    const temporary = await this.#temporary(name);
+    const writer = await SampleWriter.open(temporary);
+    this.#add(name, temporary, {
+      written: () => writer.samples,
+      close: () => writer.close(),
+      abort: () => writer.abort(),
+      count: () => countSamples(temporary),
+    });
+    return {
+      name,
+      write: (key, members) => writer.write(key, members),
+      get written() {
+        return writer.samples;
+      },
+    };
+  }
+
+  async npy(name: string, dimensions: number, type: '<f2' | '<f4'): Promise<VectorWriter> {
+    const temporary = await this.#temporary(name);
+    const writer = await NpyWriter.open(temporary, dimensions, type);
+    const count = async (): Promise<number> => (await npyShape(temporary)).rows;
+    this.#add(name, temporary, { written: () => writer.rows, close: () => writer.close(), abort: () => writer.abort(), count });
+    return {
+      name,
+      write: (row) => writer.writeRow(row),
+      get written() {
+        return writer.rows;
+      },
+    };
+  }
+
+  async path(name: string): Promise<string> {
+    const temporary = await this.#temporary(name);
+    const nothing = async (): Promise<void> => undefined;
+    this.#add(name, temporary, { written: () => 0, close: nothing, abort: nothing, count: async () => 0 });
+    return temporary;
+  }
+
+  /**
+   * Closes all files; the sum of the items in those that `writers` name, by reading them again. Throws ShardError where a file does
+   * not hold what was written to it.
+   */
+  async close(writers: readonly ShardWriter[]): Promise<number> {
+    for (const file of this.#files) await file.close();
+    let items = 0;
+    for (const file of this.#files) {
+      const [count, written] = [await file.count(), file.written()];
+      if (count !== written)
+        throw new ShardError(`${file.name} in ${this.#storage.location}: ${written} items were written, but the file holds ${count}. Check the disk.`);
+      if (writers.some(({ name }) => name === file.name)) items += count;
+    }
+    return items;
+  }
+
+  /** Bytes and sha256 of every file, of a folder's files one by one; sorted by name. After `close`. */
+  async checksums(): Promise<ShardFile[]> {
+    const files: ShardFile[] = [];
+    for (const { name, temporary } of this.#files) {
+      if (!(await stat(temporary)).isDirectory()) files.push({ name, ...(await checksum(temporary)) });
+      else for (const inner of await filesBelow(temporary)) files.push({ name: `${name}/${inner}`, ...(await checksum(join(temporary, inner))) });
+    }
+    return files.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Moves all files into place. */
+  async publish(signal: AbortSignal): Promise<void> {
+    for (const { temporary, name } of this.#files) await this.#storage.publish(temporary, name, signal);
+  }
+
+  /** Closes and removes what was written, after an error. Never throws: the error is what counts. */
+  async discard(): Promise<void> {
+    await Promise.allSettled(this.#files.map((file) => file.abort()));
+
+    await Promise.allSettled(this.#files.map(({ temporary }) => rm(temporary, { recursive: true, force: true })));
+  }
+
+  async #temporary(name: string): Promise<string> {
+    if (this.#files.some((file) => file.name === name)) throw new Error(`the shard opens ${name} twice`);
+    return this.#storage.temporary(name, this.#scratch);
+  }
+
+  #add(name: string, temporary: string, file: Omit<OpenFile, 'name' | 'temporary'>): void {
+    this.#files.push({ name, temporary, ...file });
+  }
+}
+
+async function countSamples(tar: string): Promise<number> {
+  const keys = new Set<string>();
+  for (const name of (await indexTar(tar)).keys()) keys.add(name.slice(0, name.indexOf('.', name.lastIndexOf('/') + 1)));
+  return keys.size;
+}
+
+async function filesBelow(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
+    .sort();
+}
+
+/** Bytes and sha256 of a local file. */
+export async function checksum(path: string): Promise<{ bytes: number; sha256: string }> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  await pipeline(createReadStream(path, { highWaterMark: 1_048_576 }), async (chunks: AsyncIterable<Uint8Array>) => {
+    for await (const chunk of chunks) {
+      hash.update(chunk);
+      bytes += chunk.byteLength;
+    }
+  });
+  return { bytes, sha256: hash.digest('hex') };
+}
