@@ -3,7 +3,7 @@ import { defineConfig, type OxlintOverride } from 'oxlint';
 /** The rooms of src/, lowest first; a file imports from its own room and from those named here, as drawn in ARCHITECTURE.md. */
 const belowIo = ['contracts', 'formats'];
 const belowEngines = [...belowIo, 'storage', 'net', 'db'];
-const belowStages = [...belowEngines, 'models', 'knn', 'runtime'];
+const belowStages = [...belowEngines, 'sources', 'language', 'pictures', 'models', 'knn', 'runtime'];
 const rooms = {
   contracts: [] as string[],
   formats: ['contracts'],
@@ -11,7 +11,10 @@ const rooms = {
   net: belowIo,
   db: belowIo,
   demo: belowIo,
-  models: belowEngines,
+  sources: [...belowIo, 'storage'],
+  language: belowIo,
+  pictures: belowIo,
+  models: [...belowEngines, 'pictures'],
   knn: belowEngines,
   runtime: belowEngines,
   stages: belowStages,
@@ -19,7 +22,8 @@ const rooms = {
   cli: [...belowStages, 'stages', 'server', 'pipeline', 'demo'],
 } satisfies Record<string, string[]>;
 const everyRoom = [...Object.keys(rooms), 'pipeline', 'bench', 'e2e', 'recipes', 'test', 'web'];
-const way = 'contracts <- formats <- {storage, net, db} <- {models, knn, runtime} <- stages <- {server, cli}; cli imports demo too, which imports formats';
+const way =
+  'contracts <- formats <- {storage, net, db, language, pictures} <- {sources, models, knn, runtime} <- stages <- {server, cli}; cli imports demo too, which imports formats';
 
 /** `process` and `console` come in by these two names too. */
 const processModules = ['node:process', 'process', 'node:console', 'console'].map((name) => ({

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { languageTexts } from '../test/local-paths.ts';
-import { languageDetectors, type LanguageDetectorName } from '../src/stages/extract/load-language-detector.ts';
+import { languageDetectors, type LanguageDetectorName } from '../src/language/load-language-detector.ts';
 import { harder, harderTexts } from './language/harder-texts.ts';
 import { labelledTexts } from './language/labelled-texts.ts';
 import { bucketOf, half, type LabelledText } from './language/length-bucket.ts';

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { languageDetectors, type LanguageDetectorName, loadLanguageDetector } from '../../src/stages/extract/load-language-detector.ts';
+import { languageDetectors, type LanguageDetectorName, loadLanguageDetector } from '../../src/language/load-language-detector.ts';
 import type { Said } from './outcome-table.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { eld } from 'eld/large';
 import { languageTexts } from '../../test/local-paths.ts';
-import { eldFeatures } from '../../src/stages/extract/eld-detector.ts';
-import { languageText } from '../../src/stages/extract/language-text.ts';
+import { eldFeatures } from '../../src/language/eld-detector.ts';
+import { languageText } from '../../src/language/language-text.ts';
 import { labelledTexts } from './labelled-texts.ts';
 import { half } from './length-bucket.ts';
 import { sameLanguage } from './outcome-table.ts';
@@ -10,7 +10,7 @@ import { weightsOf } from './text-weights.ts';
 /**
  * Fits the confidence of eld: logistic regression (Newton's method) of "the language is right" on the features, over the half of
  * the labelled texts on which thresholds are chosen too, weighed as the bench weighs them. Prints the constants of
- * src/stages/extract/eld-detector.ts. Run: node bench/language/fit-eld.ts FOLDER-OF-DATA
+ * src/language/eld-detector.ts. Run: node bench/language/fit-eld.ts FOLDER-OF-DATA
  */
 const texts = half(await labelledTexts(process.argv[2] ?? languageTexts), 0);
 const weights = weightsOf(texts);

@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import { UsageError } from '../../contracts/errors.ts';
 import { S3Objects } from '../../storage/s3-objects.ts';
-import type { CrawlFile } from './crawl-file.ts';
-import { openSource } from './open-source.ts';
+import type { SourceFile } from '../../sources/source-file.ts';
+import { openSource } from '../../sources/open-source.ts';
 import type { ExtractOptions } from './options.ts';
 
 /** The WAT files of a crawl of Common Crawl's that the options choose, in the order of its list. */
-export async function commonCrawlFiles({ crawl, crawlBaseUrl, files, sample, seed }: ExtractOptions, s3 = new S3Objects({}, true)): Promise<CrawlFile[]> {
+export async function commonCrawlFiles({ crawl, crawlBaseUrl, files, sample, seed }: ExtractOptions, s3 = new S3Objects({}, true)): Promise<SourceFile[]> {
   const base = crawlBaseUrl.endsWith('/') ? crawlBaseUrl : `${crawlBaseUrl}/`;
   const list = `${base}crawl-data/${crawl}/wat.paths.gz`;
   const parts: Uint8Array[] = [];

@@ -4,20 +4,28 @@ import type { PlanContext, RunContext, Stage } from '../../contracts/stage.ts';
 import { DamageCount } from '../../formats/warc-record.ts';
 import { S3Objects } from '../../storage/s3-objects.ts';
 import { commonCrawlFiles } from './common-crawl-files.ts';
-import type { CrawlFile } from './crawl-file.ts';
-import { crawlFileName, withoutSecrets } from './crawl-location.ts';
+import type { SourceFile, SourceKind } from '../../sources/source-file.ts';
+import { sourceName, withoutSecrets } from '../../sources/source-name.ts';
 import { linkKind } from './document-type.ts';
-import { crawlFiles } from './input-files.ts';
-import type { LanguageDetector } from './language-detector.ts';
+import { listSources } from '../../sources/list-sources.ts';
+import type { LanguageDetector } from '../../language/language-detector.ts';
 import { LinkRules } from './link-rules.ts';
-import { languageDetectors, loadLanguageDetector } from './load-language-detector.ts';
-import { CrawlWork, numberFiles, pathOf, workOf } from './number-files.ts';
-import { openSource } from './open-source.ts';
+import { languageDetectors, loadLanguageDetector } from '../../language/load-language-detector.ts';
+import { SourceWork, numberSources, pathOf, workOf } from '../../sources/number-sources.ts';
+import { openSource } from '../../sources/open-source.ts';
 import { type ExtractOptions, extractOptions } from './options.ts';
 import { type PageSettings, type ReadCounts, readPages } from './read-pages.ts';
 
+/** WAT and WARC files; Common Crawl lists them in `wat.paths.gz`. */
+export const crawlFiles: SourceKind = {
+  name: 'crawl file',
+  wanted: 'WAT or WARC files (paths, globs, folders, URLs)',
+  inFolder: /\.(?:warc|wat)(?:\.gz)?$/,
+  index: /\.(?:paths|txt)(?:\.gz)?$/,
+};
+
 /** Image links with alt text from the WAT or WARC files of a crawl: one shard a crawl file. */
-export const extract: Stage<'extract', typeof extractOptions, CrawlWork> = {
+export const extract: Stage<'extract', typeof extractOptions, SourceWork> = {
   name: 'extract',
   does: 'Reads image links with their alt texts from crawl files: absolute URLs, cleaned texts, language, licence, provenance.',
   reads: [],
@@ -26,14 +34,14 @@ export const extract: Stage<'extract', typeof extractOptions, CrawlWork> = {
   unit: 'links',
   format: 4,
   options: extractOptions,
-  work: CrawlWork,
+  work: SourceWork,
   records: true,
   async plan(context) {
     const works = (await inputFiles(context)).map((file) => workOf(file, context.runLocation));
-    const shards = numberFiles(works, context.recorded).map(([number, work]) => ({
+    const shards = numberSources(works, context.recorded).map(([number, work]) => ({
       name: String(number).padStart(5, '0'),
       work,
-      inputs: [{ name: crawlFileName(work.path), digest: work.digest }],
+      inputs: [{ name: sourceName(work.path), digest: work.digest }],
     }));
     return { shards, complete: true };
   },
@@ -44,7 +52,7 @@ export const extract: Stage<'extract', typeof extractOptions, CrawlWork> = {
     const settings: PageSettings = { kind: linkKind(options.documentType), maxRecordBytes: options.maxRecordBytes, imageAttributes: options.imageAttributes };
     const counts: ReadCounts = { records: 0, damage: new DamageCount() };
     const source = new CountedSource(openSource(path, effects.signal, s3));
-    const rules = new LinkRules(options, crawlFileName(path), await detectorOf(context), effects.drop);
+    const rules = new LinkRules(options, sourceName(path), await detectorOf(context), effects.drop);
     const writer = await effects.files.parquet(`${shard.name}.parquet`, Candidate);
     for await (const pages of readPages(source, settings, counts)) {
       const [links, written] = [rules.links, writer.written];
@@ -63,9 +71,9 @@ export const extract: Stage<'extract', typeof extractOptions, CrawlWork> = {
 };
 
 /** The crawl files of each session (its options object is one and the same), so that the input is listed once and not at each plan. */
-const listed = new WeakMap<ExtractOptions, { input: string | undefined; files: Promise<CrawlFile[]> }>();
+const listed = new WeakMap<ExtractOptions, { input: string | undefined; files: Promise<SourceFile[]> }>();
 
-async function inputFiles({ input, options, environment }: PlanContext<ExtractOptions>): Promise<CrawlFile[]> {
+async function inputFiles({ input, options, environment }: PlanContext<ExtractOptions>): Promise<SourceFile[]> {
   const known = listed.get(options);
   if (known && known.input === input) return known.files;
   const files = listFiles(input, options, new S3Objects(environment, options.signRequest));
@@ -74,15 +82,15 @@ async function inputFiles({ input, options, environment }: PlanContext<ExtractOp
   return files;
 }
 
-async function listFiles(input: string | undefined, options: ExtractOptions, s3: S3Objects): Promise<CrawlFile[]> {
+async function listFiles(input: string | undefined, options: ExtractOptions, s3: S3Objects): Promise<SourceFile[]> {
   if (options.crawl !== '') return commonCrawlFiles(options, s3);
   if (input === undefined)
     throw new UsageError('extract has no crawl files. Give WAT or WARC files (paths, globs, folders, URLs) with --input, or a crawl with --crawl.');
-  return crawlFiles(input, s3);
+  return listSources(input, crawlFiles, s3);
 }
 
 /** Where to read the file: its signature, which is recorded nowhere, is in --input. */
-async function currentPath(work: CrawlWork, { input, options, runLocation }: RunContext<ExtractOptions>, s3: S3Objects): Promise<string> {
+async function currentPath(work: SourceWork, { input, options, runLocation }: RunContext<ExtractOptions>, s3: S3Objects): Promise<string> {
   if (!work.signed) return pathOf(work, runLocation);
   const files = await listFiles(input, options, s3);
   const signed = files.find(({ path }) => withoutSecrets(path) === work.path);

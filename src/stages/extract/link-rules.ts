@@ -5,7 +5,7 @@ import { sampleHash, sampleUid } from '../../formats/sample-hash.ts';
 import { captionColumns } from './caption-columns.ts';
 import { cleanText, codePoints, cutText } from './clean-text.ts';
 import { isDocument } from './document-type.ts';
-import type { LanguageDetector } from './language-detector.ts';
+import type { LanguageDetector } from '../../language/language-detector.ts';
 import type { ExtractOptions } from './options.ts';
 import type { PlacedPage } from './read-pages.ts';
 import { extensionOf, hostOf, UrlResolver } from './resolve-url.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { option } from '../../contracts/option.ts';
-import { languageDetectors } from './load-language-detector.ts';
+import { languageDetectors } from '../../language/load-language-detector.ts';
 
 export const extractOptions = z.object({
   crawl: option(z.string().default(''), "Read this crawl of Common Crawl's (CC-MAIN-2022-40) instead of --input: the files that its wat.paths.gz lists", {

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { commonCrawlFiles } from '../../../src/stages/extract/common-crawl-files.ts';
-import { openSource } from '../../../src/stages/extract/open-source.ts';
+import { openSource } from '../../../src/sources/open-source.ts';
 import { extractOptions } from '../../../src/stages/extract/options.ts';
 
 const body = Buffer.from(Array.from({ length: 100_000 }, (_, i) => i % 251));

@@ -79,7 +79,7 @@ describe('the packages of the detectors', () => {
         const { registerHooks } = await import('node:module');
         const seen = new Set();
         registerHooks({ load(url, context, next) { for (const name of ['fasttext.wasm.js', 'cld3-asm', 'eld']) if (url.includes('/node_modules/' + name + '/')) seen.add(name); return next(url, context); } });
-        const { loadLanguageDetector } = await import('./src/stages/extract/load-language-detector.ts');
+        const { loadLanguageDetector } = await import('./src/language/load-language-detector.ts');
         await import('./src/stages/extract/extract.ts');
         const before = [...seen];
         ${detector === '' ? '' : `await loadLanguageDetector('${detector}');`}

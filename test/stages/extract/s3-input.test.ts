@@ -6,9 +6,10 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UsageError } from '../../../src/contracts/errors.ts';
 import { commonCrawlFiles } from '../../../src/stages/extract/common-crawl-files.ts';
-import { crawlFileName, withoutSecrets } from '../../../src/stages/extract/crawl-location.ts';
-import { crawlFiles } from '../../../src/stages/extract/input-files.ts';
-import { openSource } from '../../../src/stages/extract/open-source.ts';
+import { sourceName, withoutSecrets } from '../../../src/sources/source-name.ts';
+import { crawlFiles } from '../../../src/stages/extract/extract.ts';
+import { listSources } from '../../../src/sources/list-sources.ts';
+import { openSource } from '../../../src/sources/open-source.ts';
 import { extractOptions } from '../../../src/stages/extract/options.ts';
 import { S3Objects } from '../../../src/storage/s3-objects.ts';
 import { gzipped, image, record, watJson } from '../../formats/crawl-bytes.ts';
@@ -32,7 +33,7 @@ let base: string;
 beforeEach(async () => void (base = await mkdtemp(join(tmpdir(), 'pairmill-s3-'))));
 afterEach(() => rm(base, { recursive: true }));
 
-describe('crawlFiles', () => {
+describe('listSources', () => {
   let server: S3Server;
   beforeEach(async () => {
     server = await startS3Server();
@@ -62,11 +63,11 @@ describe('crawlFiles', () => {
     ['s3://crawl/**/[34].wat.gz', ['a/below/3.wat.gz', 'a/below/4.wat.gz', 'b/below/3.wat.gz']],
     ['s3://crawl/a/2.warc.wat.gz, s3://crawl/ab/', ['a/2.warc.wat.gz', 'ab/0.wat']],
   ])('takes %s', async (input, expected) => {
-    expect((await crawlFiles(input, objectsOf(server))).map(({ path }) => path)).toEqual(expected.map((key) => `s3://crawl/${key}`));
+    expect((await listSources(input, crawlFiles, objectsOf(server))).map(({ path }) => path)).toEqual(expected.map((key) => `s3://crawl/${key}`));
   });
 
   it('knows an object by its ETag where a listing gives it, else by its URL', async () => {
-    expect(await crawlFiles('s3://crawl/top.wat,s3://crawl/', objectsOf(server))).toEqual([
+    expect(await listSources('s3://crawl/top.wat,s3://crawl/', crawlFiles, objectsOf(server))).toEqual([
       { path: 's3://crawl/top.wat', digest: 's3://crawl/top.wat' },
       { path: 's3://crawl/top.wat', digest: expect.stringMatching(/^ETag [0-9a-f]{32}$/) },
     ]);
@@ -74,15 +75,20 @@ describe('crawlFiles', () => {
 
   it('takes lines of a list', async () => {
     await writeFile(join(base, 'crawl.paths'), 's3://crawl/ab/\ns3://crawl/top.wat\n');
-    expect((await crawlFiles(join(base, 'crawl.paths'), objectsOf(server))).map(({ path }) => path)).toEqual(['s3://crawl/ab/0.wat', 's3://crawl/top.wat']);
+    expect((await listSources(join(base, 'crawl.paths'), crawlFiles, objectsOf(server))).map(({ path }) => path)).toEqual([
+      's3://crawl/ab/0.wat',
+      's3://crawl/top.wat',
+    ]);
   });
 
   it('refuses what can not be read before any work is done', async () => {
-    await expect(crawlFiles('s3://crawl/none/', objectsOf(server))).rejects.toThrow('No crawl file matches s3://crawl/none/');
-    await expect(crawlFiles('s3://none/a/', objectsOf(server))).rejects.toThrow(UsageError);
-    await expect(crawlFiles('s3://crawl/top.wat', new S3Objects({ AWS_ACCESS_KEY_ID: 'id' }, true))).rejects.toThrow(UsageError);
-    await expect(crawlFiles('gs://bucket/a.wat.gz', objectsOf(server))).rejects.toThrow('gs://bucket/a.wat.gz: Pairmill reads http://, https:// and s3://');
-    await expect(crawlFiles('https://user:password@host/a.wat.gz', objectsOf(server))).rejects.toThrow(/^https:\/\/host\/a\.wat\.gz: /);
+    await expect(listSources('s3://crawl/none/', crawlFiles, objectsOf(server))).rejects.toThrow('No crawl file matches s3://crawl/none/');
+    await expect(listSources('s3://none/a/', crawlFiles, objectsOf(server))).rejects.toThrow(UsageError);
+    await expect(listSources('s3://crawl/top.wat', crawlFiles, new S3Objects({ AWS_ACCESS_KEY_ID: 'id' }, true))).rejects.toThrow(UsageError);
+    await expect(listSources('gs://bucket/a.wat.gz', crawlFiles, objectsOf(server))).rejects.toThrow(
+      'gs://bucket/a.wat.gz: Pairmill reads http://, https:// and s3://',
+    );
+    await expect(listSources('https://user:password@host/a.wat.gz', crawlFiles, objectsOf(server))).rejects.toThrow(/^https:\/\/host\/a\.wat\.gz: /);
   });
 });
 
@@ -142,7 +148,7 @@ it('keeps signatures and passwords out of names', () => {
   expect(withoutSecrets(presigned)).toBe('https://bucket.s3.amazonaws.com/a/b.wat.gz?versionId=7');
   expect(withoutSecrets('https://user:password@host/a?x=1')).toBe('https://host/a?x=1');
   for (const path of ['https://host/a b?x=1', 'crawl/a.wat', 's3://crawl/a?Signature=x#y']) expect(withoutSecrets(path)).toBe(path);
-  expect(crawlFileName('s3://crawl/a/b c%20.wat.gz')).toBe('b c%20.wat.gz');
+  expect(sourceName('s3://crawl/a/b c%20.wat.gz')).toBe('b c%20.wat.gz');
 });
 
 /** sha256 of the candidates of a run, by name. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { LanguageDetector } from '../../../src/stages/extract/language-detector.ts';
-import { type LanguageDetectorName, languageDetectors, loadLanguageDetector } from '../../../src/stages/extract/load-language-detector.ts';
+import type { LanguageDetector } from '../../src/language/language-detector.ts';
+import { type LanguageDetectorName, languageDetectors, loadLanguageDetector } from '../../src/language/load-language-detector.ts';
 
 /** All three say the same of these. */
 const TEXTS: [code: string, text: string][] = [

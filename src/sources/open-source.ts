@@ -1,8 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { messageOf, PairmillError, ShardError } from '../../contracts/errors.ts';
-import { isUrl, parseS3Url } from '../../storage/location.ts';
-import { S3Objects } from '../../storage/s3-objects.ts';
-import { withoutSecrets } from './crawl-location.ts';
+import { messageOf, PairmillError, ShardError } from '../contracts/errors.ts';
+import { isUrl, parseS3Url } from '../storage/location.ts';
+import { S3Objects } from '../storage/s3-objects.ts';
+import { withoutSecrets } from './source-name.ts';
 import { readFileChunks } from './read-file.ts';
 
 /** Attempts without a byte more before a file is given up. */

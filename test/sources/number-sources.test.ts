@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
-import { type CrawlWork, numberFiles, pathOf, workOf } from '../../../src/stages/extract/number-files.ts';
+import { type SourceWork, numberSources, pathOf, workOf } from '../../src/sources/number-sources.ts';
 
-const work = (path: string, digest = '1 bytes'): CrawlWork => ({ path, digest });
-const recorded = (...works: CrawlWork[]) => new Map(works.map((each, i) => [String(i).padStart(5, '0'), each]));
-const numbers = (files: CrawlWork[], before: ReadonlyMap<string, CrawlWork>) => numberFiles(files, before).map(([number, { path }]) => `${number} ${path}`);
+const work = (path: string, digest = '1 bytes'): SourceWork => ({ path, digest });
+const recorded = (...works: SourceWork[]) => new Map(works.map((each, i) => [String(i).padStart(5, '0'), each]));
+const numbers = (files: SourceWork[], before: ReadonlyMap<string, SourceWork>) => numberSources(files, before).map(([number, { path }]) => `${number} ${path}`);
 
 it('numbers the files of a new run in the order of the input', () => {
   expect(numbers([work('/b'), work('/a'), work('/c')], new Map())).toEqual(['0 /b', '1 /a', '2 /c']);
@@ -17,7 +17,7 @@ it('keeps a number once given: a new file gets the next, one that is gone leaves
 });
 
 it('knows a file by its path though its content has changed', () => {
-  expect(numberFiles([work('/a', '2 bytes')], recorded(work('/a', '1 bytes')))).toEqual([[0, work('/a', '2 bytes')]]);
+  expect(numberSources([work('/a', '2 bytes')], recorded(work('/a', '1 bytes')))).toEqual([[0, work('/a', '2 bytes')]]);
 });
 
 it('knows a moved file by its name and digest, where these are unique', () => {

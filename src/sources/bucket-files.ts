@@ -1,10 +1,8 @@
 import { posix } from 'node:path';
-import { type S3Location, s3Url } from '../../storage/location.ts';
-import type { S3Objects } from '../../storage/s3-objects.ts';
-import type { CrawlFile } from './crawl-file.ts';
+import { type S3Location, s3Url } from '../storage/location.ts';
+import type { S3Objects } from '../storage/s3-objects.ts';
+import type { SourceFile, SourceKind } from './source-file.ts';
 
-/** Names of the files that are read out of a folder. */
-export const CRAWL_FILE = /\.(?:warc|wat)(?:\.gz)?$/;
 const GLOB_SIGN = /[*?[{]/;
 
 /** Whether a place in a bucket is more than one object. */
@@ -12,16 +10,16 @@ export function isFolderOrGlob({ key }: S3Location): boolean {
   return key === '' || key.endsWith('/') || GLOB_SIGN.test(key);
 }
 
-/** The crawl files directly below a prefix that ends with a slash, or those that a glob matches; sorted by name. */
-export async function bucketFiles({ bucket, key }: S3Location, s3: S3Objects): Promise<CrawlFile[]> {
+/** The files of a kind directly below a prefix that ends with a slash, or those that a glob matches; sorted by name. */
+export async function bucketFiles({ bucket, key }: S3Location, s3: S3Objects, { inFolder }: SourceKind): Promise<SourceFile[]> {
   const sign = key.search(GLOB_SIGN);
   const isGlob = sign >= 0;
   const prefix = isGlob ? key.slice(0, sign) : key;
   // A pattern of names in one folder needs no look into the folders below.
   const deep = isGlob && (key.includes('/', sign) || key.includes('**'));
-  const files: CrawlFile[] = [];
+  const files: SourceFile[] = [];
   for await (const { key: found, etag, bytes } of s3.list({ bucket, key: prefix }, deep)) {
-    if (!CRAWL_FILE.test(found) || (isGlob && !posix.matchesGlob(found, key))) continue;
+    if (!inFolder.test(found) || (isGlob && !posix.matchesGlob(found, key))) continue;
     files.push({ path: s3Url({ bucket, key: found }), digest: etag ? `ETag ${etag}` : `${bytes} bytes` });
   }
   return files.sort((a, b) => (a.path < b.path ? -1 : 1));

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { isUrl, parseS3Url } from '../../storage/location.ts';
+import { isUrl, parseS3Url } from '../storage/location.ts';
 
 /** A URL as messages and markers may have it: without a password, and without the signature of a presigned one. */
 export function withoutSecrets(path: string): string {
@@ -14,7 +14,7 @@ export function withoutSecrets(path: string): string {
 }
 
 /** Name of a crawl file as the candidates carry it. */
-export function crawlFileName(path: string): string {
+export function sourceName(path: string): string {
   const object = parseS3Url(path);
   return object ? basename(object.key) : isUrl(path) ? basename(new URL(path).pathname) : basename(path);
 }
