@@ -6,24 +6,33 @@ import { embed } from './stages/embed/embed.ts';
 import { extract } from './stages/extract/extract.ts';
 import { filter } from './stages/filter/filter.ts';
 import { index } from './stages/index/index.ts';
+import { list } from './stages/list/list.ts';
 import { ingest } from './stages/ingest/ingest.ts';
 import { release } from './stages/release/release.ts';
 import { tag } from './stages/tag/tag.ts';
 
 /**
- * The way of the data, from a crawl to an index that `serve` answers from. Each stage reads datasets and writes one; none imports
- * another. Their order follows from what they read, so that a branch hangs on with a folder and a line. What is in the
- * datasets: docs/formats.md.
+ * The way of the data, from a crawl or a list of links to an index that `serve` answers from. Each stage reads datasets and writes
+ * one; none imports another. Their order follows from what they read, so that a branch hangs on with a folder and a line. What is in
+ * the datasets: docs/formats.md.
  */
 export const pipeline: readonly Stage[] = [
   extract, //  WAT or WARC files             -> candidates/  image links with text, language, licence
   dedup, //    candidates/                   -> links/       each URL once, in the sets en, multi, nolang
   ingest, //   links/                        -> ingest/      the links table in PostgreSQL, shuffled; markers
   draw, //     the links table               -> batches/     links to download, drawn at random
-  download, // batches/, the web             -> samples/     webdataset: picture, caption, metadata
+  list, //     lists of links in any format  -> lists/       in one form, each in its own order
+  download, // batches/ or lists/, the web             -> samples/     webdataset: picture, caption, metadata
   filter, //   samples/                      -> pairs/       webdataset: where picture and caption agree
   embed, //    pairs/                        -> embeddings/  CLIP vectors of pictures and captions
   tag, //      embeddings/                   -> tags/        scores of heads on the vectors
   release, //  pairs/, tags/                 -> release/     the dataset in LAION's columns, with statistics
   index, //    embeddings/, release/         -> index/       nearest-neighbour index of exactly the release
 ];
+
+/** Where data enters, and the stages from there on. */
+export const routes = {
+  crawl: pipeline.filter(({ name }) => name !== 'list'),
+  list: pipeline.slice(pipeline.indexOf(list)),
+} as const;
+export type RouteName = keyof typeof routes;

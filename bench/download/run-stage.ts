@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { openRun } from '../../src/runtime/run-pipeline.ts';
 import { ThreadExecutor } from '../../src/runtime/thread-executor.ts';
 import { download } from '../../src/stages/download/download.ts';
+import { list } from '../../src/stages/list/list.ts';
 
 /** The stage alone on a file of links, as a process of its own, so that its processor time can be told. */
 const { values } = parseArgs({
@@ -14,12 +15,15 @@ const executor = new ThreadExecutor(Number(workers), settings, () => Promise.rej
 const nothing = (): void => undefined;
 const run = await openRun(
   {
-    stages: [download],
+    stages: [list, download],
     settings: {
       location: output,
-      locations: { samples: output },
-      inputs: { download: input },
-      options: { download: download.options.parse({ connectTo: [`::127.0.0.1:${port}`], numberSamplePerShard: Number(shard) }) },
+      locations: { samples: output, lists: `${output}/_lists` },
+      inputs: { list: input },
+      options: {
+        list: list.options.parse({ language: 'en' }),
+        download: download.options.parse({ connectTo: [`::127.0.0.1:${port}`], numberSamplePerShard: Number(shard) }),
+      },
       rejects: 'sample',
       acceptChanged: false,
     },
@@ -35,4 +39,4 @@ const run = await openRun(
 const { stages, failed } = await run.run();
 await executor.close();
 if (failed.length > 0) throw new Error(failed.map(({ message }) => message).join('\n'));
-console.log(JSON.stringify(stages[0]));
+console.log(JSON.stringify(stages.find(({ name }) => name === 'download')));

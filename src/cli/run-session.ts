@@ -31,6 +31,8 @@ export interface Session {
   location: string;
   /** Datasets that lie elsewhere than in the run. */
   elsewhere?: Readonly<Record<string, string>>;
+  /** Datasets that are left aside although they may be there: a stage reads another instead. */
+  unread?: readonly string[];
   /** `--input` of stages that take files from outside. */
   inputs?: Readonly<Record<string, string>>;
   /** Write `summary.json`: for a run, not for a single stage. */
@@ -92,10 +94,11 @@ export async function dryRun(session: Session, io: CommandIo): Promise<0> {
   return 0;
 }
 
-function pipelineRun({ stages, options, location, elsewhere, inputs, run }: Session, io: CommandIo): PipelineRun {
+function pipelineRun({ stages, options, location, elsewhere, unread, inputs, run }: Session, io: CommandIo): PipelineRun {
   const locations: Record<string, string> = {};
   for (const { writes, reads } of pipeline) for (const name of [writes, ...reads.map(({ dataset }) => dataset)]) locations[name] = joinLocation(location, name);
   Object.assign(locations, elsewhere);
+  for (const name of unread ?? []) delete locations[name];
   for (const stage of stages)
     for (const [option, dataset] of Object.entries(stage.locates ?? {})) {
       const given = options[stage.name]?.[option];

@@ -5,6 +5,11 @@ import { z } from 'zod';
  * Counters, `_stats.json`, `rejects/` and the final table use these names and no others.
  */
 export const dropReasons = {
+  list: {
+    'no-url': 'the row has no URL',
+    'url-too-long': 'longer than --max-url-length',
+    'broken-row': 'the line has more or fewer values than the list has columns, or can not be read at all',
+  },
   extract: {
     'no-text': 'the image link has no alt text',
     'text-too-short': 'fewer than --min-text-length characters after cleaning',

@@ -131,8 +131,13 @@ export interface Stage<S extends string = string, Schema extends z.ZodObject = z
   readonly format: number;
   readonly options: Schema;
   readonly work: z.ZodType<Work>;
-  /** True where planning chooses (which file has which number): the choice is recorded, and `recorded` gives it back. */
+  /**
+   * True where planning chooses (which file has which number, how a list is cut): the choice is recorded, and `recorded` gives it
+   * back.
+   */
   readonly records?: boolean;
+  /** Of a stage that records: false for work that follows from markers alone. */
+  isChosen?(work: Work): boolean;
   /** Options that name the place of a dataset, by option: `--tags DIR` of release is where its dataset `tags` lies. */
   readonly locates?: Readonly<Record<string, string>>;
   /** True where its input can't be had again (links die): a stale shard is refused and not made again unasked. */

@@ -1,5 +1,5 @@
 import { RunError } from '../contracts/errors.ts';
-import type { Shard } from '../contracts/stage.ts';
+import type { Shard, Stage } from '../contracts/stage.ts';
 import type { Storage } from '../contracts/storage.ts';
 import { byNumber } from './marker.ts';
 import { stableJson } from './stable-json.ts';
@@ -18,10 +18,10 @@ export async function readRecordedWork(storage: Storage): Promise<Map<string, un
   return recorded;
 }
 
-/** Records the work of the shards that have none yet, and adds it to `recorded`. */
-export async function recordWork(storage: Storage, shards: readonly Shard[], recorded: Map<string, unknown>): Promise<void> {
+/** Records the work of the stage's shards that have none yet, and adds it to `recorded`. */
+export async function recordWork(storage: Storage, stage: Stage, shards: readonly Shard[], recorded: Map<string, unknown>): Promise<void> {
   for (const { name, work } of shards) {
-    if (recorded.has(name)) continue;
+    if (recorded.has(name) || stage.isChosen?.(work) === false) continue;
     if (!(await storage.createText(`${FOLDER}/${name}.json`, `${stableJson(work)}\n`)))
       throw new RunError(`${storage.location}/${FOLDER}/${name}.json was written by another process meanwhile. Start the same command again.`);
     recorded.set(name, work);

@@ -122,7 +122,7 @@ export class StageState {
 
   /** Records the choices of the plan that are new. */
   async record(): Promise<void> {
-    if (this.stage.records) await recordWork(this.storage, this.plan.shards, this.#recorded);
+    if (this.stage.records) await recordWork(this.storage, this.stage, this.plan.shards, this.#recorded);
   }
 
   /** The files of a shard are needed again; false where that is known. */

@@ -29,7 +29,7 @@ async function expand(item: string, kind: SourceKind, s3: S3Objects): Promise<So
     if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return undefined;
     throw error;
   });
-  if (info?.isDirectory()) return localFiles((await Array.fromAsync(glob(join(item, '*')))).filter((path) => kind.inFolder.test(path)));
+  if (info?.isDirectory()) return localFiles((await Array.fromAsync(glob(join(item, kind.deep ? '**/*' : '*')))).filter((path) => kind.inFolder.test(path)));
   if (info && kind.index?.test(item)) return listed(item, kind, s3);
   if (info) return [{ path: item, digest: `${info.size} bytes` }];
   return localFiles(await Array.fromAsync(glob(item)));

@@ -14,6 +14,8 @@ export interface SourceKind {
   readonly wanted: string;
   /** Names of the files that are read out of a folder. */
   readonly inFolder: RegExp;
+  /** True where folders within a folder are read too. */
+  readonly deep?: boolean;
   /** Names of files that list others, one a line. */
   readonly index?: RegExp;
 }

@@ -7,7 +7,7 @@ import { option } from '../../contracts/option.ts';
 import { packageVersion } from '../../contracts/package-root.ts';
 import { generateEmojiWeb } from '../../demo/generate.ts';
 import { startOriginThread } from '../../demo/origin.ts';
-import { pipeline } from '../../pipeline.ts';
+import { routes } from '../../pipeline.ts';
 import { readOptions } from '../../runtime/read-options.ts';
 import { readRunRecord } from '../../runtime/run-record.ts';
 import { runOptions } from '../../runtime/run-options.ts';
@@ -47,7 +47,7 @@ function demoStageOptions(connectTo: string[], candidates: number): Record<strin
     embed: { model: 'mini', 'shards-per-part': 2 },
     tag: { model: 'mini' },
   };
-  return Object.fromEntries(pipeline.map((stage) => [stage.name, readOptions(stage.options, { config: config[stage.name], configName: 'demo' })]));
+  return Object.fromEntries(routes.crawl.map((stage) => [stage.name, readOptions(stage.options, { config: config[stage.name], configName: 'demo' })]));
 }
 
 export const demoCommand: Command = {
@@ -68,7 +68,10 @@ export const demoCommand: Command = {
       const origin = await startOriginThread({ folder: crawl });
       try {
         const options = demoStageOptions(origin.connectTo, candidates);
-        return await runSession({ stages: pipeline, options, location, inputs: { extract: crawlFilesOf(crawl) }, summary: true, run }, io);
+        return await runSession(
+          { stages: routes.crawl, options, location, unread: ['lists'], inputs: { extract: crawlFilesOf(crawl) }, summary: true, run },
+          io,
+        );
       } finally {
         await origin.close();
       }

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { parse } from 'yaml';
 import { messageOf, UsageError } from '../../contracts/errors.ts';
 import { option } from '../../contracts/option.ts';
-import { pipeline } from '../../pipeline.ts';
+import { pipeline, routes } from '../../pipeline.ts';
 import { readOptions } from '../../runtime/read-options.ts';
 import { runOptions } from '../../runtime/run-options.ts';
 import type { Command } from '../command.ts';
@@ -50,7 +50,7 @@ export const runCommand: Command = {
     for (const stage of pipeline)
       options[stage.name] = readOptions(stage.options, { environment: io.environment, config: sections[stage.name], configName: `${path}: ${stage.name}` });
     const folder = dirname(resolve(path));
-    const stages = pipeline.slice(0, pipeline.findIndex(({ name }) => name === until) + 1);
+    const stages = routes.crawl.slice(0, routes.crawl.findIndex(({ name }) => name === until) + 1);
     const files = input
       ?.split(',')
       .map((item) => (isUrl(item) ? item : resolve(folder, item)))
@@ -58,7 +58,7 @@ export const runCommand: Command = {
     const location = isUrl(runDir) ? runDir.replace(/\/+$/, '') : resolve(folder, runDir);
     const extract = files ?? (options['extract']?.['crawl'] ? undefined : joinLocation(location, 'crawl'));
     const inputs: Record<string, string> = extract === undefined ? {} : { extract };
-    const session = { stages, options, location, inputs, summary: true, run };
+    const session = { stages, options, location, unread: ['lists'], inputs, summary: true, run };
     return run.dryRun ? dryRun(session, io) : withLockedRun(location, io, () => runSession(session, io));
   },
 };

@@ -1,19 +1,16 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import type { DatasetState } from '../../contracts/dataset.ts';
+import type { DatasetState, PublishedShard } from '../../contracts/dataset.ts';
 import { shardName } from '../../contracts/sample-key.ts';
 import type { Plan, Shard } from '../../contracts/stage.ts';
-import type { ListFile } from './list-files.ts';
 
-/** Rows of a file, the last one excluded. */
-const ListPart = z.object({ file: z.string(), start: z.int(), end: z.int() });
-
-/** What a shard downloads: a batch, or rows of a list. `size`: links in a full shard, which decides the digits of its keys. */
+/** What a shard downloads: a batch, or rows of a list, `end` excluded. `size`: links in a full shard, which decides the digits of its keys. */
 export const DownloadWork = z.union([
   z.object({ batch: z.string(), size: z.int().positive() }),
-  z.object({ parts: z.array(ListPart), size: z.int().positive() }),
+  z.object({ list: z.string(), start: z.int(), end: z.int(), size: z.int().positive() }),
 ]);
 export type DownloadWork = z.output<typeof DownloadWork>;
+type ListWork = Extract<DownloadWork, { list: string }>;
 
 /** One shard for each batch, under its number. */
 export function planBatches({ shards, sealed }: DatasetState): Plan<DownloadWork> {
@@ -27,28 +24,32 @@ export function planBatches({ shards, sealed }: DatasetState): Plan<DownloadWork
   };
 }
 
-/** Batches of `size` links in the order of the files. A batch may span files; only the last one is partial. */
-export function planList(files: readonly ListFile[], size: number): Plan<DownloadWork> {
-  const batches: z.output<typeof ListPart>[][] = [];
-  let filled = size;
-  for (const { name, rows } of files) {
-    for (let start = 0; start < rows;) {
-      if (filled === size) {
-        batches.push([]);
-        filled = 0;
-      }
-      const end = Math.min(rows, start + size - filled);
-      batches.at(-1)!.push({ file: name, start, end });
-      filled += end - start;
-      start = end;
-    }
+/**
+ * Lists cut into shards of `size` links, each list for itself, as img2dataset does it: in the order of the lists as far as they are
+ * there, so that the numbers do not depend on which was read first. How a list was cut is recorded: rows that it has got since then,
+ * and lists that are new, get the next numbers.
+ */
+export function planLists({ shards: lists, sealed }: DatasetState, recorded: ReadonlyMap<string, DownloadWork>, size: number): Plan<DownloadWork> {
+  const works = [...recorded].filter((entry): entry is [string, ListWork] => 'list' in entry[1]);
+  const ends = new Map<string, number>();
+  for (const [, { list, end }] of works) ends.set(list, Math.max(ends.get(list) ?? 0, end));
+  let next = Math.max(-1, ...works.map(([name]) => Number(name))) + 1;
+  for (const { name, out = 0 } of sealed ? lists : withoutGap(lists)) {
+    for (let start = ends.get(name) ?? 0; start < out; start += size)
+      works.push([shardName(next++), { list: name, start, end: Math.min(out, start + size), size }]);
   }
-  const identities = new Map(files.map(({ name, identity }) => [name, identity]));
-  return { shards: batches.map((parts, number) => listShard(number, parts, size, identities)), complete: true };
+  const byName = new Map(lists.map((shard) => [shard.name, shard]));
+  return { shards: works.flatMap(([name, work]) => shardOf(name, work, byName.get(work.list)) ?? []), complete: sealed };
 }
 
-function listShard(number: number, parts: z.output<typeof ListPart>[], size: number, identities: ReadonlyMap<string, string>): Shard<DownloadWork> {
-  const digest = createHash('sha256');
-  for (const { file, start, end } of parts) digest.update(`${start} ${end} ${identities.get(file)}\n`);
-  return { name: shardName(number), work: { parts, size }, inputs: [{ name: 'list', digest: digest.digest('hex') }] };
+/** Undefined where the list, or that part of it, is gone. */
+function shardOf(name: string, work: ListWork, list: PublishedShard | undefined): Shard<DownloadWork> | undefined {
+  if (!list || (list.out ?? 0) <= work.start) return undefined;
+  const digest = createHash('sha256').update(`${work.start} ${work.end} ${list.digest}`).digest('hex');
+  return { name, work, inputs: [{ name: `lists/${list.name}`, digest }] };
+}
+
+function withoutGap(lists: readonly PublishedShard[]): readonly PublishedShard[] {
+  const gap = lists.findIndex(({ name }, i) => Number(name) !== i);
+  return gap === -1 ? lists : lists.slice(0, gap);
 }

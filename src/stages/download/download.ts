@@ -4,31 +4,39 @@ import { ConcurrencyLimit } from '../../net/concurrency-limit.ts';
 import { parseConnectTo } from '../../net/connect-to.ts';
 import { PoliteClient } from '../../net/polite-client.ts';
 import { ROBOTS_TOKEN, userAgent } from '../../net/user-agent.ts';
-import { DownloadWork, planBatches, planList } from './download-work.ts';
-import { listFiles } from './list-files.ts';
+import { DownloadWork, planBatches, planLists } from './download-work.ts';
 import { type DownloadOptions, downloadOptions } from './options.ts';
-import { type Links, readBatchLinks, readListLinks } from './read-links.ts';
+import { type Links, readLinks } from './read-links.ts';
 
 /**
- * Downloads batches of links, checks and resizes the pictures, and packs them as img2dataset does. Links come from
- * batches/, or from a list in Parquet that `--input` names.
+ * Downloads links, checks and resizes the pictures, and packs them as img2dataset does. Links come in batches/ that were drawn, or
+ * in lists/ that are cut into shards in their order.
  */
 export const download: Stage<'download', typeof downloadOptions, DownloadWork> = {
   name: 'download',
   does: 'Downloads the pictures of the links politely, resizes them and packs them with their texts.',
-  reads: [{ dataset: 'batches' }],
-  takes: 'a list of links: a Parquet file, or a folder of them',
+  reads: [
+    { dataset: 'batches', optional: true },
+    { dataset: 'lists', optional: true },
+  ],
   writes: 'samples',
   unit: 'samples',
   format: 2,
   options: downloadOptions,
   work: DownloadWork,
+  records: true,
+  isChosen: (work) => 'list' in work,
   // Links die.
   irreplaceable: true,
   threads: 'io',
   check: checkOptions,
-  plan: async ({ options, input, datasets }) =>
-    input === undefined ? planBatches(datasets['batches']!) : planList(await listFiles(input), options.numberSamplePerShard),
+  plan({ options, datasets: { batches, lists }, recorded }) {
+    if (batches?.shards.length && lists?.shards.length)
+      throw new UsageError('download finds batches/ and lists/ in the run: it is not clear which to read. Name one of the two folders with --input.');
+    if (lists && !batches?.shards.length) return planLists(lists, recorded, options.numberSamplePerShard);
+    if (!batches) throw new UsageError('download has no links. Give a list (Parquet, csv, txt, json …) with --input, or a run folder that has batches/.');
+    return planBatches(batches);
+  },
   async run({ name, work }, context, effects) {
     const { links, further } = await linksOf(work, context);
     // Loaded here: every worker thread has this file, few need the codecs.
@@ -45,8 +53,9 @@ export const download: Stage<'download', typeof downloadOptions, DownloadWork> =
 };
 
 async function linksOf(work: DownloadWork, context: RunContext<DownloadOptions>): Promise<Links> {
-  if ('parts' in work) return readListLinks(context.input!, work.parts, context.options);
-  return readBatchLinks(await context.dataset('batches')!.fetch(`${work.batch}.parquet`));
+  const { verifyHash } = context.options;
+  if ('batch' in work) return readLinks(await context.dataset('batches')!.fetch(`${work.batch}.parquet`), { verifyHash });
+  return readLinks(await context.dataset('lists')!.fetch(`${work.list}.parquet`), { rows: { start: work.start, end: work.end }, verifyHash });
 }
 
 function makeClient(options: DownloadOptions): PoliteClient {

@@ -39,11 +39,8 @@ export const downloadOptions = z.object({
   ),
   extractExif: option(z.boolean().default(true), 'keep the EXIF as JSON'),
   computeHash: option(z.enum(['sha256', 'none']).default('sha256'), 'hash of the bytes as downloaded'),
-  verifyHash: option(z.string().optional(), 'input column with the sha256 that the bytes must have', { value: 'COLUMN' }),
-  urlCol: option(z.string().default('url'), 'input column with the URL', { value: 'COLUMN' }),
-  captionCol: option(z.string().optional(), 'input column with the text; text, TEXT or caption where not given', { value: 'COLUMN' }),
-  trustHash: option(z.boolean().default(false), 'keep the hash column of the input even where it is not that of URL and text'),
-  numberSamplePerShard: option(z.int().positive().default(10_000), 'links in a shard of a list that --input names; of drawn batches draw has this option'),
+  verifyHash: option(z.string().optional(), 'column of the list with the sha256 that the bytes must have', { value: 'COLUMN' }),
+  numberSamplePerShard: option(z.int().positive().default(10_000), 'links in a shard of a list; of drawn batches draw has this option'),
   concurrency: option(z.int().positive().default(256), 'requests at a time in each worker', {
     aliases: ['thread-count'],
     decidesResult: false,

@@ -161,19 +161,31 @@ describe('samples', () => {
 });
 
 describe('input', () => {
-  test('a folder of link sets: en, multi, nolang, finished shards only, batches across files', async () => {
+  test('a folder of lists in sets: each cut by itself, en before multi before nolang', async () => {
     const { connectTo } = await pictureServer();
     const folder = await temporaryFolder();
     for (const set of ['nolang', 'en', 'multi']) {
       await mkdir(join(folder, set));
-      for (const shard of ['00000', '00001', '00002']) await writeLinks(join(folder, set, `${shard}.parquet`), links(2, `${set}/${shard}/`));
+      await writeLinks(join(folder, set, '00000.parquet'), links(3, `${set}/`));
     }
-    for (const shard of ['00000', '00002']) await writeFile(join(folder, `${shard}_stats.json`), '{}');
-    const { output, made } = await runDownload(folder, { connectTo, minBytes: 0, numberSamplePerShard: 5 });
-    expect(made.sort()).toEqual(['00000', '00001', '00002']);
+    await writeFile(join(folder, '00000_stats.json'), '{}');
+    const { output, made } = await runDownload(folder, { connectTo, minBytes: 0, numberSamplePerShard: 2 });
+    expect(made.sort()).toEqual(['00000', '00001', '00002', '00003', '00004', '00005']);
     const rows = (await Promise.all(made.map(async (shard) => rowsOf(join(output, `${shard}.parquet`))))).flat();
-    const expected = ['en', 'multi', 'nolang'].flatMap((set) => ['00000', '00002'].flatMap((shard) => links(2, `${set}/${shard}/`)));
+    const expected = ['en', 'multi', 'nolang'].flatMap((set) => links(3, `${set}/`));
     expect(rows.map(({ url }) => url)).toEqual(expected.map(({ url }) => url));
+  });
+
+  test('a list that has grown keeps its shards: only the new rows get new ones', async () => {
+    const { connectTo } = await pictureServer();
+    const folder = await temporaryFolder();
+    const [path, output] = [join(folder, 'links.parquet'), join(folder, 'samples')];
+    await writeLinks(path, links(3));
+    const settings = { connectTo, minBytes: 0, numberSamplePerShard: 2 };
+    await runDownload(path, settings, { output });
+    await writeLinks(join(folder, 'more.parquet'), links(2, 'more/'));
+    const { made, kept } = await runDownload(`${path},${join(folder, 'more.parquet')}`, settings, { output });
+    expect([made, kept.sort()]).toEqual([['00002'], ['00000', '00001']]);
   });
 
   test("LAION's columns, and a file with a URL column alone", async () => {
@@ -195,12 +207,14 @@ describe('input', () => {
         .update(text + url)
         .digest('hex'),
       record_offset: null,
-      language: '',
+      language: 'en',
     });
 
-    await writeParquet(join(folder, 'bare.parquet'), z.object({ link: z.string() }), [{ link: url }]);
-    await expect(runDownload(join(folder, 'bare.parquet'), { connectTo })).rejects.toThrow('has no column url (it has link). Name it with --url-col.');
-    const bare = await runDownload(join(folder, 'bare.parquet'), { connectTo, minBytes: 0, urlCol: 'link' });
+    await writeParquet(join(folder, 'bare.parquet'), z.object({ place: z.string() }), [{ place: url }]);
+    await expect(runDownload(join(folder, 'bare.parquet'), { connectTo })).rejects.toThrow(
+      'has no column url. Its columns are place. Name the right one with --url-col.',
+    );
+    const bare = await runDownload(join(folder, 'bare.parquet'), { connectTo, minBytes: 0, urlCol: 'place' });
     expect(await rowsOf(join(bare.output, '00000.parquet'))).toMatchObject([{ url, caption: '', hash: sampleHash(url, null), status: 'success' }]);
   });
 
@@ -230,13 +244,13 @@ describe('input', () => {
   test('wrong usage', async () => {
     const folder = await temporaryFolder();
     await expect(runDownload(join(folder, 'none.parquet'), {})).rejects.toThrow(UsageError);
-    await expect(runDownload(folder, {})).rejects.toThrow('holds no .parquet file');
+    await expect(runDownload(folder, {})).rejects.toThrow('No list of links matches');
     const input = await writeLinks(join(folder, 'links.parquet'), links(1));
     await expect(runDownload(input, { connectTo: ['a:b'] })).rejects.toThrow('--connect-to a:b is not of the form');
     await expect(runDownload(input, { encodeFormat: 'png' })).rejects.toThrow('--encode-quality is 95');
     await copyFile(input, join(folder, 'cut.parquet'));
     await writeFile(join(folder, 'cut.parquet'), (await readFile(input)).subarray(0, 500));
-    await expect(runDownload(join(folder, 'cut.parquet'), {})).rejects.toThrow(/cut\.parquet is not a readable Parquet file/);
+    await expect(runDownload(join(folder, 'cut.parquet'), {})).rejects.toThrow(/cut\.parquet can't be read as parquet/);
   });
 });
 

@@ -9,6 +9,8 @@ import { sampleHash } from '../../../src/formats/sample-hash.ts';
 import { readSamples } from '../../../src/formats/webdataset.ts';
 import { download } from '../../../src/stages/download/download.ts';
 import type { downloadOptions } from '../../../src/stages/download/options.ts';
+import { list } from '../../../src/stages/list/list.ts';
+import type { listOptions } from '../../../src/stages/list/options.ts';
 import { rejectsOf, runOneStage, type StageRun, type StageRunSettings } from '../run-one-stage.ts';
 
 export async function temporaryFolder(): Promise<string> {
@@ -25,11 +27,14 @@ export interface DownloadRun extends StageRun {
 /** Runs the stage on a file or folder of links as `pairmill download --input … --output … --rejects all` would. */
 export async function runDownload(
   input: string,
-  options: z.input<typeof downloadOptions>,
+  { urlCol, captionCol, trustHash, ...options }: z.input<typeof downloadOptions> & Pick<z.input<typeof listOptions>, 'urlCol' | 'captionCol' | 'trustHash'>,
   more: StageRunSettings & { output?: string } = {},
 ): Promise<DownloadRun> {
   const { output = join(await temporaryFolder(), 'samples'), ...settings } = more;
-  const run = await runOneStage(download, output, options, { input, output, workers: 2, mayFail: true, ...settings });
+  const lists = `${output}-lists`;
+  const listed = Object.fromEntries(Object.entries({ urlCol, captionCol, trustHash }).filter(([, value]) => value !== undefined));
+  await runOneStage(list, lists, { ...listed, language: 'en' }, { input, output: lists });
+  const run = await runOneStage(download, output, options, { output, locations: { lists }, workers: 2, mayFail: true, ...settings });
   return { ...run, output, rejects: await rejectsOf(output, 'download') };
 }
 
