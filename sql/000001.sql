@@ -54,9 +54,9 @@ CREATE UNLOGGED TABLE pairmill.ingested (
   -- Over the digests of all shards up to this one: with another one before it, other rows of it are duplicates.
   chain text NOT NULL,
   rows bigint NOT NULL,
-  -- Positions, from 0, of the rows that were dropped as duplicates: a run that was killed after the commit and before
-  -- its marker reports the same ones.
-  duplicates integer[] NOT NULL
+  -- Positions, from 0, of the rows that were dropped (duplicates, and URLs that are too long): a run that was killed after
+  -- the commit and before its marker reports the same ones.
+  dropped integer[] NOT NULL
 );
 
 -- Batches that were drawn; the number is that of the file in batches/.

@@ -49,4 +49,6 @@ export interface DatasetInput {
    * the shard. Files of one shard may match several times (sets).
    */
   readonly unmarked?: RegExp;
+  /** True where no other tool writes markers for such files: one that is not ours does not make the files without any unfinished. */
+  readonly foreignUnmarked?: boolean;
 }

@@ -27,6 +27,7 @@ export const dropReasons = {
   },
   ingest: {
     duplicate: 'the same URL and text (hash) came before',
+    'url-too-long': 'longer than 20,000 characters, in links of another tool (extract has dropped those of ours)',
   },
   download: {
     duplicate: 'the same URL and text (hash) came before in this batch',

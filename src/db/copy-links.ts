@@ -26,12 +26,14 @@ export interface LinksShard {
 export interface CopiedShard {
   /** Rows of the shard. */
   readonly rows: number;
-  /** Positions of the rows that were dropped: their hash came before, in this shard or in one before it. Ascending. */
-  readonly duplicates: readonly number[];
+  /** Positions of the rows that were dropped (`droppedLinks` says why): their hash came before, in this shard or in one before it, or their URL is too long. Ascending. */
+  readonly dropped: readonly number[];
   /** True where an earlier call had brought the rows. */
   readonly already: boolean;
   /** Values that were left out because they are absurdly long, by column. */
   readonly tooLong: ReadonlyMap<string, number>;
+  /** Texts that were cut. */
+  readonly cut: number;
 }
 
 const NOT_UTF8 = '22021';
@@ -87,10 +89,10 @@ async function copy(connection: LosableConnection, { shard, chain, files, locked
   reached?.('leased');
   const readers: LinkFileReader[] = [];
   for (const file of files) readers.push(await LinkFileReader.open(file));
-  const { rows, duplicates, drawn } = (await addHashes(connection, shard, readers)) ?? (await claimHashes(connection, shard, readers));
-  const skip = new Set([...duplicates, ...drawn]);
+  const { rows, dropped, drawn, cut } = (await addHashes(connection, shard, readers)) ?? (await claimHashes(connection, shard, readers));
+  const skip = new Set([...dropped, ...drawn]);
   const { tooLong } = await copyRows(connection, 'pairmill.links', readers, { skip, clean, read: progress });
-  await sql`INSERT INTO pairmill.ingested (shard, chain, rows, duplicates) VALUES (${shard}, ${chain}, ${rows}, ${`{${duplicates.join(',')}}`}::text::integer[])`;
+  await sql`INSERT INTO pairmill.ingested (shard, chain, rows, dropped) VALUES (${shard}, ${chain}, ${rows}, ${`{${dropped.join(',')}}`}::text::integer[])`;
   const counted = await sql`UPDATE pairmill.staging SET live = live + ${rows - skip.size}`;
   if (counted.count === 0) throw new RunError('The database has lost its tables meanwhile. Start the same command again: they are filled anew from the links.');
   const commit = sql`COMMIT`.execute();
@@ -100,19 +102,20 @@ async function copy(connection: LosableConnection, { shard, chain, files, locked
   reached?.('committing');
   await commit;
   signal.throwIfAborted();
-  return { rows, duplicates, already: false, tooLong };
+  return { rows, dropped, already: false, tooLong, cut };
 }
 
 async function copiedShard(sql: Database, shard: number, chain: string): Promise<CopiedShard | undefined> {
-  const [row] = await sql<{ rows: bigint; duplicates: string }[]>`
-    SELECT rows, array_to_string(duplicates, ',') AS duplicates FROM pairmill.ingested WHERE shard = ${shard} AND chain = ${chain}`;
-  return row && { rows: Number(row.rows), duplicates: numbers(row.duplicates), already: true, tooLong: new Map() };
+  const [row] = await sql<{ rows: bigint; dropped: string }[]>`
+    SELECT rows, array_to_string(dropped, ',') AS dropped FROM pairmill.ingested WHERE shard = ${shard} AND chain = ${chain}`;
+  return row && { rows: Number(row.rows), dropped: numbers(row.dropped), already: true, tooLong: new Map(), cut: 0 };
 }
 
-/** What became of the hashes of a shard: positions of those that came before, and of links that are drawn already. */
+/** What became of the hashes of a shard: positions of rows that are dropped, and of links that are drawn already. */
 interface ClaimedHashes {
   rows: number;
-  duplicates: number[];
+  dropped: readonly number[];
+  cut: number;
   /** They are the shard's, but wait no more. */
   drawn: number[];
 }
@@ -124,7 +127,8 @@ async function addHashes(connection: LosableConnection, shard: number, readers: 
   if (vanished!.some) return undefined;
   await sql`SAVEPOINT hashes`;
   try {
-    return { rows: await copyHashes(connection, readers, shard), duplicates: [], drawn: [] };
+    const { rows, leftOut, cut } = await copyHashes(connection, readers, shard);
+    return { rows, dropped: leftOut, drawn: [], cut };
   } catch (error) {
     if (systemCode(error) !== NOT_UNIQUE) throw error;
     await sql`ROLLBACK TO hashes`;
@@ -137,7 +141,7 @@ async function claimHashes(connection: LosableConnection, shard: number, readers
   const { sql } = connection;
   await sql`CREATE TEMP TABLE incoming (position integer NOT NULL, hash bigint NOT NULL) ON COMMIT DROP`;
   await sql`CREATE TEMP TABLE adopted (hash bigint NOT NULL) ON COMMIT DROP`;
-  const rows = await copyPositions(connection, 'incoming', readers);
+  const { rows, leftOut, cut } = await copyPositions(connection, 'incoming', readers);
   await sql`
     WITH found AS (DELETE FROM pairmill.vanished WHERE hash IN (SELECT hash FROM incoming) RETURNING hash)
     INSERT INTO adopted SELECT hash FROM found`;
@@ -152,7 +156,7 @@ async function claimHashes(connection: LosableConnection, shard: number, readers
     SELECT coalesce(string_agg(position::text, ',' ORDER BY position) FILTER (WHERE duplicate), '') AS duplicates,
       coalesce(string_agg(position::text, ',' ORDER BY position) FILTER (WHERE drawn AND NOT duplicate), '') AS drawn
     FROM judged`;
-  return { rows, duplicates: numbers(row!.duplicates), drawn: numbers(row!.drawn) };
+  return { rows, dropped: [...leftOut, ...numbers(row!.duplicates)].sort((a, b) => a - b), drawn: numbers(row!.drawn), cut };
 }
 
 function numbers(list: string): number[] {

@@ -55,8 +55,18 @@ export async function copyRows(
   return { rows: rows - (skip?.size ?? 0), tooLong };
 }
 
-/** COPYs hash and number of the shard of all rows into pairmill.hashes; returns how many. */
-export function copyHashes(connection: LosableConnection, readers: readonly LinkFileReader[], shard: number): Promise<number> {
+/** What became of the rows whose hashes were copied. */
+export interface CopiedHashes {
+  /** All rows of the files, those without a hash in the table included. */
+  readonly rows: number;
+  /** Positions of the rows that were left out: their URL is too long. */
+  readonly leftOut: readonly number[];
+  /** Texts that are cut. */
+  readonly cut: number;
+}
+
+/** COPYs hash and number of the shard of all rows into pairmill.hashes. */
+export function copyHashes(connection: LosableConnection, readers: readonly LinkFileReader[], shard: number): Promise<CopiedHashes> {
   // In their order, so that neighbours go to the same page of the index.
   return copyEachHash(connection, 'pairmill.hashes (shard, hash)', readers, (hash, buffer) => {
     buffer.row(2, Number(hash >> 32n));
@@ -64,8 +74,8 @@ export function copyHashes(connection: LosableConnection, readers: readonly Link
   });
 }
 
-/** COPYs position and hash of all rows into `table`; returns how many. */
-export function copyPositions(connection: LosableConnection, table: string, readers: readonly LinkFileReader[]): Promise<number> {
+/** COPYs position and hash of all rows into `table`. */
+export function copyPositions(connection: LosableConnection, table: string, readers: readonly LinkFileReader[]): Promise<CopiedHashes> {
   return copyEachHash(connection, `${table} (position, hash)`, readers, (_hash, buffer, position) => {
     buffer.row(2, 0);
     buffer.int32(position);
@@ -77,21 +87,28 @@ async function copyEachHash(
   target: string,
   readers: readonly LinkFileReader[],
   begin: (hash: bigint, buffer: CopyBuffer, position: number) => void,
-): Promise<number> {
-  let position = 0;
+): Promise<CopiedHashes> {
+  let [rows, cut] = [0, 0];
+  const leftOut: number[] = [];
   async function* chunks(): AsyncGenerator<Buffer> {
     const buffer = new CopyBuffer();
     for (const reader of readers) {
-      for await (const hashes of reader.hashes()) {
-        for (const hash of hashes) {
+      for await (const group of reader.hashes()) {
+        cut += group.cut;
+        for (let i = 0; i < group.hash.length; i++) {
+          const position = rows++;
+          if (group.urlTooLong.size > 0 && group.urlTooLong.has(i)) {
+            leftOut.push(position);
+            continue;
+          }
           if (buffer.full) yield* buffer.take();
-          begin(hash, buffer, position++);
-          buffer.int64(hash);
+          begin(group.hash[i]!, buffer, position);
+          buffer.int64(group.hash[i]!);
         }
       }
     }
     yield* buffer.take();
   }
   await copyInto(connection, target, chunks());
-  return position;
+  return { rows, leftOut, cut };
 }

@@ -1,5 +1,6 @@
 import { ShardError } from '../contracts/errors.ts';
 import { BatchLink } from '../contracts/records.ts';
+import { cutText } from '../formats/cut-text.ts';
 import { type FurtherColumns, furtherColumns, furtherValues } from '../formats/further-columns.ts';
 import { type ColumnGroup, readColumnGroups } from '../formats/parquet-column-groups.ts';
 import { parquetElements } from '../formats/parquet.ts';
@@ -14,9 +15,14 @@ export interface LinkFile {
   readonly name: string;
   /** Of links without a language of their own: `en` in the set en. */
   readonly language: string;
-  /** True where Pairmill computed the hashes; those of another tool are checked. */
+  /** True where Pairmill wrote it. Of another tool's the hashes are checked, and long texts cut. */
   readonly trusted: boolean;
 }
+
+/** Characters of a URL of another tool's links; ours are as long as extract let them be. A link with a longer one is dropped. */
+export const MAX_URL_LENGTH = 20_000;
+/** Characters of a text of another tool's links. A longer one is cut. */
+const MAX_TEXT_LENGTH = 20_000;
 
 /** utf-8 bytes by row; null or undefined where there is no value. */
 export type TextColumn = ArrayLike<Uint8Array | null | undefined>;
@@ -26,6 +32,7 @@ export interface LinkGroup {
   readonly rows: number;
   readonly hash: BigInt64Array;
   readonly url: TextColumn;
+  /** As long as it may be. */
   readonly text: TextColumn | undefined;
   readonly language: TextColumn | undefined;
   readonly licence: TextColumn | undefined;
@@ -35,6 +42,15 @@ export interface LinkGroup {
   readonly record_offset: ArrayLike<bigint | number | null | undefined> | undefined;
   /** In the order of `further`. Strings are bytes. */
   readonly further: readonly ArrayLike<unknown>[];
+}
+
+/** The hashes of some thousand links. */
+export interface HashGroup {
+  readonly hash: BigInt64Array;
+  /** Rows whose URL is longer than it may be: they come in nowhere. */
+  readonly urlTooLong: ReadonlySet<number>;
+  /** Texts that are cut. */
+  readonly cut: number;
 }
 
 const texts = ['language', 'licence', 'uid', 'page_url', 'crawl_file'] as const;
@@ -83,10 +99,13 @@ export class LinkFileReader {
   }
 
   /** The hashes of all rows, in order. Throws ShardError where another tool's hash is not that of URL and text. */
-  async *hashes(): AsyncGenerator<BigInt64Array> {
+  async *hashes(): AsyncGenerator<HashGroup> {
     const columns = this.file.trusted && this.#known.has('hash') ? ['hash'] : [this.#url, ...(this.#text === undefined ? [] : [this.#text])];
     const given = this.#known.has('hash') && columns[0] !== 'hash' ? ['hash'] : [];
-    for await (const group of readColumnGroups(this.file.path, [...columns, ...given], 'bytes')) yield this.#hashesOf(group);
+    for await (const group of readColumnGroups(this.file.path, [...columns, ...given], 'bytes')) {
+      const text = this.#cutTexts(group);
+      yield { hash: this.#hashesOf(group, text), urlTooLong: this.file.trusted ? none : this.#urlsTooLong(group), cut: text?.cut.size ?? 0 };
+    }
   }
 
   /** All columns, a row group at a time. `clean`: bytes that are no utf-8, or U+0000, are replaced. */
@@ -97,16 +116,15 @@ export class LinkFileReader {
     const others = composed.length > 0 ? readColumnGroups(this.file.path, composed, 'text') : undefined;
     for await (const group of readColumnGroups(this.file.path, [...known, ...plain], 'bytes')) {
       const second = others ? ((await others.next()).value as ColumnGroup) : undefined;
-      const column = (name: string | undefined): TextColumn | undefined => {
-        const values = name === undefined ? undefined : (group.columns.get(name) as TextColumn | undefined);
-        return clean && values ? Array.from(values, cleaned) : values;
-      };
+      const text = this.#cutTexts(group);
+      const storable = (values: TextColumn | undefined): TextColumn | undefined => (clean && values ? cleaned(values) : values);
+      const column = (name: string): TextColumn | undefined => storable(group.columns.get(name) as TextColumn | undefined);
       if (clean) this.#assertStorable(group);
       yield {
         rows: group.rows,
-        hash: this.#hashesOf(group),
+        hash: this.#hashesOf(group, text),
         url: column(this.#url)!,
-        text: column(this.#text),
+        text: storable(text?.values),
         language: column('language'),
         licence: column('licence'),
         uid: column('uid'),
@@ -133,14 +151,40 @@ export class LinkFileReader {
     }
   }
 
-  #hashesOf({ rows, columns }: ColumnGroup): BigInt64Array {
+  #urlsTooLong({ rows, columns }: ColumnGroup): Set<number> {
+    const urls = columns.get(this.#url) as TextColumn;
+    const tooLong = new Set<number>();
+    for (let i = 0; i < rows; i++) if (isLonger(urls[i], MAX_URL_LENGTH)) tooLong.add(i);
+    return tooLong;
+  }
+
+  /** The texts as they come in: of another tool's, those that are too long are cut. */
+  #cutTexts({ columns }: ColumnGroup): CutTexts | undefined {
+    const whole = this.#text === undefined ? undefined : (columns.get(this.#text) as TextColumn | undefined);
+    if (!whole) return undefined;
+    const cut = new Map<number, Uint8Array>();
+    if (!this.file.trusted)
+      for (let i = 0; i < whole.length; i++) {
+        const value = whole[i];
+        if (!value || value.length <= MAX_TEXT_LENGTH) continue;
+        // No more than that many code points may need so many bytes.
+        const { text, cut: isCut } = cutText(decoder.decode(value.subarray(0, 4 * MAX_TEXT_LENGTH + 4)), MAX_TEXT_LENGTH);
+        if (isCut) cut.set(i, Buffer.from(text));
+      }
+    return { values: cut.size === 0 ? whole : Array.from(whole, (value, i) => cut.get(i) ?? value), cut };
+  }
+
+  #hashesOf({ rows, columns }: ColumnGroup, text: CutTexts | undefined): BigInt64Array {
     const given = columns.get('hash') as ArrayLike<bigint | null | undefined> | undefined;
     if (given && this.file.trusted) return BigInt64Array.from(given as ArrayLike<bigint>);
-    const [url, text] = [columns.get(this.#url) as TextColumn, this.#text === undefined ? undefined : (columns.get(this.#text) as TextColumn)];
+    const url = columns.get(this.#url) as TextColumn;
     return BigInt64Array.from({ length: rows }, (_, i) => {
+      // Of one that is dropped no one asks for the hash.
+      if (!this.file.trusted && isLonger(url[i], MAX_URL_LENGTH)) return 0n;
       const link = decoder.decode(url[i] ?? undefined);
-      const computed = sampleHash(link, decoder.decode(text?.[i] ?? undefined));
-      if (given?.[i] != null && given[i] !== computed)
+      const computed = sampleHash(link, decoder.decode(text?.values[i] ?? undefined));
+      // What was given is that of the whole text.
+      if (given?.[i] != null && given[i] !== computed && !text?.cut.has(i))
         throw new ShardError(
           `${this.file.name}: the hash of ${link.slice(0, 200)} is ${given[i]} in the file, but ${computed} by its URL and text. Remove the column hash, or rename it.`,
         );
@@ -154,8 +198,28 @@ export function decoded(value: Uint8Array | null | undefined): string {
   return value == null ? '' : decoder.decode(value);
 }
 
-function cleaned(value: Uint8Array | null | undefined): Uint8Array | null {
-  return value == null ? null : Buffer.from(decoder.decode(value).replaceAll('\0', '\u{FFFD}'));
+const none: ReadonlySet<number> = new Set();
+
+interface CutTexts {
+  readonly values: TextColumn;
+  /** By row. */
+  readonly cut: ReadonlyMap<number, Uint8Array>;
+}
+
+function isLonger(value: Uint8Array | null | undefined, characters: number): boolean {
+  // A character takes up to three bytes, or four where it counts as two.
+  return value != null && value.length > characters && (value.length > 3 * characters || decoder.decode(value).length > characters);
+}
+
+/** Values that many rows share stay shared: one may be a megabyte. */
+function cleaned(values: TextColumn): TextColumn {
+  const known = new Map<Uint8Array, Uint8Array>();
+  return Array.from(values, (value) => {
+    if (value == null) return null;
+    let clean = known.get(value);
+    if (!clean) known.set(value, (clean = Buffer.from(decoder.decode(value).replaceAll('\0', '\u{FFFD}'))));
+    return clean;
+  });
 }
 
 function composedText(value: unknown, schema: FurtherColumns[string]): Uint8Array | null {

@@ -3,8 +3,8 @@ import type { Dataset, PublishedShard } from '../contracts/dataset.ts';
 import { ShardError } from '../contracts/errors.ts';
 import type { LinkFile } from './link-file.ts';
 
-/** Links of another tool, without markers: in their sets, or in one folder. */
-export const unmarkedLinks = /^(?:(?:en|multi|nolang)\/)?(\d+)\.parquet$/;
+/** Links of another tool, in their sets or in one folder: `00000.parquet`, or Spark's `part-00000-…-c000.snappy.parquet` as LAION's are. */
+export const foreignLinks = { unmarked: /^(?:(?:en|multi|nolang)\/)?(?:part-)?(\d+)(?:-[^/]*)?\.parquet$/, foreignUnmarked: true };
 
 /** A shard of links with what stands for it and all before it. */
 export interface ChainedShard {

@@ -22,24 +22,28 @@ export function publishedShard(marker: ShardStats): PublishedShard {
 
 /**
  * What lies in a dataset: shards with our markers; those of another tool, by their markers (img2dataset's) and the files that
- * `unmarked` recognises; and where there is no marker at all, whatever it recognises.
+ * `unmarked` recognises; and where there is no marker at all (or none that counts), whatever it recognises.
  */
-export async function readDatasetState(storage: Storage, unmarked: RegExp | undefined): Promise<DatasetState> {
+export async function readDatasetState(
+  storage: Storage,
+  { unmarked, foreignUnmarked = false }: Pick<DatasetInput, 'unmarked' | 'foreignUnmarked'> = {},
+): Promise<DatasetState> {
   const markers = await readMarkers(storage);
   const shards: PublishedShard[] = [];
   for (const marker of markers.values()) if (isOurs(marker) && !marker.skipped) shards.push(publishedShard(marker));
   const foreign = [...markers].filter(([, marker]) => !isOurs(marker));
-  if (unmarked && (markers.size === 0 || foreign.length > 0)) shards.push(...(await unmarkedShards(storage, unmarked, new Map(foreign))));
+  const anyFile = markers.size === foreign.length && (markers.size === 0 || foreignUnmarked);
+  if (unmarked && (anyFile || foreign.length > 0)) shards.push(...(await unmarkedShards(storage, unmarked, new Map(foreign), anyFile)));
   shards.sort((a, b) => byNumber(a.name, b.name));
   return { shards, sealed: (await storage.readText(SEALED)) !== undefined };
 }
 
 /** Shards that are known by their files alone. Files of one shard are those of which the pattern gives one name. */
-async function unmarkedShards(storage: Storage, pattern: RegExp, markers: Map<string, unknown>): Promise<PublishedShard[]> {
+async function unmarkedShards(storage: Storage, pattern: RegExp, markers: Map<string, unknown>, anyFile: boolean): Promise<PublishedShard[]> {
   const found = new Map<string, { name: string; bytes: number }[]>();
   for await (const { name, bytes } of storage.listDeep('')) {
     const shard = pattern.exec(name)?.[1];
-    if (shard === undefined || (markers.size > 0 && !markers.has(shard))) continue;
+    if (shard === undefined || (!anyFile && !markers.has(shard))) continue;
     found.set(shard, [...(found.get(shard) ?? []), { name, bytes }]);
   }
   return [...found].map(([name, files]) => {
@@ -72,7 +76,7 @@ export function openDataset(name: string, storage: Storage, input: DatasetInput 
     name,
     location: storage.location,
     storage,
-    state: () => (state ??= readDatasetState(storage, input?.unmarked)),
+    state: () => (state ??= readDatasetState(storage, input)),
     fetch: async (file) => {
       if ((await storage.size(file)) === undefined && !(await isFolder(storage, file)))
         throw new ShardError(`${file} in ${storage.location} is missing. pairmill verify says what else is; the stage that wrote it makes it again.`);

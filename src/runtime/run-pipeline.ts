@@ -95,9 +95,10 @@ async function givenDatasets({ stages, environment }: PipelineRun, settings: Run
   const given = new Map<string, DatasetState>();
   for (const stage of stages) {
     if (settings.inputs[stage.name] !== undefined && stage.takes !== undefined) continue;
-    for (const { dataset, unmarked, optional } of stage.reads) {
+    for (const input of stage.reads) {
+      const { dataset, optional } = input;
       if (stages.some(({ writes }) => writes === dataset) || given.has(dataset) || settings.locations[dataset] === undefined) continue;
-      const state = await readDatasetState(await openStorage(settings.locations[dataset], environment), unmarked);
+      const state = await readDatasetState(await openStorage(settings.locations[dataset], environment), input);
       if (state.shards.length > 0) given.set(dataset, { ...state, sealed: true });
       else if (!optional)
         throw new UsageError(

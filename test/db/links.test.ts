@@ -77,10 +77,10 @@ describe('copyLinks', () => {
   test('drops the second row of a hash, within a shard and across shards, also after the first was drawn', async () => {
     const sql = await freshTables();
     const [a, b, c] = makeLinks(3) as [Link, Link, Link];
-    expect(await copied(sql, 0, [a, b, { ...a, page_url: 'later' }])).toMatchObject({ rows: 3, duplicates: [2], already: false });
+    expect(await copied(sql, 0, [a, b, { ...a, page_url: 'later' }])).toMatchObject({ rows: 3, dropped: [2], already: false });
     await drawBatch(sql, { batch: 0, size: 10 });
     expect((await batchRows(sql, 0)).find(({ hash }) => hash === a.hash)!['page_url']).toBe(a.page_url);
-    expect(await copied(sql, 1, [b, c, a, c])).toMatchObject({ rows: 4, duplicates: [0, 2, 3], already: false });
+    expect(await copied(sql, 1, [b, c, a, c])).toMatchObject({ rows: 4, dropped: [0, 2, 3], already: false });
     expect(await waiting(sql)).toBe(1);
   });
 
@@ -103,7 +103,7 @@ describe('copyLinks', () => {
     const drawn = new Set((await batchRows(sql, 0)).map(({ hash }) => hash));
     // The second five are gone, and one has another page.
     const now = [...links.slice(0, 5), ...links.slice(10, 20)].map((link) => ({ ...link, page_url: 'https://new.test/' }));
-    expect(await copied(sql, 0, now, { chain: 'changed' })).toMatchObject({ rows: 15, duplicates: [] });
+    expect(await copied(sql, 0, now, { chain: 'changed' })).toMatchObject({ rows: 15, dropped: [] });
     expect(await sql`SELECT shard FROM pairmill.ingested`).toEqual([{ shard: 0 }]);
     await copied(sql, 1, links.slice(10, 30), { chain: 'changed' });
     const there = [...now, ...links.slice(20, 30)].filter(({ hash }) => !drawn.has(hash));

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { cleanText, codePoints, cutText } from '../../src/stages/extract/clean-text.ts';
+import { cutText } from '../../src/formats/cut-text.ts';
+import { cleanText, codePoints } from '../../src/stages/extract/clean-text.ts';
 import { extensionOf, hostOf, UrlResolver } from '../../src/stages/extract/resolve-url.ts';
 import { LinkRules } from '../../src/stages/extract/link-rules.ts';
 import { extractOptions } from '../../src/stages/extract/options.ts';

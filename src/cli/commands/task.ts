@@ -38,9 +38,9 @@ export const taskCommand: Command = {
     const state = await StageState.open(stage, storage, settings);
     state.redo = record.redo[stage.name];
     const datasets: Record<string, DatasetState> = {};
-    for (const { dataset, unmarked } of stage.reads) {
-      const location = settings.locations[dataset];
-      if (location !== undefined) datasets[dataset] = await readDatasetState(await openStorage(location, io.environment), unmarked);
+    for (const input of stage.reads) {
+      const location = settings.locations[input.dataset];
+      if (location !== undefined) datasets[input.dataset] = await readDatasetState(await openStorage(location, io.environment), input);
     }
     await state.evaluate(datasets, io.environment);
     if (state.valid.has(shard)) {

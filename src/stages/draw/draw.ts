@@ -7,7 +7,7 @@ import type { RunContext, Stage } from '../../contracts/stage.ts';
 import type { StagingSources } from '../../db/reconcile.ts';
 import { databaseError } from '../../db/database-error.ts';
 import { schemaOfColumns } from '../../db/further-values.ts';
-import { unmarkedLinks } from '../../db/links-chain.ts';
+import { foreignLinks } from '../../db/links-chain.ts';
 import { openStaging, type Staging } from '../../db/open-staging.ts';
 import { readBatch } from '../../db/read-batch.ts';
 import { restColumns } from '../../db/rest-columns.ts';
@@ -24,7 +24,7 @@ type DrawWork = z.output<typeof DrawWork>;
 export const draw: Stage<'draw', typeof drawOptions, DrawWork> = {
   name: 'draw',
   does: 'Draws batches of links at random from PostgreSQL, for download.',
-  reads: [{ dataset: 'ingest' }, { dataset: 'links', optional: true, unmarked: unmarkedLinks }],
+  reads: [{ dataset: 'ingest' }, { dataset: 'links', optional: true, ...foreignLinks }],
   writes: 'batches',
   unit: 'links',
   format: 1,

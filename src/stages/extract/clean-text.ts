@@ -23,14 +23,6 @@ export function cleanText(text: string): string {
 // oxlint-disable-next-line no-control-regex -- they are what is looked for
 const UNWANTED = /[\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f\u061c\u200e\u200f\u202a-\u202e\u2060-\u2069\ufff9-\ufffb]/g;
 
-/** The first `most` code points, and whether that is less than all. */
-export function cutText(text: string, most: number): { text: string; cut: boolean } {
-  if (text.length <= most) return { text, cut: false };
-  let end = 0;
-  for (let count = 0; count < most && end < text.length; count++) end += text.codePointAt(end)! > 0xffff ? 2 : 1;
-  return end < text.length ? { text: text.slice(0, end).trimEnd(), cut: true } : { text, cut: false };
-}
-
 /** Number of code points. */
 export function codePoints(text: string): number {
   let count = text.length;

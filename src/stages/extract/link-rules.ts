@@ -1,9 +1,10 @@
 import type { DropReason } from '../../contracts/drop-reason.ts';
 import type { Candidate, Reject } from '../../contracts/records.ts';
 import type { PageLink } from '../../formats/crawl-page.ts';
+import { cutText } from '../../formats/cut-text.ts';
 import { sampleHash, sampleUid } from '../../formats/sample-hash.ts';
 import { captionColumns } from './caption-columns.ts';
-import { cleanText, codePoints, cutText } from './clean-text.ts';
+import { cleanText, codePoints } from './clean-text.ts';
 import { isDocument } from './document-type.ts';
 import type { LanguageDetector } from '../../language/language-detector.ts';
 import type { ExtractOptions } from './options.ts';

@@ -4,7 +4,7 @@ import { ShardError, UsageError } from '../../contracts/errors.ts';
 import type { Stage } from '../../contracts/stage.ts';
 import { copyLinks } from '../../db/copy-links.ts';
 import { droppedLinks } from '../../db/dropped-links.ts';
-import { chained, linkFiles, unmarkedLinks } from '../../db/links-chain.ts';
+import { chained, linkFiles, foreignLinks } from '../../db/links-chain.ts';
 import { openStaging } from '../../db/open-staging.ts';
 import { vanishedLinks } from '../../db/vanished-links.ts';
 import { ingestOptions } from './options.ts';
@@ -22,7 +22,7 @@ const MAX_NAMED = 5;
 export const ingest: Stage<'ingest', typeof ingestOptions, z.output<typeof IngestWork>> = {
   name: 'ingest',
   does: 'Copies the links into PostgreSQL, from which batches are drawn at random.',
-  reads: [{ dataset: 'links', unmarked: unmarkedLinks }],
+  reads: [{ dataset: 'links', ...foreignLinks }],
   writes: 'ingest',
   consults: ['batches'],
   unit: 'links',
@@ -55,7 +55,7 @@ export const ingest: Stage<'ingest', typeof ingestOptions, z.output<typeof Inges
     if (!here) throw new ShardError(`Shard ${name} of ${links.location} is gone. Run dedup again.`);
     const files = await linkFiles(links, here.shard);
     const staging = await openStaging(context, { links, ingest: context.own, batches: undefined }, { signal: effects.signal });
-    const { rows, duplicates, tooLong } = await copyLinks(staging.sql, {
+    const { rows, dropped, tooLong, cut } = await copyLinks(staging.sql, {
       shard: here.number,
       chain: here.chain,
       files,
@@ -63,9 +63,13 @@ export const ingest: Stage<'ingest', typeof ingestOptions, z.output<typeof Inges
       progress: (read) => effects.progress({ in: read, out: read }),
       reached: effects.reached,
     });
-    for await (const link of droppedLinks(files, duplicates)) effects.drop('duplicate', { ...link, value: null, threshold: null });
-    const warnings = [...staging.notes, ...[...tooLong].map(([column, values]) => `${values} values of ${column} are absurdly long and were left out.`)];
-    return { in: rows, out: rows - duplicates.length, warnings };
+    for await (const { reason, item } of droppedLinks(files, dropped)) effects.drop(reason, item);
+    const warnings = [
+      ...staging.notes,
+      ...[...tooLong].map(([column, values]) => `${values} values of ${column} are absurdly long and were left out.`),
+      ...(cut > 0 ? [`${cut} ${cut === 1 ? 'text is' : 'texts are'} absurdly long and ${cut === 1 ? 'was' : 'were'} cut.`] : []),
+    ];
+    return { in: rows, out: rows - dropped.length, warnings };
   },
 
   async seal(context, { signal }) {

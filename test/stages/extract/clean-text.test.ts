@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { captionColumns } from '../../../src/stages/extract/caption-columns.ts';
 import { repetitionShare } from '../../../src/stages/extract/repetition-share.ts';
-import { cleanText, codePoints, cutText, repairMojibake } from '../../../src/stages/extract/clean-text.ts';
+import { cutText } from '../../../src/formats/cut-text.ts';
+import { cleanText, codePoints, repairMojibake } from '../../../src/stages/extract/clean-text.ts';
 import { randomSource } from '../../formats/random-source.ts';
 
 const misread = (text: string, encoding: 'latin1' | 'windows-1252'): string =>

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { UsageError } from '../../../src/contracts/errors.ts';
 import type { ShardStats } from '../../../src/contracts/shard-stats.ts';
 import { connect } from '../../../src/db/client.ts';
+import { sampleHash } from '../../../src/formats/sample-hash.ts';
 import { ingest } from '../../../src/stages/ingest/ingest.ts';
 import { embeddedDatabases } from '../../db/harness.ts';
 import { linkFile, makeLinks, waiting } from '../../db/links.ts';
@@ -68,7 +69,9 @@ describe('ingest', () => {
     const schema = z.object({ url: z.string(), text: z.string(), language: z.string(), likes: z.int32() });
     await linkFile(join(run.folder, 'links', '00000.parquet'), [{ url: 'https://a.test/1', text: 'one', language: 'de', likes: 3 }], schema);
     await linkFile(join(run.folder, 'links', '00001.parquet'), [{ url: 'https://a.test/2', text: 'two', language: '', likes: 4 }], schema);
-    expect((await run.ingest()).summary).toMatchObject({ in: 2, out: 2 });
+    const spark = 'part-00002-5b54c5d5-bbcf-484d-a2ce-0d6f73df1a36-c000.snappy.parquet';
+    await linkFile(join(run.folder, 'links', spark), [{ url: 'https://a.test/3', text: 'three', language: 'en', likes: 5 }], schema);
+    expect((await run.ingest()).summary).toMatchObject({ in: 3, out: 3 });
   });
 
   test('links that changed are taken in anew without asking, with all shards after them', async () => {
@@ -132,6 +135,43 @@ describe('ingest', () => {
     const { summary, shards } = await run.ingest();
     expect(summary).toMatchObject({ in: 1_000, out: 1_000 });
     expect(shards[0]!.warnings).toEqual(['1000 values of licence are absurdly long and were left out.']);
+  });
+
+  test("another tool's URLs and texts of any length: the link is dropped and the text cut at a code point, both counted, in bounded memory", async () => {
+    const run = await stagedRun(databases);
+    const [megabyte, cut] = ['x'.repeat(1_100_000), `${'猫'.repeat(19_999)}\u{1F600}`];
+    const rows = [
+      { url: `https://a.test/${megabyte}`, text: 'the URL is too long' },
+      { url: 'https://a.test/long-text', text: `${cut}${megabyte}` },
+      { url: `https://a.test/${'y'.repeat(20_000 - 'https://a.test/'.length)}`, text: cut },
+      { url: 'https://a.test/long-text', text: `${cut} and the same text once it is cut` },
+      ...Array.from({ length: 3_000 }, (_, i) => ({ url: i % 2 === 0 ? `https://a.test/${i}` : `https://a.test/${megabyte}`, text: megabyte })),
+    ];
+    await linkFile(join(run.folder, 'links', '00000.parquet'), rows, z.object({ url: z.string(), text: z.string() }));
+    const before = process.memoryUsage().rss;
+    const { summary, shards } = await run.ingest();
+    expect(process.memoryUsage().rss - before).toBeLessThan(800e6);
+    expect(summary).toMatchObject({ in: 3_004, out: 1_502, dropped: { 'url-too-long': 1_501, duplicate: 1 } });
+    expect(shards[0]!.warnings).toEqual(['3002 texts are absurdly long and were cut.']);
+    const tooLong = (await rejectsOf(run.folder, 'ingest')).find(({ reason }) => reason === 'url-too-long')!;
+    expect([tooLong.url.length, tooLong.value, tooLong.threshold, tooLong.text]).toEqual([20_000, '1100015', '20000', 'the URL is too long']);
+    // A database that is made anew has the same links, cut and left out alike.
+    run.database = await run.another();
+    await run.draw(2_000);
+    const drawn = await run.drawn();
+    expect(drawn).toHaveLength(1_502);
+    expect(drawn.find(({ url }) => url.endsWith('long-text'))).toMatchObject({ text: cut, hash: sampleHash('https://a.test/long-text', cut) });
+    expect(drawn.find(({ url }) => url.length === 20_000)!.text).toBe(cut);
+    expect(drawn.find(({ url }) => url === 'https://a.test/0')!.text).toBe('x'.repeat(20_000));
+  });
+
+  test('markers of another tool among the links mean nothing: the files are read, also those without', async () => {
+    const run = await stagedRun(databases);
+    await linkFile(join(run.folder, 'links', '00000.parquet'), makeLinks(10));
+    await writeFile(join(run.folder, 'links', '00000_stats.json'), JSON.stringify({ count: 10, successes: 10, status_dict: { success: 10 } }));
+    expect((await run.ingest()).summary).toMatchObject({ in: 10, out: 10 });
+    await linkFile(join(run.folder, 'links', '00001.parquet'), makeLinks(10, 10));
+    expect((await run.ingest()).summary).toMatchObject({ in: 20, out: 20 });
   });
 
   test('waits while more links are staged than --staging-high', () => {
