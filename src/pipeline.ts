@@ -5,6 +5,7 @@ import { draw } from './stages/draw/draw.ts';
 import { embed } from './stages/embed/embed.ts';
 import { extract } from './stages/extract/extract.ts';
 import { filter } from './stages/filter/filter.ts';
+import { importPictures } from './stages/import/import.ts';
 import { index } from './stages/index/index.ts';
 import { list } from './stages/list/list.ts';
 import { ingest } from './stages/ingest/ingest.ts';
@@ -12,7 +13,7 @@ import { release } from './stages/release/release.ts';
 import { tag } from './stages/tag/tag.ts';
 
 /**
- * The way of the data, from a crawl or a list of links to an index that `serve` answers from. Each stage reads datasets and writes
+ * The way of the data, from a crawl, a list of links or pictures to an index that `serve` answers from. Each stage reads datasets and writes
  * one; none imports another. Their order follows from what they read, so that a branch hangs on with a folder and a line. What is in
  * the datasets: docs/formats.md.
  */
@@ -23,6 +24,7 @@ export const pipeline: readonly Stage[] = [
   draw, //     the links table               -> batches/     links to download, drawn at random
   list, //     lists of links in any format  -> lists/       in one form, each in its own order
   download, // batches/ or lists/, the web             -> samples/     webdataset: picture, caption, metadata
+  importPictures, // pictures of your own    -> samples/     a folder of them, or tars of other tools
   filter, //   samples/                      -> pairs/       webdataset: where picture and caption agree
   embed, //    pairs/                        -> embeddings/  CLIP vectors of pictures and captions
   tag, //      embeddings/                   -> tags/        scores of heads on the vectors
@@ -30,9 +32,17 @@ export const pipeline: readonly Stage[] = [
   index, //    embeddings/, release/         -> index/       nearest-neighbour index of exactly the release
 ];
 
+/** Stages that only one way in needs. */
+const entries: readonly Stage[] = [extract, dedup, ingest, draw, list, download, importPictures];
+const following = pipeline.filter((stage) => !entries.includes(stage));
+
 /** Where data enters, and the stages from there on. */
 export const routes = {
-  crawl: pipeline.filter(({ name }) => name !== 'list'),
-  list: pipeline.slice(pipeline.indexOf(list)),
-} as const;
+  crawl: [extract, dedup, ingest, draw, download, ...following],
+  list: [list, download, ...following],
+  pictures: [importPictures, ...following],
+  samples: following,
+  pairs: following.filter((stage) => stage !== filter),
+  embeddings: [index],
+} satisfies Record<string, readonly Stage[]>;
 export type RouteName = keyof typeof routes;

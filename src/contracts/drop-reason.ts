@@ -25,6 +25,13 @@ export const dropReasons = {
   dedup: {
     'duplicate-url': 'the bloom filter has the URL already',
   },
+  import: {
+    duplicate: 'the same URL and text (hash) came before in this shard',
+    'not-an-image': 'the file is no picture that can be read',
+    'too-many-pixels': 'the image has more pixels than --max-pixels',
+    'decode-failed': 'the image is broken or cut off',
+    'broken-json': 'the json beside the picture can not be read',
+  },
   ingest: {
     duplicate: 'the same URL and text (hash) came before',
     'url-too-long': 'longer than 20,000 characters, in links of another tool (extract has dropped those of ours)',

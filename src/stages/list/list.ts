@@ -11,7 +11,7 @@ import { currentPath } from '../../sources/current-path.ts';
 import { sourceName } from '../../sources/source-name.ts';
 import { S3Objects } from '../../storage/s3-objects.ts';
 import { ListedLinks } from './listed-links.ts';
-import { openList } from './open-list.ts';
+import { openList } from '../../sources/open-list.ts';
 import { type ListOptions, listOptions } from './options.ts';
 
 /** Lists of links in the formats that DuckDB reads. */

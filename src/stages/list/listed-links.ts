@@ -1,18 +1,16 @@
 import { z } from 'zod';
 import type { DropReason } from '../../contracts/drop-reason.ts';
 import { UsageError } from '../../contracts/errors.ts';
-import { BatchLink, EmbeddingMetadata, Release, type Reject } from '../../contracts/records.ts';
+import { BatchLink, type Reject } from '../../contracts/records.ts';
 import { type FurtherColumns, furtherValues } from '../../formats/further-columns.ts';
+import { inputNames } from '../../formats/input-columns.ts';
 import type { ListColumns } from '../../formats/list-columns.ts';
 import { sampleHash, sampleUid } from '../../formats/sample-hash.ts';
 import type { LanguageDetector } from '../../language/language-detector.ts';
-import type { ListedColumn } from './open-list.ts';
+import type { ListedColumn } from '../../sources/open-list.ts';
 import type { ListOptions } from './options.ts';
 
 type Drop = (reason: DropReason<'list'>, item: Omit<Reject, 'reason'>) => void;
-
-/** Columns that later stages write: one of the same name (case does not count in SQL) can't come along under it. */
-const ownNames = new Set([BatchLink, EmbeddingMetadata, Release].flatMap(({ shape }) => Object.keys(shape)).map((name) => name.toLowerCase()));
 
 const types: Readonly<Record<string, () => z.ZodType>> = {
   BIGINT: () => z.int64(),
@@ -35,7 +33,8 @@ export class ListedLinks {
   readonly renamed: Readonly<Record<string, string>>;
   /** Texts that were cut. */
   cut = 0;
-  readonly #sources: ReadonlyMap<string, string>;
+  /** Of the columns that come along: there, and from now on. */
+  readonly #names: ReadonlyMap<string, string>;
   readonly #columns: ListColumns;
   readonly #item: string;
   readonly #options: ListOptions;
@@ -55,19 +54,11 @@ export class ListedLinks {
     this.#options = options;
     this.#makeDetector = makeDetector;
     const taken = new Set<string | undefined>([columns.url, columns.text, columns.language, columns.licence, ...Object.keys(BatchLink.shape)]);
-    const further: Record<string, z.ZodType> = {};
-    const sources = new Map<string, string>();
-    for (const { name, type } of listed) {
-      if (taken.has(name)) continue;
-      const lower = name.toLowerCase();
-      let free = ownNames.has(lower) ? `input_${lower}` : name;
-      while ([...sources.keys()].some((other) => other.toLowerCase() === free.toLowerCase())) free = `${free}_`;
-      sources.set(free, name);
-      further[free] = (types[type]?.() ?? z.string()).nullable();
-    }
-    this.further = further;
-    this.#sources = sources;
-    this.renamed = Object.fromEntries([...sources].filter(([to, from]) => to !== from).map(([to, from]) => [from, to]));
+    const passed = listed.filter(({ name }) => !taken.has(name));
+    const names = inputNames(passed.map(({ name }) => name));
+    this.further = Object.fromEntries(passed.map(({ name, type }) => [names.get(name)!, (types[type]?.() ?? z.string()).nullable()]));
+    this.#names = names;
+    this.renamed = Object.fromEntries([...names].filter(([from, to]) => from !== to));
   }
 
   /** The link of a row, or undefined where it was dropped. Throws UsageError where a column is not what it should be. */
@@ -112,7 +103,7 @@ export class ListedLinks {
   }
 
   #named(row: Readonly<Record<string, unknown>>): Record<string, unknown> {
-    return Object.fromEntries([...this.#sources].map(([to, from]) => [to, row[from]]));
+    return Object.fromEntries([...this.#names].map(([from, to]) => [to, row[from]]));
   }
 
   #hash(given: unknown, url: string, text: string, isCut: boolean): bigint {

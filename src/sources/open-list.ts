@@ -1,14 +1,10 @@
-import { createWriteStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { messageOf, ShardError } from '../../contracts/errors.ts';
-import { openWorkDatabase, sqlText, type WorkDatabase } from '../../formats/duckdb.ts';
-import { LIST_HEAD_BYTES, type ListFormat, listFormatOf } from '../../formats/list-format.ts';
-import { openSource } from '../../sources/open-source.ts';
-import type { S3Objects } from '../../storage/s3-objects.ts';
-import { isUrl } from '../../storage/location.ts';
+import { messageOf, ShardError } from '../contracts/errors.ts';
+import { openWorkDatabase, sqlText, type WorkDatabase } from '../formats/duckdb.ts';
+import { LIST_HEAD_BYTES, type ListFormat, listFormatOf } from '../formats/list-format.ts';
+import { localCopy } from './local-copy.ts';
+import type { S3Objects } from '../storage/s3-objects.ts';
 
 /** A column of a list: its name there and DuckDB's type. */
 export interface ListedColumn {
@@ -44,7 +40,7 @@ export async function openList(
   item: string,
   { scratch, memoryMb, signal, s3 }: { scratch: string; memoryMb: number; signal: AbortSignal; s3: S3Objects },
 ): Promise<OpenedList> {
-  const local = isUrl(path) ? await copied(path, join(scratch, 'list'), signal, s3) : path;
+  const local = await localCopy(path, join(scratch, 'list'), signal, s3);
   const head = await headOf(local);
   if (head.length === 0) throw new ShardError(`${item} is empty: 0 bytes. Get it again, or leave it out.`);
   const format = listFormatOf(head);
@@ -114,14 +110,4 @@ async function headOf(path: string): Promise<Uint8Array> {
   } finally {
     await file.close();
   }
-}
-
-async function copied(url: string, path: string, signal: AbortSignal, s3: S3Objects): Promise<string> {
-  await pipeline(Readable.from(copies(openSource(url, signal, s3))), createWriteStream(path), { signal });
-  return path;
-}
-
-/** A chunk of a source is valid until the next one is asked for. */
-async function* copies(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  for await (const chunk of source) yield Buffer.from(chunk);
 }

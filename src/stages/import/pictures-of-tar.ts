@@ -1,0 +1,68 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { messageOf, ShardError } from '../../contracts/errors.ts';
+import { indexTar, type TarMember } from '../../formats/webdataset.ts';
+import { PICTURE_FILE } from '../../sources/find-pictures.ts';
+import { captionOf, knownOfJson, type OwnPicture } from './own-picture.ts';
+
+/** A member of a sample: where it lies, and its whole name. */
+interface Member extends TarMember {
+  name: string;
+}
+
+/**
+ * The pictures of a webdataset tar: the members of a sample share a name up to the first dot of its last part, in any order and any
+ * place of the tar. Samples come in the order in which the tar names them. `file` stays open while they are read.
+ */
+export async function picturesOfTar(path: string, item: string, captionCol?: string): Promise<{ pictures: OwnPicture[]; file: FileHandle }> {
+  const samples = new Map<string, Map<string, Member>>();
+  try {
+    for (const [name, member] of await indexTar(path)) {
+      const [, key, suffix] = /^((?:.*\/|)[^.]+)[.]([^/]*)$/s.exec(name) ?? [];
+      // What macOS adds to a tar, and hidden files.
+      if (key === undefined || suffix === undefined || /(?:^|\/)(?:\._|__)/.test(name)) continue;
+      const members = samples.get(key) ?? new Map<string, Member>();
+      if (!members.has(suffix.toLowerCase())) members.set(suffix.toLowerCase(), { ...member, name });
+      samples.set(key, members);
+    }
+  } catch (error) {
+    throw new ShardError(`${item} is not a whole tar file: ${messageOf(error)}. Get it again.`, { cause: error });
+  }
+  const file = await open(path);
+  const pictures: OwnPicture[] = [];
+  try {
+    for (const members of samples.values()) {
+      const picture = [...members].find(([suffix]) => PICTURE_FILE.test(`.${suffix}`))?.[1];
+      if (!picture) continue;
+      const json = members.get('json');
+      const known = json && knownOfJson(await readMember(file, json));
+      const txt = members.get('txt') ?? members.get('caption') ?? members.get('text');
+      pictures.push({
+        url: urlOf(known) ?? `${basename(item)}/${picture.name}`,
+        caption: captionOf({ known: known ?? {}, txt: txt && (await readMember(file, txt)).toString('utf8') }, captionCol),
+        known: known ?? {},
+        ...(json && !known && { broken: json.name }),
+        read: () => readMember(file, picture),
+      });
+    }
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+  return { pictures, file };
+}
+
+function urlOf(known: Readonly<Record<string, unknown>> | undefined): string | undefined {
+  const url = known?.['url'] ?? known?.['URL'];
+  return typeof url === 'string' && url !== '' ? url : undefined;
+}
+
+async function readMember(file: FileHandle, { offset, size }: TarMember): Promise<Buffer> {
+  const bytes = Buffer.alloc(size);
+  for (let filled = 0; filled < size;) {
+    const { bytesRead } = await file.read(bytes, filled, size - filled, offset + filled);
+    if (bytesRead === 0) throw new ShardError('the tar ended within a member: it was cut while it was read. Start the same command again.');
+    filled += bytesRead;
+  }
+  return bytes;
+}
