@@ -50,6 +50,12 @@ describe('extendedJson', () => {
     }
   });
 
+  test('U+007F has the spelling of `sampleJson`, however the document spelt it', () => {
+    const written = textOf(sampleJson({ caption: '~\u007f' }));
+    for (const document of [written, written.replace('\\u007f', '\u007f')])
+      expect(textOf(extendedJson(bytesOf(document), { NSFW: null }))).toBe('{\n    "caption": "~\\u007f",\n    "NSFW": null\n}');
+  });
+
   test('a key that is there already gets the new value in its place', () => {
     expect(textOf(extendedJson(bytesOf('{\n  "similarity": 0.1,\n  "hash": 9007199254740993\n}'), { similarity: 1 }, floats))).toBe(
       '{\n  "similarity": 1.0,\n  "hash": 9007199254740993\n}',
