@@ -88,10 +88,12 @@ const crawlFilesOf = (crawl: string): string => join(crawl, 'wat', '*.warc.wat.g
 async function makeCrawl(location: string, { seed, candidates, quiet }: { seed: number; candidates: number; quiet: boolean }, io: CommandIo): Promise<string> {
   // The files that the origin serves are local, wherever the run lies.
   const crawl = isUrl(location) ? join(tmpdir(), `pairmill-demo-${createHash('sha256').update(location).digest('hex').slice(0, 16)}`) : join(location, 'crawl');
-  const { inputs } = await readRunRecord(await openStorage(location, io.environment), packageVersion());
+  const { inputs, options } = await readRunRecord(await openStorage(location, io.environment), packageVersion());
   const known = inputs['extract'];
-  if (known !== undefined && !crawlFilesOf(crawl).endsWith(known))
-    throw new UsageError(`${location} is the run of another crawl (${known}). Give the demo another folder with --run-dir.`);
+  if (known === undefined ? Object.keys(options).length > 0 : !crawlFilesOf(crawl).endsWith(known))
+    throw new UsageError(
+      `${location} is the run of ${known === undefined ? 'other data' : `another crawl (${known})`}. Give the demo another folder with --run-dir.`,
+    );
   const progress = createProgress(io, quiet);
   let made = 0;
   const manifest = await generateEmojiWeb({
