@@ -7,7 +7,7 @@ import { languageDetectors, type LanguageDetectorName } from '../src/language/lo
 import { harder, harderTexts } from './language/harder-texts.ts';
 import { labelledTexts } from './language/labelled-texts.ts';
 import { bucketOf, half, type LabelledText } from './language/length-bucket.ts';
-import { bestThreshold, type Outcomes, outcomesAt, type Said, sameLanguage } from './language/outcome-table.ts';
+import { bestThreshold, type Outcomes, outcomesAt, type Detection, sameLanguage } from './language/outcome-table.ts';
 import { laionCaptions, warcTexts } from './language/real-texts.ts';
 import { lengthNames, outcomeOf } from './language/text-weights.ts';
 import type { BenchResult } from './main.ts';
@@ -24,13 +24,16 @@ export async function run([folder = languageTexts]: string[]): Promise<BenchResu
     return { title: `language: skipped, there are no labelled texts; bench/language/data.sh ${folder} gets them`, rows: [], ratios: {} };
   }
   const all = await labelledTexts(folder);
-  const said = of(all);
-  const chosen = Object.fromEntries(names.map((name) => [name, bestThreshold(half(all, 0), half(said[name].said, 0))])) as Record<LanguageDetectorName, number>;
+  const found = of(all);
+  const chosen = Object.fromEntries(names.map((name) => [name, bestThreshold(half(all, 0), half(found[name].detections, 0))])) as Record<
+    LanguageDetectorName,
+    number
+  >;
   const reported = half(all, 1);
   const table: Rows = [];
   const ownRows: Rows = [];
   for (const name of names) {
-    const each = half(said[name].said, 1);
+    const each = half(found[name].detections, 1);
     const steps = [...new Set([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, chosen[name]])].sort((a, b) => a - b);
     for (const step of steps)
       table.push({ detector: name, threshold: step, chosen: step === chosen[name] ? '*' : '', ...row(outcomesAt(step, reported, each)) });
@@ -38,7 +41,7 @@ export async function run([folder = languageTexts]: string[]): Promise<BenchResu
   }
   const more = [
     { title: 'By length, at the default thresholds', rows: ownRows },
-    { title: 'By kind of text: right outcome and code, at the default thresholds', rows: byKind(reported, (name) => half(said[name].said, 1)) },
+    { title: 'By kind of text: right outcome and code, at the default thresholds', rows: byKind(reported, (name) => half(found[name].detections, 1)) },
     { title: 'Harder texts: right outcome and code, at the default thresholds; raw: the bare detector without preparation', rows: onHarder(all) },
     ...(await onReal()),
   ];
@@ -50,24 +53,26 @@ export async function run([folder = languageTexts]: string[]): Promise<BenchResu
       (differs.length > 0 ? ` (the defaults differ: ${differs.join(', ')})` : ' (these are the defaults)'),
     rows: table,
     more,
-    ratios: Object.fromEntries(names.map((name) => [`${name}_right`, outcomesAt(languageDetectors[name].threshold, reported, half(said[name].said, 1)).right])),
+    ratios: Object.fromEntries(
+      names.map((name) => [`${name}_right`, outcomesAt(languageDetectors[name].threshold, reported, half(found[name].detections, 1)).right]),
+    ),
   };
 }
 
-function byLength(name: LanguageDetectorName, threshold: number, texts: LabelledText[], said: Said[]): Rows {
+function byLength(name: LanguageDetectorName, threshold: number, texts: LabelledText[], detections: Detection[]): Rows {
   return ['all', ...lengthNames].map((length) => {
     const within = texts.map(({ text }) => length === 'all' || bucketOf(text) === length);
-    const [some, each] = [texts.filter((_, i) => within[i]), said.filter((_, i) => within[i])];
+    const [some, each] = [texts.filter((_, i) => within[i]), detections.filter((_, i) => within[i])];
     return { detector: name, threshold, length, ...row(outcomesAt(threshold, some, each)) };
   });
 }
 
-function byKind(texts: LabelledText[], said: (name: LanguageDetectorName) => Said[]): Rows {
+function byKind(texts: LabelledText[], detections: (name: LanguageDetectorName) => Detection[]): Rows {
   const kinds = texts.map(({ source, language }) => `${source}${language === '' ? '' : language === 'en' ? ', en' : ', other'}`);
   return [...new Set(kinds)].sort().map((kind) => {
     const places = kinds.flatMap((each, i) => (each === kind ? [i] : []));
     const right = (name: LanguageDetectorName): number => {
-      const each = said(name);
+      const each = detections(name);
       const { threshold } = languageDetectors[name];
       const count = places.filter((i) => sameLanguage(each[i]!.confidence >= threshold ? each[i]!.code : '', texts[i]!.language)).length;
       return percent(count / places.length);
@@ -83,13 +88,13 @@ function onHarder(all: LabelledText[]): Rows {
     // Its place in the mix is that of the text it was made of.
     const places = harder('as it is', half(all, 1), 3);
     const [shown, raw] = [of(texts), of(texts, 'raw')];
-    const right = (each: Said[], name: LanguageDetectorName): number => percent(outcomesAt(languageDetectors[name].threshold, places, each).right);
+    const right = (each: Detection[], name: LanguageDetectorName): number => percent(outcomesAt(languageDetectors[name].threshold, places, each).right);
     rows.push({
       texts: way,
       ...Object.fromEntries(
         names.flatMap((name) => [
-          [name, right(shown[name].said, name)],
-          [`${name} raw`, right(raw[name].said, name)],
+          [name, right(shown[name].detections, name)],
+          [`${name} raw`, right(raw[name].detections, name)],
         ]),
       ),
     });
@@ -105,14 +110,14 @@ async function onReal(): Promise<{ title: string; rows: Rows }[]> {
   ];
   return sources.flatMap(([title, texts]) => {
     if (texts.length === 0) return [{ title: `${title}: not here`, rows: [] }];
-    const said = of(texts.map((text) => ({ text, language: '', source: 'caption' })));
+    const found = of(texts.map((text) => ({ text, language: '', source: 'caption' })));
     const kept = (name: LanguageDetectorName, i: number): string => {
-      const { code, confidence } = said[name].said[i]!;
+      const { code, confidence } = found[name].detections[i]!;
       return confidence >= languageDetectors[name].threshold ? code : '';
     };
     // Where all three name the same language, whatever their confidence, it is taken for the right one.
     const agreed = texts.map((_, i) =>
-      names.every((name) => said[name].said[i]!.code === said[names[0]!].said[i]!.code) ? said[names[0]!].said[i]!.code : undefined,
+      names.every((name) => found[name].detections[i]!.code === found[names[0]!].detections[i]!.code) ? found[names[0]!].detections[i]!.code : undefined,
     );
     const english = agreed.flatMap((code, i) => (code === 'en' ? [i] : []));
     const share = (count: number, whole = texts.length): number => percent(count / whole);
@@ -126,8 +131,8 @@ async function onReal(): Promise<{ title: string; rows: Rows }[]> {
         'none %': share(outcomes.filter((each) => each === 'none').length),
         'en of agreed English %': share(english.filter((i) => kept(name, i) === 'en').length, english.length),
         ...Object.fromEntries(names.map((other) => [`as ${other} %`, share(texts.filter((_, i) => kept(name, i) === kept(other, i)).length)])),
-        'texts/CPU s': Math.round(texts.length / said[name].cpu),
-        MB: Math.round(said[name].mb),
+        'texts/CPU s': Math.round(texts.length / found[name].cpu),
+        MB: Math.round(found[name].mb),
       };
     });
     const all = share(texts.filter((_, i) => names.every((name) => kept(name, i) === kept(names[0]!, i))).length);
@@ -153,7 +158,10 @@ function percent(share: number): number {
 }
 
 /** What each detector says of texts, without a threshold, each in a process of its own. */
-function of(texts: readonly LabelledText[], mode: 'shown' | 'raw' = 'shown'): Record<LanguageDetectorName, { said: Said[]; cpu: number; mb: number }> {
+function of(
+  texts: readonly LabelledText[],
+  mode: 'shown' | 'raw' = 'shown',
+): Record<LanguageDetectorName, { detections: Detection[]; cpu: number; mb: number }> {
   const folder = mkdtempSync(join(tmpdir(), 'pairmill-bench-language-'));
   try {
     const file = join(folder, 'texts.json');

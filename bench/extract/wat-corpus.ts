@@ -1,6 +1,7 @@
 import { existsSync, renameSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
+import { randomSource } from '../../test/random-source.ts';
 
 /**
  * A WAT file with the statistics of Common Crawl's, for the bench: full-size ones can't be had here. Per page as in
@@ -25,18 +26,7 @@ const words = [
   'zdjęcie dom ogród lato kuchnia stół dzieci góry morze nowy czarny biały książka',
 ].map((line) => line.split(' '));
 
-function source(seed: number): { next(): number; below(n: number): number } {
-  let state = seed;
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-  return { next, below: (n) => Math.floor(next() * n) };
-}
-
-function pageJson(random: ReturnType<typeof source>, page: number): { url: string; json: string } {
+function pageJson(random: ReturnType<typeof randomSource>, page: number): { url: string; json: string } {
   const list = words[random.next() < 0.45 ? 0 : random.below(words.length)]!;
   const word = (): string => list[Math.floor(list.length * random.next() ** 2)]!;
   const text = (n: number): string => Array.from({ length: 1 + random.below(n) }, word).join(' ');
@@ -124,7 +114,7 @@ function record(url: string, json: string): Buffer {
 /** Writes the file once; returns its size when uncompressed. Deterministic. */
 export async function writeWat(path: string, megabytes: number): Promise<void> {
   if (existsSync(path)) return;
-  const random = source(2022);
+  const random = randomSource(2022);
   const file = await open(`${path}.tmp`, 'w');
   for (let page = 0; page < megabytes * PAGES_PER_MB; page++) {
     const { url, json } = pageJson(random, page);

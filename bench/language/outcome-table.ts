@@ -1,8 +1,8 @@
 import type { LabelledText } from './length-bucket.ts';
 import { outcomeOf, type Outcome, weightsOf } from './text-weights.ts';
 
-/** What a detector said of a text; the code is '' where it said nothing. */
-export interface Said {
+/** What a detector found in a text; the code is '' where it found nothing. */
+export interface Detection {
   code: string;
   confidence: number;
 }
@@ -24,17 +24,17 @@ export interface Outcomes {
 /** Two names of a language that is written alike: Norwegian as a whole for Bokmål and Nynorsk, Serbo-Croatian for its parts. */
 const WIDER: Readonly<Record<string, readonly string[]>> = { no: ['nn'], nn: ['no'], hbs: ['sr', 'hr', 'bs'], fil: ['tl'] };
 
-export function sameLanguage(said: string, language: string): boolean {
-  return said === language || (WIDER[said]?.includes(language) ?? false);
+export function sameLanguage(detected: string, language: string): boolean {
+  return detected === language || (WIDER[detected]?.includes(language) ?? false);
 }
 
 /** The outcomes at a threshold, weighed (text-weights.ts). */
-export function outcomesAt(threshold: number, texts: readonly LabelledText[], said: readonly Said[]): Outcomes {
+export function outcomesAt(threshold: number, texts: readonly LabelledText[], detections: readonly Detection[]): Outcomes {
   const weights = weightsOf(texts);
   const put: Record<Outcome, Record<Outcome, number>> = { en: zero(), other: zero(), none: zero() };
   let code = 0;
   for (const [i, { language }] of texts.entries()) {
-    const kept = said[i]!.confidence >= threshold ? said[i]!.code : '';
+    const kept = detections[i]!.confidence >= threshold ? detections[i]!.code : '';
     const [belongs, found] = [outcomeOf(language), outcomeOf(kept)];
     put[found][belongs] += weights[i]!;
     if (belongs === 'other' && found === 'other' && sameLanguage(kept, language)) code += weights[i]!;
@@ -64,8 +64,8 @@ const EQUAL = 0.002;
  * Of 0.05, 0.10, … 0.95 the threshold at which most texts come out right; of those that are equal to it the highest, as a wrong
  * language does more harm than none.
  */
-export function bestThreshold(texts: readonly LabelledText[], said: readonly Said[]): number {
-  const steps = Array.from({ length: 19 }, (_, i) => (i + 1) / 20).map((threshold) => ({ threshold, right: outcomesAt(threshold, texts, said).right }));
+export function bestThreshold(texts: readonly LabelledText[], detections: readonly Detection[]): number {
+  const steps = Array.from({ length: 19 }, (_, i) => (i + 1) / 20).map((threshold) => ({ threshold, right: outcomesAt(threshold, texts, detections).right }));
   const best = Math.max(...steps.map(({ right }) => right));
   return steps.findLast(({ right }) => right > best - EQUAL)!.threshold;
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import sharp, { type Region } from 'sharp';
+import { randomSource } from '../../test/random-source.ts';
 import type { Picture } from './icon-pictures.ts';
 
 sharp.concurrency(1);
@@ -97,13 +98,7 @@ function modelInput(encoded: Buffer): Promise<Buffer> {
 
 /** Numbers from 0 to 1, always the same for a text. */
 function seededRandom(seed: string): () => number {
-  let state = createHash('sha256').update(seed).digest().readUInt32LE(0);
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
+  return randomSource(createHash('sha256').update(seed).digest().readUInt32LE(0)).next;
 }
 
 const BACKGROUNDS = ['plain', 'gradient', 'gradient', 'noise', 'noise', 'stripes', 'checks'] as const;

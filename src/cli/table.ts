@@ -15,9 +15,9 @@ export function renderTable(header: readonly string[], rows: readonly (readonly 
 /** The table that ends a run: in, out, dropped by reason, seconds, items/s per stage. */
 export function renderSummary(stages: readonly StageSummary[]): string {
   const rows: string[][] = [];
-  for (const { name, in: came, out, dropped, seconds } of stages) {
+  for (const { name, in: received, out, dropped, seconds } of stages) {
     const reasons = Object.entries(dropped).map(([reason, n]) => `${n.toLocaleString('en')} ${reason}`);
-    rows.push([name, came.toLocaleString('en'), out.toLocaleString('en'), seconds.toFixed(1), formatRate(came / seconds), reasons.shift() ?? '']);
+    rows.push([name, received.toLocaleString('en'), out.toLocaleString('en'), seconds.toFixed(1), formatRate(received / seconds), reasons.shift() ?? '']);
     for (const reason of reasons) rows.push(['', '', '', '', '', reason]);
   }
   return renderTable(['stage', 'in', 'out', 'seconds', 'items/s', 'dropped'], rows, [0, 5]);

@@ -4,30 +4,31 @@ import { join } from 'node:path';
 import { programEnvironment } from './postgres-package.ts';
 import { asAccount, type ServerAccount } from './server-account.ts';
 import { serverError, startStopped } from './server-error.ts';
-import { ownedFolder } from './server-place.ts';
+import { ownedFolder } from './server-root.ts';
 import type { ServerPrograms } from './server-programs.ts';
 
 export interface DataFolderSettings {
-  readonly place: string;
+  readonly serverRoot: string;
   readonly programs: ServerPrograms;
   readonly account: ServerAccount;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Makes `place/data` with initdb (2 s) unless it is there; returns true where it did. A folder of another account's or of
+ * Makes `serverRoot/data` with initdb (2 s) unless it is there; returns true where it did. A folder of another account's or of
  * another major version is none that the server can use, so it is made anew. It is made under another name and renamed:
  * an end in the middle leaves nothing that looks like a database. Throws RunError with the reason.
  */
 export async function makeDataFolder(settings: DataFolderSettings): Promise<boolean> {
-  const { place, account, signal } = settings;
-  const data = join(place, 'data');
+  const { serverRoot, account, signal } = settings;
+  const data = join(serverRoot, 'data');
   if (await isUsable(data, settings)) return false;
   await rm(data, { recursive: true, force: true });
   // An initdb whose run was killed may still be writing into its folder for a moment, so each has its own.
-  for (const name of await readdir(place)) if (/^initdb(-\w{6})?$/.test(name)) await rm(join(place, name), { recursive: true, force: true, maxRetries: 5 });
-  // The account may own nothing in `place` but what it is given, so a folder of its own holds the unfinished one.
-  const work = await mkdtemp(join(place, 'initdb-'));
+  for (const name of await readdir(serverRoot))
+    if (/^initdb(-\w{6})?$/.test(name)) await rm(join(serverRoot, name), { recursive: true, force: true, maxRetries: 5 });
+  // The account may own nothing in `serverRoot` but what it is given, so a folder of its own holds the unfinished one.
+  const work = await mkdtemp(join(serverRoot, 'initdb-'));
   try {
     await ownedFolder(work, account);
     await initdb(join(work, 'data'), settings);
@@ -47,7 +48,7 @@ async function isUsable(data: string, { programs, account }: DataFolderSettings)
   return uid === (account.how === 'nobody' ? account.uid : process.getuid?.());
 }
 
-async function initdb(data: string, { place, programs, account, signal }: DataFolderSettings): Promise<void> {
+async function initdb(data: string, { serverRoot, programs, account, signal }: DataFolderSettings): Promise<void> {
   if (signal?.aborted) throw startStopped(signal);
   // Text sorts by its bytes, on every machine alike. `trust`: only who can enter the socket's folder gets to ask.
   const flags = ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-locale', '--no-instructions'];
@@ -67,7 +68,7 @@ async function initdb(data: string, { place, programs, account, signal }: DataFo
     if (signal?.aborted) throw startStopped(signal);
     if (code !== 0) throw new Error(`initdb ended with ${ended ?? `code ${code}`}: ${firstError(said)}`);
   } catch (cause) {
-    throw serverError(place, cause, said);
+    throw serverError(serverRoot, cause, said);
   } finally {
     signal?.removeEventListener('abort', kill);
   }

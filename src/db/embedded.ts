@@ -7,7 +7,7 @@ import { makeDataFolder } from './data-folder.ts';
 import { type PostgresPrograms, programEnvironment } from './postgres-package.ts';
 import { asAccount, chooseAccount, type ServerAccount } from './server-account.ts';
 import { serverError, startStopped } from './server-error.ts';
-import { serverPlace, socketFolder } from './server-place.ts';
+import { chooseServerRoot, socketFolder } from './server-root.ts';
 import { clusterName, stopOrphan, untilGone } from './server-processes.ts';
 import { serverPrograms } from './server-programs.ts';
 import { openServerHome, writeServerRecord } from './server-record.ts';
@@ -61,17 +61,17 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
 async function start({ folder, allowNamespace = true, signal }: EmbeddedOptions): Promise<EmbeddedServer> {
   const home = await openServerHome(folder);
   const account = await chooseAccount(allowNamespace);
-  const { place, socketFolder: before } = await serverPlace(home, account);
-  const data = join(place, 'data');
+  const { serverRoot, socketFolder: before } = await chooseServerRoot(home, account);
+  const data = join(serverRoot, 'data');
   await stopOrphan(data, signal);
   if (before) await rm(before, { recursive: true, force: true });
-  const programs = await serverPrograms(place, account);
-  const fresh = await makeDataFolder({ place, programs, account, signal });
+  const programs = await serverPrograms(serverRoot, account);
+  const fresh = await makeDataFolder({ serverRoot, programs, account, signal });
   const socket = await socketFolder(account);
   const log = join(home.path, 'server.log');
   let server: ChildProcess | undefined;
   try {
-    await writeServerRecord(home, { place, socketFolder: socket });
+    await writeServerRecord(home, { serverRoot, socketFolder: socket });
     server = await spawnServer({ data, socket, log, programs, account });
     await untilReady(server, data, log, signal);
   } catch (error) {

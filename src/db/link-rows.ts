@@ -74,15 +74,15 @@ export class LinkRows {
       return;
     }
     let room = 2 + layout.length * (MAX_SCALAR_BYTES + 1);
-    for (const place of layout) {
-      const value = place?.type === 'string' ? (further[place.column]![row] as Uint8Array | null | undefined) : undefined;
+    for (const source of layout) {
+      const value = source?.type === 'string' ? (further[source.column]![row] as Uint8Array | null | undefined) : undefined;
       if (value != null && value.length <= MAX_FURTHER_BYTES) room += textRoom(value);
     }
     this.#buffer.value(room, (bytes, at) => {
       let end = at;
-      for (const [position, place] of layout.entries()) {
+      for (const [position, source] of layout.entries()) {
         bytes[end++] = position === 0 ? OPEN : COMMA;
-        end = this.#value(bytes, end, place && further[place.column]![row], place?.type, position);
+        end = this.#value(bytes, end, source && further[source.column]![row], source?.type, position);
       }
       bytes[end++] = CLOSE;
       return end;

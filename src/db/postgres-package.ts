@@ -29,9 +29,9 @@ export function installedPostgres(): string {
   }
 }
 
-/** A copy of `root` in `place`, for a server whose account can't reach node_modules. Made once: renamed into place. */
-export async function copyPostgres(root: string, place: string): Promise<string> {
-  const target = join(place, 'runtime');
+/** A copy of `root` in `serverRoot`, for a server whose account can't reach node_modules. Made once: renamed into place. */
+export async function copyPostgres(root: string, serverRoot: string): Promise<string> {
+  const target = join(serverRoot, 'runtime');
   // The version is in the package, not in the binaries' names: after an update the copy must be made again.
   const version = await readFile(join(dirname(root), 'package.json'), 'utf8');
   const mark = join(target, 'package.json');

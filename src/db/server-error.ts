@@ -21,18 +21,18 @@ const CAUSES: readonly { said: RegExp; reason: string; next: string }[] = [
 ];
 
 /**
- * Why the run's own server can't be started in `place`, in plain words where the error or what a program `said` shows a
+ * Why the run's own server can't be started in `serverRoot`, in plain words where the error or what a program `said` shows a
  * known cause. Errors of ours come back as they are.
  */
-export function serverError(place: string, error: unknown, said = ''): PairmillError {
+export function serverError(serverRoot: string, error: unknown, said = ''): PairmillError {
   if (error instanceof PairmillError) return error;
   const text = `${systemCode(error) ?? ''} ${messageOf(error)} ${said}`;
   const known = CAUSES.find((cause) => cause.said.test(text));
-  const where = (error as { path?: string }).path ?? place;
+  const where = (error as { path?: string }).path ?? serverRoot;
   const options = { cause: error };
   if (known) return new RunError(`PostgreSQL can't be started in ${where}: ${known.reason}. ${known.next}, then start the same command again.`, options);
   return new RunError(
-    `PostgreSQL can't be started in ${where}: ${messageOf(error)}. Start the same command again; if it fails again, remove ${place}: the run makes its database anew.`,
+    `PostgreSQL can't be started in ${where}: ${messageOf(error)}. Start the same command again; if it fails again, remove ${serverRoot}: the run makes its database anew.`,
     options,
   );
 }

@@ -9,13 +9,13 @@ export interface ServerPrograms extends PostgresPrograms {
   readonly major: string;
 }
 
-/** The programs that the account can run: the package's own, else a copy in `place`. Throws RunError where neither starts. */
-export async function serverPrograms(place: string, account: ServerAccount): Promise<ServerPrograms> {
+/** The programs that the account can run: the package's own, else a copy in `serverRoot`. Throws RunError where neither starts. */
+export async function serverPrograms(serverRoot: string, account: ServerAccount): Promise<ServerPrograms> {
   const installed = installedPostgres();
-  const linked = await linkLibraries(installed, join(place, 'lib'));
+  const linked = await linkLibraries(installed, join(serverRoot, 'lib'));
   const tried = await tryPrograms(linked, account);
   if ('major' in tried) return { ...linked, ...tried };
-  const copy = await linkLibraries(await copyPostgres(installed, place), join(place, 'lib'));
+  const copy = await linkLibraries(await copyPostgres(installed, serverRoot), join(serverRoot, 'lib'));
   const triedCopy = await tryPrograms(copy, account);
   if ('major' in triedCopy) return { ...copy, ...triedCopy };
   throw new RunError(`PostgreSQL from ${installed} does not start: ${triedCopy.reason}. Give a server with --db postgres://…, or install a system with glibc.`);

@@ -15,7 +15,7 @@ const HomeIdentity = z.object({
 /** `postgres/server.json` of a run folder: where the things of its server are. */
 const ServerRecord = z.object({
   /** Holds data/ and, where one was needed, the copy of the programs; the run folder's postgres/ or one under /var/tmp. */
-  place: z.string(),
+  serverRoot: z.string(),
   madeFor: HomeIdentity,
   /** Folder of the socket of the last start; removed at stop or at the next start. Checked, as its content is removed. */
   socketFolder: z

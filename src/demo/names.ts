@@ -55,7 +55,7 @@ const family = [
   'Kim',
   'Costa',
 ];
-const places = [
+const towns = [
   'Porto',
   'Kraków',
   'Bergen',
@@ -84,8 +84,8 @@ const places = [
 
 export function pickName(random: Random): string {
   const person = `${random.pick(given)} ${random.pick(family)}`;
-  const place = random.pick(places);
+  const town = random.pick(towns);
   const year = random.integer(1994, 2024);
-  const forms = [`${person}, ${place}`, `${person} & ${random.pick(given)}, ${place}`, `${place} ${year}`, `${person} (${place}, ${year})`];
+  const forms = [`${person}, ${town}`, `${person} & ${random.pick(given)}, ${town}`, `${town} ${year}`, `${person} (${town}, ${year})`];
   return random.pick(forms);
 }

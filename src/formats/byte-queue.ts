@@ -9,7 +9,7 @@ export class ByteQueue {
   #room: Buffer = Buffer.alloc(FIRST_ROOM);
   #start = 0;
   #end = 0;
-  /** Place of `bytes[0]` in the stream. */
+  /** Offset of `bytes[0]` in the stream. */
   offset = 0;
   /** True once the source has ended; `bytes` is then all that is left. */
   ended = false;

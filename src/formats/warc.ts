@@ -108,8 +108,8 @@ function inflateAhead(queue: ByteQueue, inflater: MemberInflater, { maxRecordByt
   const splitter = new RecordSplitter(maxRecordBytes, damage);
   const records: WarcRecord[] = [];
   for (let i = 0, from = 0; i < count; from = ends[i++]!) {
-    const place = offset + starts[i]!;
-    splitter.split({ bytes: content, from, end: ends[i]!, last: true }, records, () => place);
+    const memberOffset = offset + starts[i]!;
+    splitter.split({ bytes: content, from, end: ends[i]!, last: true }, records, () => memberOffset);
   }
   queue.skip(starts[count]!);
   return { bytes: content, records };
@@ -176,7 +176,7 @@ async function seekMember(queue: ByteQueue, from: number): Promise<void> {
  * skips records that are too large, so memory stays bounded.
  */
 async function* streamMember(queue: ByteQueue, { maxRecordBytes, damage }: WarcReadOptions): AsyncGenerator<RecordBatch> {
-  const place = queue.offset;
+  const memberOffset = queue.offset;
   const start = headerLength(queue.bytes, 0)!;
   queue.skip(start);
   const inflate = createInflateRaw({ chunkSize: BATCH_BYTES });
@@ -188,7 +188,7 @@ async function* streamMember(queue: ByteQueue, { maxRecordBytes, damage }: WarcR
       await content.fill(wanted);
       const { bytes, ended } = content;
       const records: WarcRecord[] = [];
-      const used = splitter.split({ bytes, from: 0, end: bytes.length, last: ended }, records, () => place);
+      const used = splitter.split({ bytes, from: 0, end: bytes.length, last: ended }, records, () => memberOffset);
       if (records.length > 0) yield { bytes, records };
       content.skip(used);
       if (ended && content.length === 0) break;

@@ -130,7 +130,7 @@ function mayRefuse(text: string): boolean {
   return /"(?:robots|pairmill)"/i.test(text) && /no(?:ai|imageai|index|imageindex|ne)/i.test(text);
 }
 
-/** Place of the quoted `"IMG@/src"` (of its first letter) from `from` on; the end of the buffer where there is none. */
+/** Offset of the quoted `"IMG@/src"` (of its first letter) from `from` on; the end of the buffer where there is none. */
 function searchImage(bytes: Buffer, from: number): number {
   for (let at = search(bytes, IMAGE, from); at < bytes.length; at = search(bytes, IMAGE, at + 1)) {
     if (bytes[at - 1] === 0x4d && bytes[at - 2] === 0x49 && bytes[at - 3] === QUOTE) return at - 2;
@@ -138,7 +138,7 @@ function searchImage(bytes: Buffer, from: number): number {
   return bytes.length;
 }
 
-/** Place of a key after its quote, or -1. */
+/** Offset of a key after its quote, or -1. */
 function indexOfKey(bytes: Buffer, key: Buffer, from: number): number {
   for (let at = bytes.indexOf(key, from); at >= 0; at = bytes.indexOf(key, at + 1)) if (bytes[at - 1] === QUOTE) return at;
   return -1;

@@ -23,10 +23,10 @@ async function query(server: EmbeddedServer, text: string): Promise<unknown[]> {
   }
 }
 
-async function placeOf(folder: string): Promise<string> {
-  const { place } = JSON.parse(await readFile(join(folder, 'postgres', 'server.json'), 'utf8')) as { place: string };
-  if (place.startsWith('/var/tmp/pairmill-')) onTestFinished(() => rm(place, { recursive: true, force: true }));
-  return place;
+async function serverRootOf(folder: string): Promise<string> {
+  const { serverRoot } = JSON.parse(await readFile(join(folder, 'postgres', 'server.json'), 'utf8')) as { serverRoot: string };
+  if (serverRoot.startsWith('/var/tmp/pairmill-')) onTestFinished(() => rm(serverRoot, { recursive: true, force: true }));
+  return serverRoot;
 }
 
 test('a copy that is started while the original runs gets a database of its own and leaves the original alone', async () => {
@@ -48,13 +48,13 @@ test('a copy that is started while the original runs gets a database of its own 
 test.runIf(root)('a copy does not take up the place under /var/tmp that its original works in', async () => {
   const base = await temporaryFolder();
   const original = await start(join(base, 'run'), false);
-  const place = await placeOf(join(base, 'run'));
-  expect(place).toMatch(/^\/var\/tmp\/pairmill-/);
+  const serverRoot = await serverRootOf(join(base, 'run'));
+  expect(serverRoot).toMatch(/^\/var\/tmp\/pairmill-/);
   await query(original, 'CREATE TABLE kept AS SELECT 5 AS n');
   await cp(join(base, 'run'), join(base, 'copy'), { recursive: true });
   const copy = await start(join(base, 'copy'), false);
   expect(copy.fresh).toBe(true);
-  expect(await placeOf(join(base, 'copy'))).not.toBe(place);
+  expect(await serverRootOf(join(base, 'copy'))).not.toBe(serverRoot);
   expect(await query(original, 'SELECT n FROM kept')).toEqual([{ n: 5 }]);
 });
 
@@ -79,10 +79,10 @@ test('another folder that took the place of the first has none of its database',
 test.runIf(root)('a place that is gone is made anew', async () => {
   const base = await temporaryFolder();
   await (await start(join(base, 'run'), false)).stop();
-  const place = await placeOf(join(base, 'run'));
-  await rm(place, { recursive: true });
+  const serverRoot = await serverRootOf(join(base, 'run'));
+  await rm(serverRoot, { recursive: true });
   expect((await start(join(base, 'run'), false)).fresh).toBe(true);
-  expect(await placeOf(join(base, 'run'))).not.toBe(place);
+  expect(await serverRootOf(join(base, 'run'))).not.toBe(serverRoot);
 });
 
 test('the record of an earlier version is none', async () => {

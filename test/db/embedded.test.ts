@@ -195,10 +195,10 @@ describe('as root', () => {
     await chmod(home, 0o700);
     const folder = join(home, 'run');
     const server = await startEmbedded({ folder, allowNamespace: false });
-    const { place } = JSON.parse(await readFile(join(folder, 'postgres', 'server.json'), 'utf8')) as { place: string };
-    onTestFinished(() => void execFileSync('rm', ['-rf', place]));
-    expect(place).toMatch(/^\/var\/tmp\/pairmill-/);
-    expect((await stat(join(place, 'data'))).uid).not.toBe(0);
+    const { serverRoot } = JSON.parse(await readFile(join(folder, 'postgres', 'server.json'), 'utf8')) as { serverRoot: string };
+    onTestFinished(() => void execFileSync('rm', ['-rf', serverRoot]));
+    expect(serverRoot).toMatch(/^\/var\/tmp\/pairmill-/);
+    expect((await stat(join(serverRoot, 'data'))).uid).not.toBe(0);
     expect(execFileSync('stat', ['-c', '%U', `/proc/${server.pid}`], { encoding: 'utf8' }).trim()).toBe('nobody');
     const sql = await connect(server.url);
     await sql`CREATE TABLE kept (n integer)`;

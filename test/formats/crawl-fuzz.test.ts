@@ -7,7 +7,7 @@ import { readWarc } from '../../src/formats/warc.ts';
 import { WatScanner } from '../../src/formats/wat-page.ts';
 import { sharedData } from '../local-paths.ts';
 import { image, pieces, record, watJson } from './crawl-bytes.ts';
-import { randomSource } from './random-source.ts';
+import { randomSource } from '../random-source.ts';
 
 /**
  * Structured fuzzing for a bounded time: crawl files are damaged in ways that crawls are, and worse. What was not

@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { MemberInflater } from '../../src/formats/member-inflater.ts';
 import { memberWithAllFields } from './crawl-bytes.ts';
-import { randomSource } from './random-source.ts';
+import { randomSource } from '../random-source.ts';
 
 /** Members one after another, where they start, and where their contents end. */
 function laidOut(contents: readonly Buffer[], members = contents.map((content) => gzipSync(content))): [Buffer, number[], number[]] {

@@ -5,7 +5,7 @@ import { readWarc } from '../../src/formats/warc.ts';
 import { parseWatJson } from '../../src/formats/wat-json.ts';
 import { type WatPage, WatScanner } from '../../src/formats/wat-page.ts';
 import { gzipped, image, pieces, record, watJson } from './crawl-bytes.ts';
-import { randomSource } from './random-source.ts';
+import { randomSource } from '../random-source.ts';
 
 async function scan(contents: readonly (string | Buffer)[]): Promise<WatPage[]> {
   const pages: WatPage[] = [];

@@ -1,4 +1,4 @@
-import { randomSource } from '../formats/random-source.ts';
+import { randomSource } from '../random-source.ts';
 import type { BlockCoverage } from './block-coverage.ts';
 import { mutate, type Random } from './mutate.ts';
 

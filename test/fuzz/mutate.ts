@@ -1,4 +1,4 @@
-import type { randomSource } from '../formats/random-source.ts';
+import type { randomSource } from '../random-source.ts';
 
 export type Random = ReturnType<typeof randomSource>;
 

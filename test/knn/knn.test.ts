@@ -6,27 +6,18 @@ import type { IndexDescription } from '../../src/contracts/index-description.ts'
 import type { IndexRow } from '../../src/knn/index-schema.ts';
 import { type KnnIndex, openIndex } from '../../src/knn/open-index.ts';
 import { IndexWriter } from '../../src/knn/write-index.ts';
+import { randomSource } from '../random-source.ts';
 
 const DIMENSIONS = 64;
 const ROWS = 3000;
 let base: string;
-
-/** A small generator of its own, so that the vectors are the same everywhere (mulberry32). */
-function random(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 function unit(values: number[]): Float32Array {
   const length = Math.hypot(...values);
   return Float32Array.from(values, (value) => value / length);
 }
 
-const next = random(7);
+const { next } = randomSource(7);
 const noise = (): number => next() + next() + next() - 1.5;
 const centres = Array.from({ length: 40 }, () => Array.from({ length: DIMENSIONS }, noise));
 const vectors = Array.from({ length: ROWS }, (_, i) => unit(centres[i % 40]!.map((value) => value + 0.7 * noise())));

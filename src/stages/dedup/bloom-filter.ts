@@ -31,13 +31,13 @@ export class BloomFilter {
     let added = 0;
     let before = 0;
     for (let i = 0; i < hashes; i += 3) {
-      // Three 9-bit places out of each round of a 32-bit mixer over a Weyl sequence.
+      // Three 9-bit positions out of each round of a 32-bit mixer over a Weyl sequence.
       state = (state + step) | 0;
       let mixed = state ^ (state >>> 16) ^ key[3]!;
       mixed = Math.imul(mixed ^ (mixed >>> 15), 0x2c1b3c6d);
       mixed ^= mixed >>> 13;
       const most = Math.min(3, hashes - i);
-      for (let place = 0; place < most; place++, mixed >>>= 9) {
+      for (let position = 0; position < most; position++, mixed >>>= 9) {
         const at = first + ((mixed >>> 5) & 15);
         const bit = 1 << (mixed & 31);
         if (words[at]! & bit) continue;

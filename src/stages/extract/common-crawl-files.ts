@@ -19,28 +19,28 @@ export async function commonCrawlFiles({ crawl, crawlBaseUrl, files, sample, see
     .filter(Boolean);
   const chosen = files === '' ? [...paths.keys()] : inRanges(files, paths.length, list);
   if (sample > chosen.length) throw new UsageError(`--sample ${sample} is more than the ${chosen.length} files there are in ${list}. Give a smaller one.`);
-  return (sample > 0 ? drawn(chosen, sample, seed) : chosen).map((place) => ({ path: base + paths[place]!, digest: paths[place]! }));
+  return (sample > 0 ? drawn(chosen, sample, seed) : chosen).map((index) => ({ path: base + paths[index]!, digest: paths[index]! }));
 }
 
-/** Places in `0-99,200`, ascending, each once. */
+/** Indices in `0-99,200`, ascending, each once. */
 function inRanges(text: string, count: number, list: string): number[] {
-  const places = new Set<number>();
+  const indices = new Set<number>();
   for (const range of text.split(',')) {
     const [, first, last = first] = /^\s*(\d+)(?:-(\d+))?\s*$/.exec(range) ?? [];
     if (first === undefined || Number(last) < Number(first))
       throw new UsageError(`--files ${text}: ${JSON.stringify(range)} is no range. Give ranges such as 0-99,200.`);
     if (Number(last) >= count) throw new UsageError(`--files ${text}: ${list} has ${count} files, from 0 to ${count - 1}.`);
-    for (let place = Number(first); place <= Number(last); place++) places.add(place);
+    for (let index = Number(first); index <= Number(last); index++) indices.add(index);
   }
-  return [...places].sort((a, b) => a - b);
+  return [...indices].sort((a, b) => a - b);
 }
 
-/** `sample` of the places, without replacement: those with the smallest hashes under the seed, in ascending order. */
-function drawn(places: number[], sample: number, seed: number): number[] {
-  const order = places.map((place) => ({ place, hash: createHash('sha256').update(`${seed} ${place}`).digest('hex') }));
+/** `sample` of the indices, without replacement: those with the smallest hashes under the seed, in ascending order. */
+function drawn(indices: number[], sample: number, seed: number): number[] {
+  const order = indices.map((index) => ({ index, hash: createHash('sha256').update(`${seed} ${index}`).digest('hex') }));
   order.sort((a, b) => (a.hash < b.hash ? -1 : 1));
   return order
     .slice(0, sample)
-    .map(({ place }) => place)
+    .map(({ index }) => index)
     .sort((a, b) => a - b);
 }

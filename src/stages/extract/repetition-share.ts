@@ -37,20 +37,20 @@ function coverage(words: readonly string[], n: number): number {
 /** A text of more words takes `repetitionShare`: the time of the other grows with the square of their number. */
 export const FEW_WORDS = 64;
 
-/** For each word the place of the first one like it. Used again for the next text. */
+/** For each word the position of the first one like it. Used again for the next text. */
 const first = new Int32Array(FEW_WORDS);
 
 /**
- * The same for a text of few words, as most captions are, from the hashes of its words and the places where they end, without
+ * The same for a text of few words, as most captions are, from the hashes of its words and the offsets at which they end, without
  * a string for each.
  */
 export function shortRepetitionShare(text: string, count: number, hashes: Int32Array, ends: Int32Array): number {
   let repeated = false;
   for (let i = 0; i < count; i++) {
-    let place = 0;
-    while (place < i && !(hashes[place] === hashes[i] && word(text, ends, place) === word(text, ends, i))) place++;
-    first[i] = place;
-    repeated ||= place < i;
+    let earlier = 0;
+    while (earlier < i && !(hashes[earlier] === hashes[i] && word(text, ends, earlier) === word(text, ends, i))) earlier++;
+    first[i] = earlier;
+    repeated ||= earlier < i;
   }
   if (!repeated) return 0;
   let longest = 1;
@@ -77,6 +77,6 @@ export function shortRepetitionShare(text: string, count: number, hashes: Int32A
   return most / count;
 }
 
-function word(text: string, ends: Int32Array, place: number): string {
-  return text.slice(place === 0 ? 0 : ends[place - 1]! + 1, ends[place]);
+function word(text: string, ends: Int32Array, position: number): string {
+  return text.slice(position === 0 ? 0 : ends[position - 1]! + 1, ends[position]);
 }

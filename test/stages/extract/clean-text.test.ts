@@ -3,7 +3,7 @@ import { captionColumns } from '../../../src/stages/extract/caption-columns.ts';
 import { repetitionShare } from '../../../src/stages/extract/repetition-share.ts';
 import { cutText } from '../../../src/formats/cut-text.ts';
 import { cleanText, codePoints, repairMojibake } from '../../../src/stages/extract/clean-text.ts';
-import { randomSource } from '../../formats/random-source.ts';
+import { randomSource } from '../../random-source.ts';
 
 const misread = (text: string, encoding: 'latin1' | 'windows-1252'): string =>
   encoding === 'latin1' ? Buffer.from(text).toString('latin1') : new TextDecoder('windows-1252').decode(Buffer.from(text));

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,6 +9,7 @@ import type { Candidate } from '../../../src/contracts/records.ts';
 import { sampleHash } from '../../../src/formats/sample-hash.ts';
 import { InlineExecutor } from '../../../src/runtime/inline-executor.ts';
 import { extract } from '../../../src/stages/extract/extract.ts';
+import { requireSharedData } from '../../local-paths.ts';
 import { gzipped, image, record, type WatParts, watJson } from '../../formats/crawl-bytes.ts';
 import { allRows, digests, rejectsOf, runOneStage } from '../run-one-stage.ts';
 
@@ -255,8 +255,8 @@ describe('extract', () => {
   });
 });
 
-const real = '/work/shared/data/warc/whirlwind.warc.wat.gz';
-it.skipIf(!existsSync(real))(`reads Common Crawl's own WAT file${existsSync(real) ? '' : ` (skipped: ${real} is not here)`}`, async () => {
+it("reads Common Crawl's own WAT file", async (context) => {
+  const real = requireSharedData(context, 'warc/whirlwind.warc.wat.gz');
   const { summary, shards } = await runOneStage(extract, base, {}, { input: `${real},${real.slice(0, -3)}` });
   expect(summary).toMatchObject({ in: 0, out: 0 });
   expect(shards.map((shard) => shard['records'])).toEqual([

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { extensionOf, hostOf, UrlResolver } from '../../../src/stages/extract/resolve-url.ts';
-import { randomSource } from '../../formats/random-source.ts';
+import { randomSource } from '../../random-source.ts';
 
 const bases = [
   'http://page.test/dir/index.html',

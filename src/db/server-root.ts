@@ -9,38 +9,38 @@ import { readServerRecord, type ServerHome, type ServerRecord, writeServerRecord
 /** sun_path holds 108 bytes on Linux and 104 on macOS, the file name `.s.PGSQL.5432` and a NUL included. */
 const MAX_SOCKET_FOLDER_BYTES = 104 - '/.s.PGSQL.5432'.length - 1;
 
-/** What a server has in its place, as far as it may have been copied along with the run folder. */
+/** What a server has in its folder, as far as it may have been copied along with the run folder. */
 const OURS = /^(data|initdb(-\w{6})?|lib|runtime(\.partial)?|server\.log)$/;
 
 /**
- * The place for data/ and runtime/: `home` (in the run folder) where the account can reach it, else a private folder under
- * /var/tmp, which the record names and later starts use again. The database is a cache, so a place that is gone, or that
+ * The folder of data/ and runtime/: `home` (in the run folder) where the account can reach it, else a private folder under
+ * /var/tmp, which the record names and later starts use again. The database is a cache, so one that is gone, or that
  * this user can't use, is replaced.
  *
  * In a run folder that was copied or moved the record is another folder's: what it names is left alone, since the other
  * run may be working there, and what was copied along is removed: files that were copied from under a running server are
  * no database. Throws UsageError where `postgres/` holds what this run must not remove.
  */
-export async function serverPlace(home: ServerHome, account: ServerAccount): Promise<ServerRecord> {
+export async function chooseServerRoot(home: ServerHome, account: ServerAccount): Promise<ServerRecord> {
   const record = await readServerRecord(home);
   if (typeof record === 'object') {
-    if (await isUsable(record.place, home, account)) return record;
+    if (await isUsable(record.serverRoot, home, account)) return record;
   } else {
     await clearCopied(home, record);
   }
-  let place = home.path;
-  if (!(await canEnter(account, place))) {
-    place = await mkdtemp((await exists('/var/tmp')) ? '/var/tmp/pairmill-' : join(tmpdir(), 'pairmill-'));
-    await chmod(place, 0o711);
+  let serverRoot = home.path;
+  if (!(await canEnter(account, serverRoot))) {
+    serverRoot = await mkdtemp((await exists('/var/tmp')) ? '/var/tmp/pairmill-' : join(tmpdir(), 'pairmill-'));
+    await chmod(serverRoot, 0o711);
   }
-  return writeServerRecord(home, { place });
+  return writeServerRecord(home, { serverRoot });
 }
 
-async function isUsable(place: string, home: ServerHome, account: ServerAccount): Promise<boolean> {
-  const info = await lstat(place).catch(() => undefined);
-  if (!info?.isDirectory() || !(await canEnter(account, place))) return false;
+async function isUsable(serverRoot: string, home: ServerHome, account: ServerAccount): Promise<boolean> {
+  const info = await lstat(serverRoot).catch(() => undefined);
+  if (!info?.isDirectory() || !(await canEnter(account, serverRoot))) return false;
   // What lies under /var/tmp may by now be a folder of that name of someone else's.
-  return place === home.path || info.uid === process.getuid?.();
+  return serverRoot === home.path || info.uid === process.getuid?.();
 }
 
 async function clearCopied({ path, identity }: ServerHome, record: 'none' | 'strange'): Promise<void> {
