@@ -1,25 +1,81 @@
-import { openRun, type PipelineRun } from '../runtime/run-pipeline.ts';
+import { availableParallelism } from 'node:os';
+import { counted } from '../contracts/counted.ts';
 import { InlineExecutor } from '../runtime/inline-executor.ts';
+import { readDatasetState } from '../runtime/dataset-reader.ts';
+import { openRun, type OpenedRun } from '../runtime/run-pipeline.ts';
+import { openStorage } from '../storage/open-storage.ts';
+import { announcements } from './announcements.ts';
+import { assertWritableFolder } from './check-paths.ts';
+import type { CommandIo } from './command.ts';
+import { estimateStages, type StageEstimate } from './estimate-stage.ts';
+import { pipelineRun, type Session } from './session.ts';
 import { renderTable } from './table.ts';
 
 /**
- * What a run would do, as a table of its stages: shards planned so far, those that are finished, those to be made and why.
- * Does nothing; a stage whose input is not there yet is planned when it is.
+ * Prints what a run would do: shards that are finished, those to be made and why, and how many rows, bytes and hours that is, as far as
+ * finished shards and the input tell. Throws what the run would refuse. Makes nothing; a stage whose input is not there yet is planned
+ * when it is.
  */
-export async function dryRunTable(run: PipelineRun): Promise<string> {
+export async function dryRun(session: Session, io: CommandIo): Promise<0> {
+  await assertWritableFolder(session.location, '--run-dir');
+  const run = pipelineRun(session, io);
   const nothing = (): void => undefined;
-  const { states } = await openRun(run, new InlineExecutor(run.stages), {
-    changed: nothing,
-    finished: nothing,
-    failed: nothing,
-    note: nothing,
-    reached: nothing,
-  });
-  const rows = states.map((state) => {
+  const opened = await openRun(run, new InlineExecutor(run.stages), { changed: nothing, finished: nothing, failed: nothing, note: nothing, reached: nothing });
+  const workers = session.run.workers ?? availableParallelism();
+  const estimates = estimateStages(opened, await givenRows(opened, io), workers);
+  const rows = opened.states.map((state, i) => {
     const { stage, plan, valid, pending, storage } = state;
     const why = [...Map.groupBy(pending, (each) => each.why)].map(([reason, each]) => `${each.length} ${reason}`).join(', ');
-    const reads = run.settings.inputs[stage.name] ?? stage.reads.map(({ dataset }) => run.settings.locations[dataset]).join(', ');
-    return [stage.name, plan.complete ? String(plan.shards.length) : `${plan.shards.length} so far`, String(valid.size), why, reads, storage.location];
+    const reads = opened.settings.inputs[stage.name] ?? stage.reads.flatMap(({ dataset }) => opened.settings.locations[dataset] ?? []).join(', ');
+    const figures = figuresOf(estimates[i]!, stage.unit);
+    return [
+      stage.name,
+      plan.complete ? String(plan.shards.length) : `${plan.shards.length} so far`,
+      String(valid.size),
+      why,
+      ...figures,
+      reads,
+      storage.location,
+    ];
   });
-  return renderTable(['stage', 'shards', 'finished', 'to make', 'reads', 'writes'], rows, [0, 3, 4, 5]);
+  const header = ['stage', 'shards', 'finished', 'to make', 'rows to read', 'to write', 'hours', 'reads', 'writes'];
+  const table = renderTable(header, rows, [0, 3, 7, 8]);
+  io.out(
+    `${[table, `Hours are those of ${counted(workers, 'workers')}, at the pace of the shards that are finished. Nothing was made.`, ...announcements(session)].join('\n')}\n`,
+  );
+  return 0;
+}
+
+/** Rows of the datasets that no stage of the run writes, by their markers. */
+async function givenRows({ states, settings }: OpenedRun, io: CommandIo): Promise<Map<string, number | undefined>> {
+  const rows = new Map<string, number | undefined>();
+  const written = new Set(states.map(({ stage }) => stage.writes));
+  for (const input of states.flatMap(({ stage }) => stage.reads)) {
+    const location = settings.locations[input.dataset];
+    if (location === undefined || written.has(input.dataset) || rows.has(input.dataset)) continue;
+    const { shards } = await readDatasetState(await openStorage(location, io.environment), input);
+    rows.set(
+      input.dataset,
+      shards.reduce<number | undefined>(
+        (sum, { out }) => (sum === undefined || out === undefined ? undefined : sum + out),
+        shards.length === 0 ? undefined : 0,
+      ),
+    );
+  }
+  return rows;
+}
+
+function figuresOf({ rows, bytes, hours }: StageEstimate, unit: string): [string, string, string] {
+  return [
+    rows === undefined ? 'unknown' : counted(rows, unit),
+    bytes === undefined ? 'unknown' : bytesText(bytes),
+    hours === undefined ? 'unknown' : hours === 0 ? '0' : hours < 0.01 ? '< 0.01' : hours.toFixed(2),
+  ];
+}
+
+/** Bytes as people read them: 12.3 MB. */
+export function bytesText(bytes: number): string {
+  const units = ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB'];
+  const power = bytes < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
+  return `${power === 0 ? Math.round(bytes) : (bytes / 1000 ** power).toFixed(1)} ${units[power]}`;
 }

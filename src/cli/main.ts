@@ -1,9 +1,5 @@
-import { PairmillError } from '../contracts/errors.ts';
-import { packageVersion } from '../contracts/package-root.ts';
-import type { Command, CommandIo } from './command.ts';
-import { commands } from './commands.ts';
-import { renderHelp, renderOverview } from './help.ts';
-import { nearest, parseArguments } from './parse-arguments.ts';
+import type { CommandIo } from './command.ts';
+import { describeError, runCommandLine } from './command-line.ts';
 
 /** The entry of `pairmill`: the only module of the command line that reads argv and the environment, prints and exits. */
 
@@ -39,50 +35,19 @@ const debug = process.argv.includes('--debug');
 const argv = process.argv.slice(2).filter((argument) => argument !== '--debug');
 
 try {
-  process.exitCode = await main(argv);
+  process.exitCode = await runCommandLine(argv, io);
 } catch (error) {
   process.exitCode = report(error);
 }
 // Worker threads, sockets and child processes were closed by the command; a handle left open must not keep the shell waiting.
 process.exit();
 
-async function main([name, ...rest]: string[]): Promise<number> {
-  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-    io.out(renderOverview(commands, packageVersion()));
-    return name === undefined ? 2 : 0;
-  }
-  if (name === '--version' || name === '-v') {
-    io.out(`${packageVersion()}\n`);
-    return 0;
-  }
-  const command: Command | undefined = commands.find((candidate) => candidate.name === name);
-  if (!command) {
-    const near = nearest(
-      name,
-      commands.map((each) => each.name),
-    );
-    io.err(`pairmill: unknown command ${JSON.stringify(name)}.${near ? ` Did you mean ${near}?` : ''} See pairmill --help.\n`);
-    return 2;
-  }
-  const args = parseArguments(command, rest);
-  if (args.flags['help'] === true) {
-    io.out(renderHelp(command, io.columns));
-    return 0;
-  }
-  return command.run(args, io);
-}
-
 function report(error: unknown): number {
   if (stoppedBy !== undefined) {
     io.err(`pairmill: stopped by ${stoppedBy}. The same command goes on from here.\n`);
     return signalCodes[stoppedBy];
   }
-  if (error instanceof PairmillError) {
-    io.err(`pairmill: ${error.message}\n`);
-    if (debug) io.err(`${error.stack}\n`);
-    return error.exitCode;
-  }
-  io.err(`pairmill: unexpected error: ${error instanceof Error ? error.message : String(error)}\n`);
-  io.err(debug ? `${error instanceof Error ? error.stack : ''}\n` : 'Run the same command with --debug for the details, and please report them.\n');
-  return 1;
+  const { text, exitCode } = describeError(error, debug);
+  io.err(text);
+  return exitCode;
 }

@@ -1,3 +1,4 @@
+import { counted, nounFor } from '../contracts/counted.ts';
 import type { CommandIo } from './command.ts';
 import { BarBlock, type BarRow, cut, layOut } from './progress-bars.ts';
 
@@ -189,7 +190,7 @@ class StageFigures {
     // The time that a stage waited for its first item is none of its rate's.
     if (before.state !== 'running' && this.#ranAt === -Infinity) this.#samples = [{ at, in: before.in }];
     if (stage.state === 'running') this.#ranAt = at;
-    if (stage.state === 'running' || stage.in > before.in) this.#ranSinceDone = true;
+    if (stage.state === 'running' || (stage.in > before.in && before.state !== 'done')) this.#ranSinceDone = true;
     // What a failed try had counted is taken back.
     if (stage.in < before.in) this.#samples = [{ at, in: stage.in }];
     else if (stage.in > before.in && at - this.#samples.at(-1)!.at >= SAMPLE_INTERVAL) this.#samples.push({ at, in: stage.in });
@@ -207,34 +208,34 @@ class StageFigures {
 
   /** Failed stages count too: they want to be seen. */
   hasWork(at: number): boolean {
-    const { state, in: came, expected, shards } = this.told;
-    return state === 'failed' || this.isRunning(at, SHORT_WAIT) || came > 0 || (expected ?? 0) > 0 || shards.planned > shards.finished;
+    const { state, in: received, expected, shards } = this.told;
+    return state === 'failed' || this.isRunning(at, SHORT_WAIT) || received > 0 || (expected ?? 0) > 0 || shards.planned > shards.finished;
   }
 
   finishedLine(): string {
-    const { name, unit, in: came, out } = this.told;
+    const { name, unit, in: received, out } = this.told;
     const seconds = this.#runningMs / 1000;
-    const rate = seconds > 0 && came > this.#inBefore ? `, ${formatRate((came - this.#inBefore) / seconds)}/s` : '';
-    return `${name}: ${count(came, unit)} in, ${number(out)} out${seconds > 0 ? `, ${formatSeconds(seconds)}${rate}` : ''}`;
+    const rate = seconds > 0 && received > this.#inBefore ? `, ${formatRate((received - this.#inBefore) / seconds)}/s` : '';
+    return `${name}: ${counted(received, unit)} in, ${number(out)} out${seconds > 0 ? `, ${formatSeconds(seconds)}${rate}` : ''}`;
   }
 
   line(at: number): string {
-    const { name, unit, in: came, dropped, expected, final } = this.told;
-    const items = expected === undefined ? count(came, unit) : `${number(came)} of ${final ? '' : '~'}${count(expected, unit)}`;
+    const { name, unit, in: received, dropped, expected, final } = this.told;
+    const items = expected === undefined ? counted(received, unit) : `${number(received)} of ${final ? '' : '~'}${counted(expected, unit)}`;
     const { rate, left } = this.#pace(at);
     return [`${name}: ${items}`, `${number(dropped)} dropped`, rate, left].filter((part) => part !== '').join(', ');
   }
 
   row(at: number): BarRow {
-    const { name, unit, state, waitsFor, in: came, dropped, expected, final } = this.told;
-    const share = expected !== undefined && final ? (expected > 0 ? Math.min(1, came / expected) : 1) : undefined;
+    const { name, unit, state, waitsFor, in: received, dropped, expected, final } = this.told;
+    const share = expected !== undefined && final ? (expected > 0 ? Math.min(1, received / expected) : 1) : undefined;
     const waits = state === 'waiting' && !this.isRunning(at, SHORT_WAIT);
     return {
       name,
       share,
       percent: share === undefined ? (expected === undefined ? '' : '~') : `${Math.floor(share * 100)}%`,
-      count: expected === undefined ? number(came) : `${number(came)}/${final ? '' : '~'}${number(expected)}`,
-      unit: unitOf(expected ?? came, unit),
+      count: expected === undefined ? number(received) : `${number(received)}/${final ? '' : '~'}${number(expected)}`,
+      unit: nounFor(expected ?? received, unit),
       dropped: `${number(dropped)} dropped`,
       ...this.#pace(at),
       words: state === 'failed' ? `failed (${shards(this.told)})` : waits ? `waits${waitsFor === undefined ? '' : reason(waitsFor)}` : undefined,
@@ -243,14 +244,14 @@ class StageFigures {
 
   /** Items a second of late, and the time left where the end is known. */
   #pace(at: number): { rate: string; left: string } {
-    const { in: came, expected, final } = this.told;
+    const { in: received, expected, final } = this.told;
     const samples = this.#samples;
     // A stage that counts only now and then has no step within the window: its rate then goes back to the step before.
-    while (samples.length > 1 && samples[1]!.at <= at - RATE_WINDOW && samples[1]!.in < came) samples.shift();
+    while (samples.length > 1 && samples[1]!.at <= at - RATE_WINDOW && samples[1]!.in < received) samples.shift();
     const [from] = samples;
-    const rate = at - from!.at < 1000 ? 0 : ((came - from!.in) * 1000) / (at - from!.at);
-    const left = rate > 0 && final && expected !== undefined && expected > came;
-    return { rate: rate > 0 ? `${formatRate(rate)}/s` : '', left: left ? `${formatSeconds((expected - came) / rate)} left` : '' };
+    const rate = at - from!.at < 1000 ? 0 : ((received - from!.in) * 1000) / (at - from!.at);
+    const left = rate > 0 && final && expected !== undefined && expected > received;
+    return { rate: rate > 0 ? `${formatRate(rate)}/s` : '', left: left ? `${formatSeconds((expected - received) / rate)} left` : '' };
   }
 }
 
@@ -265,19 +266,11 @@ function reason(waitsFor: string): string {
 }
 
 function shards({ shards: { finished, planned } }: StageProgress): string {
-  return `${number(finished)} of ${count(planned, 'shards')} finished`;
+  return `${number(finished)} of ${counted(planned, 'shards')} finished`;
 }
 
 function number(n: number): string {
   return n.toLocaleString('en');
-}
-
-function count(n: number, unit: string): string {
-  return `${number(n)} ${unitOf(n, unit)}`;
-}
-
-function unitOf(n: number, unit: string): string {
-  return n === 1 ? unit.replace(/s$/, '') : unit;
 }
 
 export function formatRate(rate: number): string {

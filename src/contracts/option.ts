@@ -14,6 +14,15 @@ export interface OptionMeta {
   decidesResult?: boolean;
   /** Why the default differs from the peer's; shown in docs. */
   note?: string;
+  /**
+   * The value is a path or a URL (of a list, each item): relative to the working folder, in a configuration file to that file. `many`:
+   * several, separated by commas. `name`: a name, unless it has a slash.
+   */
+  path?: 'one' | 'many' | 'name';
+  /** Several stages have the option and it means the same in all: one value may serve them together. */
+  shared?: boolean;
+  /** Among the options that most people give: help shows it first. */
+  often?: boolean;
 }
 
 declare module 'zod' {

@@ -144,6 +144,8 @@ export interface Stage<S extends string = string, Schema extends z.ZodObject = z
   readonly irreplaceable?: boolean;
   /** True where the new is written beside the old and takes its place at once, so that a reader can go on. */
   readonly swaps?: boolean;
+  /** True where its shards ask for the database of links: its command has --db. */
+  readonly database?: boolean;
   /** `io`: waits for the network more than it computes, and does not take a core from other stages. */
   readonly threads?: 'cpu' | 'io';
   /** Shards that may run at a time, where memory sets a bound. */

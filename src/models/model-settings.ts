@@ -7,14 +7,18 @@ import { option } from '../contracts/option.ts';
 export const modelOptions = {
   modelCache: option(z.string().optional(), 'Folder that keeps downloaded models; ~/.cache/pairmill/models where none is given', {
     value: 'DIR',
+    path: 'one',
+    shared: true,
     aliases: ['clip-cache-path'],
     decidesResult: false,
   }),
   hubUrl: option(z.string().default('https://huggingface.co'), 'Hub, or a mirror of it, from which models are downloaded on first use', {
     value: 'URL',
+    shared: true,
     decidesResult: false,
   }),
   modelThreads: option(z.int().min(1).default(1), 'Threads of a model in each worker', {
+    shared: true,
     decidesResult: false,
     note: 'one: the workers already fill the cores',
   }),

@@ -5,6 +5,7 @@ import { option } from '../contracts/option.ts';
 export const runOptions = z.object({
   workers: option(z.int().min(1).optional(), 'Worker threads: shards that are worked on at a time; as many as there are cores where none is given', {
     aliases: ['processes-count'],
+    often: true,
     decidesResult: false,
   }),
   rejects: option(z.enum(['sample', 'all']).default('sample'), 'What was dropped, in rejects/: a seeded sample of 100 per reason and shard, or all', {
@@ -22,8 +23,9 @@ export const runOptions = z.object({
       decidesResult: false,
     },
   ),
-  redo: option(z.array(z.string()).default([]), 'Stages whose finished shards are made again; killed, the same command without it goes on', {
+  redo: option(z.array(z.string()).default([]), 'Stages whose finished shards are made again, or all; killed, the same command without it goes on', {
     value: 'STAGE,…',
+    often: true,
     decidesResult: false,
   }),
   acceptChanged: option(z.boolean().default(false), 'Keep finished shards that other options or inputs made, and write that into their markers', {
@@ -38,7 +40,7 @@ export const runOptions = z.object({
     value: 'URL',
     decidesResult: false,
   }),
-  dryRun: option(z.boolean().default(false), 'Print what would be done, and do nothing', { decidesResult: false }),
+  dryRun: option(z.boolean().default(false), 'Print what would be done, and do nothing', { often: true, decidesResult: false }),
   quiet: option(z.boolean().default(false), 'No progress', { decidesResult: false }),
   json: option(z.boolean().default(false), 'Print the summary as JSON on stdout', { decidesResult: false }),
 });

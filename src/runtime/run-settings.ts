@@ -13,5 +13,7 @@ export interface RunSettings {
   /** Options of each stage. */
   readonly options: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly rejects: 'sample' | 'all';
+  /** Where rejects lie; `rejects/` of the run where it is absent. */
+  readonly rejectsLocation?: string | undefined;
   readonly acceptChanged: boolean;
 }

@@ -24,6 +24,8 @@ export interface SchedulerEvents {
   /** Something of a stage has changed: counts, shards, what it waits for. */
   changed(stage: StageState, activity: StageActivity): void;
   finished(stats: ShardStats, already: boolean): void;
+  /** A stage is whole, now or since before. May throw, which stops the run. */
+  sealed?(stage: StageState): void;
   failed(stage: string, shard: string, message: string, again: boolean): void;
   note(line: string): void;
   reached(point: string): void;

@@ -2,6 +2,7 @@ import type { DatasetState } from '../contracts/dataset.ts';
 import { messageOf, RunError, ShardError, UsageError } from '../contracts/errors.ts';
 import type { ShardStats } from '../contracts/shard-stats.ts';
 import type { Executor } from './executor.ts';
+import { madeAgain } from './made-again.ts';
 import { writeMarker } from './marker.ts';
 import type { SchedulerEvents, SchedulerSettings } from './scheduler-settings.ts';
 import { breakSeal, sealOf, writeSeal } from './seal.ts';
@@ -110,12 +111,10 @@ export class Scheduler {
       work.kept.add(name);
       this.#events.finished(marker, true);
     }
-    for (const { shard, why, because } of state.pending) {
-      // That a redo makes again what is there is no news.
-      if (why === 'missing' || why === 'redo' || work.announced.has(shard.name)) continue;
-      work.announced.add(shard.name);
-      this.#events.note(`${state.stage.name} ${shard.name} is made again (${why}${because ? `: ${because}` : ''})`);
-    }
+    // That a redo makes again what is there is no news.
+    const again = state.pending.filter(({ shard, why }) => why !== 'missing' && why !== 'redo' && !work.announced.has(shard.name));
+    for (const { shard } of again) work.announced.add(shard.name);
+    for (const line of madeAgain(state.stage.name, again)) this.#events.note(line);
     if (state.pending.length > 0 && state.sealedDigest !== undefined) {
       state.sealedDigest = undefined;
       state.sealed = false;
@@ -125,6 +124,7 @@ export class Scheduler {
     const after = JSON.stringify([...state.valid].map(([name, { digest }]) => [name, digest])) + String(state.sealed);
     if (before !== after) readersOf(this.#work, state).forEach((reader) => (reader.dirty = true));
     this.#events.changed(state, work);
+    if (state.sealed) this.#events.sealed?.(state);
   }
 
   async #removeLeftover(work: StageWork, name: string): Promise<void> {

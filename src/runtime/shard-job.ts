@@ -7,7 +7,7 @@ import { type Dropped, totalDropped } from '../contracts/drop-reason.ts';
 import { messageOf, RunError, ShardError, systemCode, UsageError } from '../contracts/errors.ts';
 import type { MadeBy, ShardStats } from '../contracts/shard-stats.ts';
 import type { Effects, Resources, RunContext, Shard, ShardResult, Stage } from '../contracts/stage.ts';
-import { isUrl } from '../storage/location.ts';
+import { isUrl, joinLocation } from '../storage/location.ts';
 import { openStorage } from '../storage/open-storage.ts';
 import { PublishedFiles } from '../storage/shard-files.ts';
 import type { Storage } from '../contracts/storage.ts';
@@ -81,9 +81,8 @@ async function makeShard(
   const { shard, settings } = job;
   const started = Date.now();
   const reached = (point: string): void => host.reached(`${stage.name}.${point}`);
-  const rejectsFolder = `rejects/${stage.name}`;
-  const runStorage = await openStorage(settings.location, host.environment);
-  const rejects = await Rejects.open(settings.rejects, runStorage, context.scratch, `${rejectsFolder}/${shard.name}.parquet`, `${stage.name} ${shard.name}`);
+  const rejectsStorage = await openStorage(settings.rejectsLocation ?? joinLocation(settings.location, 'rejects'), host.environment);
+  const rejects = await Rejects.open(settings.rejects, rejectsStorage, context.scratch, `${stage.name}/${shard.name}.parquet`, `${stage.name} ${shard.name}`);
   const files = new PublishedFiles(own, context.scratch);
   try {
     const old = await readMarker(own, shard.name);

@@ -31,7 +31,7 @@ export function verdictOf(marker: ShardStats | { foreign: unknown } | undefined,
       ? { do: 'refuse', why: 'inputs', because: settings.damage }
       : { do: 'make', why: 'damaged', because: settings.damage };
   if (inputs.length === 0) return { do: 'keep' };
-  const because = inputs.length === 1 ? inputs[0]! : `${inputs.length} inputs differ, among them: ${inputs[0]!}`;
+  const because = inputs.length === 1 ? inputs[0]! : `${inputs.length} inputs changed`;
   if (settings.irreplaceable) return settings.acceptChanged ? { do: 'accept' } : { do: 'refuse', why: 'inputs', because };
   return { do: 'make', why: 'stale', because };
 }

@@ -5,20 +5,33 @@ import { modelOptions } from '../models/model-settings.ts';
 export const serveOptions = z.object({
   input: option(z.string().default('pairmill-run'), 'Run folder, or index folder, to answer from', {
     value: 'DIR',
+    path: 'one',
+    often: true,
     aliases: ['run-dir'],
     decidesResult: false,
   }),
-  pairs: option(z.string().optional(), 'Folder of tars with the pictures; pairs/ beside the index where none is given', { value: 'DIR', decidesResult: false }),
-  port: option(z.int().min(0).max(65_535).default(1234), 'Port to listen on; 0 for any that is free', { decidesResult: false }),
+  pairs: option(z.string().optional(), 'Folder of tars with the pictures; pairs/ beside the index where none is given', {
+    value: 'DIR',
+    path: 'one',
+    often: true,
+    decidesResult: false,
+  }),
+  port: option(z.int().min(0).max(65_535).default(1234), 'Port to listen on; 0 for any that is free', { often: true, decidesResult: false }),
   host: option(z.string().default('127.0.0.1'), 'Address to listen on. Others than loopback let other machines in: there are no passwords', {
     value: 'ADDRESS',
+    often: true,
     decidesResult: false,
   }),
   allowHost: option(z.array(z.string()).default([]), 'Further host names by which the server may be called, such as that of a proxy before it', {
     value: 'NAME',
     decidesResult: false,
   }),
-  model: option(z.string().optional(), 'Folder of the model, where it moved since the index was built', { value: 'ID or DIR', decidesResult: false }),
+  model: option(z.string().optional(), 'Folder of the model, where it moved since the index was built', {
+    value: 'MODEL',
+    path: 'name',
+    often: true,
+    decidesResult: false,
+  }),
   dev: option(z.boolean().default(false), 'Serve the page from its sources through Vite, with reloading; for work on the page in a clone', {
     decidesResult: false,
   }),

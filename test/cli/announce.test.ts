@@ -10,7 +10,18 @@ import { pairmill } from '../pipeline/pairmill.ts';
 let base: string;
 beforeAll(async () => {
   base = await mkdtemp(join(tmpdir(), 'pairmill-announce-'));
-  await writeParquet(join(base, '00000.parquet'), Candidate, []);
+  const link = {
+    url: 'http://a.test/1.jpg',
+    text: 'a dog',
+    language: 'en',
+    language_confidence: 1,
+    licence: null,
+    hash: 1n,
+    uid: 'u',
+    page_url: 'http://a.test/',
+  };
+  const place = { crawl_file: 'a.wat.gz', record_offset: 0n, words: 2, characters: 5, alphanumeric_share: 1, special_share: 0, repetition_share: 0 };
+  await writeParquet(join(base, '00000.parquet'), Candidate, [{ ...link, ...place }]);
 });
 afterAll(() => rm(base, { recursive: true }));
 

@@ -29,7 +29,7 @@ test.each([
   [['extract', '--min-text-lenght', '3'], 'unknown option --min-text-lenght. Did you mean --min-text-length?'],
   [['extract', '--min-text-length', 'three'], '--min-text-length: expected a number (given: "three")'],
   [['run'], 'pairmill run takes one configuration file'],
-  [['run', '/nowhere/run.yaml'], "/nowhere/run.yaml can't be read"],
+  [['run', '/nowhere/run.yaml'], "The configuration can't be read. /nowhere/run.yaml: there is no such file or folder"],
   [['demo', '--port', '-1'], '--port'],
 ])('wrong usage: %j', async (args, message) => {
   expectFailure(await pairmill(args), 2, message);
@@ -38,7 +38,7 @@ test.each([
 test('an unknown key in a configuration', async () => {
   const path = join(base, 'run.yaml');
   await writeFile(path, 'input: x\nfilter:\n  modl: mini\n');
-  expectFailure(await pairmill(['run', path]), 2, 'run.yaml: filter: unknown keys modl');
+  expectFailure(await pairmill(['run', path]), 2, 'run.yaml: filter: unknown key modl (did you mean model?)');
 });
 
 test('a missing input', async () => {

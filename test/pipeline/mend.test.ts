@@ -60,6 +60,8 @@ async function configure(count: number): Promise<void> {
   await writeFile(join(base, 'run.yaml'), JSON.stringify(config));
 }
 
+const finished = '10 stages were already finished: extract, dedup, ingest, draw, download, filter, embed, tag, release, index. Nothing was to be done.';
+
 function start(run: string, ...more: string[]): Promise<Finished> {
   return pairmill(['run', join(base, 'run.yaml'), '--run-dir', join(base, run), ...more]);
 }
@@ -81,7 +83,7 @@ test('--skip-failed goes on without it, and every later run agrees', async () =>
   const content = await contentOf(join(base, 'skipped'));
   away.clear();
   const second = await start('skipped');
-  expect([second.code, second.err]).toEqual([0, expect.stringMatching(/shards were finished before; 0 made now/)]);
+  expect([second.code, second.err]).toEqual([0, expect.stringContaining(finished)]);
   expect(await contentOf(join(base, 'skipped'))).toEqual(content);
 }, 300_000);
 
@@ -91,7 +93,7 @@ test('the run folder copied and moved, its database gone: the same result, nothi
   await rm(join(base, 'moved', 'postgres'), { recursive: true, force: true });
   for (const run of ['copied', 'moved']) {
     const { code, err } = await start(run);
-    expect([code, err]).toEqual([0, expect.stringContaining('0 made now')]);
+    expect([code, err]).toEqual([0, expect.stringContaining(finished)]);
     expect(await contentOf(join(base, run))).toEqual(quiet);
   }
 }, 300_000);

@@ -1,102 +1,138 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
-import { parse } from 'yaml';
-import { messageOf, UsageError } from '../../contracts/errors.ts';
+import { UsageError } from '../../contracts/errors.ts';
 import { option } from '../../contracts/option.ts';
-import { pipeline, routes } from '../../pipeline.ts';
+import { packageVersion } from '../../contracts/package-root.ts';
+import { pipeline } from '../../pipeline.ts';
 import { readOptions } from '../../runtime/read-options.ts';
 import { runOptions } from '../../runtime/run-options.ts';
-import type { Command } from '../command.ts';
+import { readRunRecord } from '../../runtime/run-record.ts';
+import { assertPortFree } from '../../server/assert-port-free.ts';
+import { serveOptions } from '../../server/options.ts';
 import { isUrl, joinLocation } from '../../storage/location.ts';
-import { dryRun, runSession, withLockedRun } from '../run-session.ts';
+import { openStorage } from '../../storage/open-storage.ts';
+import type { Command, CommandIo } from '../command.ts';
+import { dryRun } from '../dry-run.ts';
+import { planRoute, type Route } from '../plan-route.ts';
+import { type RecognisedInput, recogniseInput } from '../recognise-input.ts';
+import { divideKeys, readRunConfig } from '../run-config.ts';
+import { runSession, withLockedRun } from '../run-session.ts';
+import { serveUntilStopped } from '../serve-until-stopped.ts';
+import { readStageOptions, stageFlags } from '../stage-flags.ts';
+
+const stageName = z.enum(pipeline.map(({ name }) => name) as [string, ...string[]]);
 
 /** Top-level keys of a configuration file beside the stages' sections and the options of every run. */
 export const configOptions = z.object({
-  runDir: option(z.string().default('pairmill-run'), 'Run folder, relative to the configuration file, or s3:// prefix', { value: 'DIR', decidesResult: false }),
+  runDir: option(z.string().default('pairmill-run'), 'Run folder or s3:// prefix: everything is written there', {
+    value: 'DIR',
+    path: 'one',
+    often: true,
+    decidesResult: false,
+  }),
   input: option(
     z.string().optional(),
-    'WAT or WARC files: paths, globs or URLs, separated by commas; relative to the configuration file. Not needed where extract reads a crawl by its name',
+    'What to start from, where it is not given behind `run`: crawl files, lists of links, a folder of pictures, webdataset tars, embeddings; paths, globs or URLs, separated by commas',
+    { value: 'PATH', path: 'many', decidesResult: false },
+  ),
+  from: option(stageName.optional(), 'First stage behind what is given; found by what it is where this is not given', {
+    value: 'STAGE',
+    often: true,
+    decidesResult: false,
+  }),
+  until: option(stageName.optional(), 'Last stage; index where it is not given', { value: 'STAGE', often: true, decidesResult: false }),
+  serve: option(
+    z.boolean().optional(),
+    'Serve the search page when all is done; where a terminal is there and the input was given behind `run`, it is served unasked',
     {
-      value: 'PATH',
       decidesResult: false,
     },
   ),
-  until: option(z.enum(pipeline.map(({ name }) => name) as [string, ...string[]]).default('index'), 'Last stage to run', {
-    value: 'STAGE',
-    decidesResult: false,
-  }),
+  port: serveOptions.shape.port,
 });
+
+const flags = stageFlags(pipeline);
 
 export const runCommand: Command = {
   name: 'run',
-  summary: 'Runs all stages as a configuration file says: from crawl files to an index.',
+  summary: 'Makes a dataset and its search page of whatever you have: crawl files, a list of links, pictures, tars, embeddings.',
   details:
-    'Runs all stages as a configuration file says: from crawl files to an index. Killed anywhere and started again, it goes on. docs/config.md lists the keys; flags given here win over the file.',
-  positionals: 'CONFIG',
-  options: z.object({ ...configOptions.partial().shape, ...runOptions.shape }),
+    'Recognises by content what is given and runs the stages from there on: crawl files (WARC, WAT), lists of links (Parquet, csv, tsv, txt, json, jsonl), a folder of pictures, webdataset tars, embeddings of clip-retrieval, or a configuration file (.yaml; docs/config.md lists the keys, and flags win over it). ' +
+    'Killed anywhere and started again, it goes on. Each option of a stage is one of this command; --STAGE.OPTION (--filter.model) is for that stage alone.',
+  positionals: 'INPUT …',
+  options: z.object({ ...configOptions.shape, ...runOptions.shape, ...flags.listed.shape }),
+  unlisted: flags.ofStages,
   async run(args, io) {
-    const [path, ...others] = args.positionals;
-    if (path === undefined || others.length > 0)
-      throw new UsageError('pairmill run takes one configuration file: pairmill run CONFIG. docs/config.md shows one.');
-    const config = await readConfig(path);
-    const { top, sections } = splitSections(config, path);
+    const { configPath, positional } = inputOf(args.positionals);
+    const config = configPath === undefined ? { top: {}, sections: {} } : await readRunConfig(configPath);
+    const file = configPath === undefined ? {} : { configName: configPath, configFolder: dirname(resolve(configPath)) };
     const sources = { flags: args.flags, environment: io.environment };
-    const base = pick(top, configOptions, runOptions);
-    const { runDir, input, until } = readOptions(configOptions, { ...sources, config: base[0], configName: path });
-    const run = readOptions(runOptions, { ...sources, config: base[1], configName: path });
-    const options: Record<string, Record<string, unknown>> = {};
-    // Stage options come from their section alone: a flag of `run` could mean several stages.
-    for (const stage of pipeline)
-      options[stage.name] = readOptions(stage.options, { environment: io.environment, config: sections[stage.name], configName: `${path}: ${stage.name}` });
-    const folder = dirname(resolve(path));
-    const stages = routes.crawl.slice(0, routes.crawl.findIndex(({ name }) => name === until) + 1);
-    const files = input
-      ?.split(',')
-      .map((item) => (isUrl(item) ? item : resolve(folder, item)))
-      .join(',');
-    const location = isUrl(runDir) ? runDir.replace(/\/+$/, '') : resolve(folder, runDir);
-    const extract = files ?? (options['extract']?.['crawl'] ? undefined : joinLocation(location, 'crawl'));
-    const inputs: Record<string, string> = extract === undefined ? {} : { extract };
-    const session = { stages, options, location, unread: ['lists'], inputs, summary: true, run };
-    return run.dryRun ? dryRun(session, io) : withLockedRun(location, io, () => runSession(session, io));
+    const [own, ofRuns] = divideKeys(config.top, configOptions, runOptions);
+    const { runDir, input: named, from, until, serve: wanted, port } = readOptions(configOptions, { ...sources, config: own, ...file });
+    const run = readOptions(runOptions, { ...sources, config: ofRuns, ...file });
+    const location = isUrl(runDir) ? runDir.replace(/\/+$/, '') : resolve(runDir);
+    const serve = (wanted ?? (positional !== undefined && io.terminal !== undefined)) && (until === undefined || until === 'index') && !run.dryRun;
+    if (serve) await assertPortFree(port, '127.0.0.1');
+
+    const input = positional ?? named;
+    if (input === undefined && configPath === undefined && !args.flags['crawl'] && !args.flags['extract.crawl'])
+      throw new UsageError(
+        'pairmill run: nothing is given to start from. Give crawl files, a list of links, a folder of pictures, webdataset tars, embeddings or a configuration: pairmill run INPUT',
+      );
+    const given = await whatIsGiven(input, args.flags, io);
+    const route = planRoute(given, input === undefined ? joinLocation(location, 'crawl') : absolute(input), { from, until, location });
+    const names = new Set(route.stages.map(({ name }) => name));
+    const stages = pipeline.filter(({ name }) => names.has(name));
+    const options = readStageOptions(stages, sources, ({ name }) => ({
+      config: config.sections[name] ?? {},
+      ...(configPath !== undefined && { configName: `${configPath}: ${name}`, configFolder: file.configFolder }),
+    }));
+    // A crawl that is named has no files of its own.
+    const inputs = options['extract']?.['crawl'] ? {} : route.inputs;
+    await assertSameWay(location, route, io);
+    const session = { ...route, inputs, options, location, summary: true, goesOn: serve, run };
+    if (!run.quiet && input !== undefined)
+      io.err(`${input} is ${given.what}. Stages: ${route.stages.map(({ name }) => name).join(', ')}. Everything is written to ${runDir}.\n`);
+    const code = run.dryRun ? await dryRun(session, io) : await withLockedRun(location, io, () => runSession(session, io));
+    if (code !== 0 || !serve) return code;
+    const { startServer } = await import('../../server/start-server.ts');
+    return serveUntilStopped(() => startServer({ ...readOptions(serveOptions, sources), input: location, port }, { warn: (line) => io.err(`${line}\n`) }), io);
   },
 };
 
-async function readConfig(path: string): Promise<Record<string, unknown>> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    throw new UsageError(`The configuration ${path} can't be read: ${messageOf(error)}.`);
-  }
-  try {
-    const config: unknown = parse(text) ?? {};
-    if (typeof config !== 'object' || Array.isArray(config)) throw new Error('it is not a mapping of keys to values');
-    return config as Record<string, unknown>;
-  } catch (error) {
-    throw new UsageError(`The configuration ${path} is not valid YAML: ${messageOf(error)}`);
-  }
+/** A single .yaml is a configuration; everything else is data, and several words are several files (the shell has spread a pattern). */
+function inputOf(positionals: readonly string[]): { configPath?: string; positional?: string } {
+  const [first] = positionals;
+  if (first === undefined) return {};
+  if (!/\.ya?ml$/i.test(first)) return { positional: positionals.join(',') };
+  if (positionals.length > 1)
+    throw new UsageError(`pairmill run takes one configuration file, and ${positionals.length} words were given. Name the data in it, as input.`);
+  return { configPath: first };
 }
 
-function splitSections(config: Record<string, unknown>, path: string): { top: Record<string, unknown>; sections: Record<string, Record<string, unknown>> } {
-  const top: Record<string, unknown> = {};
-  const sections: Record<string, Record<string, unknown>> = {};
-  for (const [key, value] of Object.entries(config)) {
-    if (!pipeline.some(({ name }) => name === key)) top[key] = value;
-    else if (value === null) sections[key] = {};
-    else if (typeof value === 'object' && !Array.isArray(value)) sections[key] = value as Record<string, unknown>;
-    else throw new UsageError(`${path}: ${key} is a stage: its value must be a mapping of options.`);
-  }
-  return { top, sections };
+async function whatIsGiven(input: string | undefined, flags: Readonly<Record<string, unknown>>, io: CommandIo): Promise<RecognisedInput> {
+  const text = (name: string): string | undefined => (typeof flags[name] === 'string' ? flags[name] : undefined);
+  // Without an input: the crawl that --crawl names, or the one in the run's own folder.
+  if (input === undefined) return { kind: 'crawl', what: 'a crawl' };
+  return recogniseInput(input, io.environment, {
+    urlCol: text('url-col') ?? text('list.url-col'),
+    captionCol: text('caption-col') ?? text('list.caption-col'),
+  });
 }
 
-/** Divides the top-level keys between two schemas; a key that belongs to neither is left to the first, which refuses it. */
-function pick(top: Record<string, unknown>, first: z.ZodObject, second: z.ZodObject): [Record<string, unknown>, Record<string, unknown>] {
-  const belongs = (key: string, schema: z.ZodObject): boolean => key.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase()) in schema.shape;
-  const entries = Object.entries(top);
-  return [
-    Object.fromEntries(entries.filter(([key]) => belongs(key, first) || !belongs(key, second))),
-    Object.fromEntries(entries.filter(([key]) => !belongs(key, first) && belongs(key, second))),
-  ];
+function absolute(input: string): string {
+  return input
+    .split(',')
+    .map((item) => item.trim())
+    .map((item) => (isUrl(item) ? item : resolve(item)))
+    .join(',');
+}
+
+/** Throws UsageError where the folder holds a run that began with another kind of data. */
+async function assertSameWay(location: string, { inputs }: Route, io: CommandIo): Promise<void> {
+  const record = await readRunRecord(await openStorage(location, io.environment), packageVersion());
+  const before = Object.entries(record.inputs)[0];
+  const now = Object.keys(inputs)[0];
+  if (before && now !== undefined && before[0] !== now)
+    throw new UsageError(`${location} holds a run that began with ${before[0]} of ${before[1]}. Give this one another folder with --run-dir.`);
 }

@@ -1,5 +1,8 @@
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { dropReasons } from '../../contracts/drop-reason.ts';
+import { UsageError } from '../../contracts/errors.ts';
 import { option } from '../../contracts/option.ts';
 import type { Stage } from '../../contracts/stage.ts';
 import { readOptions } from '../../runtime/read-options.ts';
@@ -8,9 +11,13 @@ import { pipeline } from '../../pipeline.ts';
 import { readMarkers } from '../../runtime/marker.ts';
 import { isOurs } from '../../runtime/shard-verdict.ts';
 import { openStorage } from '../../storage/open-storage.ts';
+import { assertReadableFolder, assertReadablePaths, assertWritableFolder } from '../check-paths.ts';
 import type { Command, CommandIo } from '../command.ts';
 import { isUrl, joinLocation } from '../../storage/location.ts';
-import { dryRun, runSession, type Session, withLockedRun } from '../run-session.ts';
+import { dryRun } from '../dry-run.ts';
+import { runSession, withLockedRun } from '../run-session.ts';
+import type { Session } from '../session.ts';
+import { stageEnvironment } from '../stage-environment.ts';
 
 /**
  * The command of one stage: `pairmill extract --input … --output …`, on the same folders as within a run. Where the stage can read what
@@ -23,19 +30,23 @@ export function stageCommand(stage: Stage): Command {
   const folders = z.object({
     runDir: option(
       z.string().optional(),
-      `Run folder or s3:// prefix: ${reads}/ is read and ${stage.writes}/ written where --input and --output are not given; pairmill-run where neither it nor --output is given`,
-      { value: 'DIR', decidesResult: false },
+      `Run folder or s3:// prefix: ${reads}/ is read and ${stage.writes}/ written there unless --input and --output say otherwise. The run in pairmill-run, where there is one and neither this nor --output is given`,
+      { value: 'DIR', path: 'one', often: true, decidesResult: false },
     ),
     input: option(z.string().optional(), `What to read instead of the run folder's ${reads}/${takes ? `: ${takes}` : ''}`, {
       value: 'PATH',
+      path: takes ? 'many' : 'one',
+      often: true,
       aliases: inputAliases[stage.name] ?? [],
       decidesResult: false,
     }),
     output: option(
       z.string().optional(),
-      `Where to write instead of the run folder's ${stage.writes}/; without --run-dir, rejects and the record of the run lie there too`,
+      `Folder or s3:// prefix to write to instead of the run folder's ${stage.writes}/; what is dropped lies in its rejects/`,
       {
         value: 'DIR',
+        path: 'one',
+        often: true,
         aliases: ['output-folder'],
         decidesResult: false,
       },
@@ -45,22 +56,28 @@ export function stageCommand(stage: Stage): Command {
     name: stage.name,
     summary: stage.does,
     details: `${stage.does} Reads ${reads}/ and writes ${stage.writes}/ of the run folder; docs/formats.md describes both.`,
-    options: z.object({ ...folders.shape, ...runOptions.shape, ...before?.options.shape, ...stage.options.shape }),
+    options: z.object({ ...folders.shape, ...before?.options.shape, ...stage.options.shape, ...runOptionsOf(before ? [before, stage] : [stage]).shape }),
     async run(args, io) {
       const sources = { flags: args.flags, environment: io.environment };
       const { runDir, input, output } = readOptions(folders, sources);
       const run = readOptions(runOptions, sources);
-      const options = readOptions(stage.options, sources);
-      const location = locationOf(runDir ?? output ?? 'pairmill-run');
+      const options = readOptions(stage.options, { ...sources, environment: stageEnvironment(stage, [stage], io.environment) });
+      const location = await writtenTo(stage, runDir, output);
+      if (input !== undefined) await (takes === undefined ? assertReadableFolder(input, '--input') : assertReadablePaths(input, '--input'));
+      const rejects = output === undefined ? undefined : joinLocation(locationOf(output), 'rejects');
       const given = before && input !== undefined ? await datasetAt(input, stage, io.environment) : undefined;
       if (before && input !== undefined && given === undefined) {
         const elsewhere =
           output === undefined ? {} : { [stage.writes]: locationOf(output), [before.writes]: joinLocation(locationOf(output), `_${before.writes}`) };
         const session: Session = {
           stages: [before, stage],
-          options: { [before.name]: readOptions(before.options, sources), [stage.name]: options },
+          options: {
+            [before.name]: readOptions(before.options, { ...sources, environment: stageEnvironment(before, [before], io.environment) }),
+            [stage.name]: options,
+          },
           location,
           elsewhere,
+          rejects,
           unread: stage.reads.map(({ dataset }) => dataset).filter((dataset) => dataset !== before.writes),
           inputs: { [before.name]: input },
           summary: false,
@@ -77,10 +94,37 @@ export function stageCommand(stage: Stage): Command {
         stage.takes === undefined ? undefined : (input ?? (stage.reads.length === 0 && !options['crawl'] ? joinLocation(location, 'crawl') : undefined));
       const inputs = files === undefined ? {} : { [stage.name]: files };
       const unread = given === undefined ? [] : stage.reads.map(({ dataset }) => dataset).filter((dataset) => dataset !== given);
-      const session = { stages: [stage], options: { [stage.name]: options }, location, elsewhere, unread, inputs, summary: false, run };
+      const session = { stages: [stage], options: { [stage.name]: options }, location, elsewhere, rejects, unread, inputs, summary: false, run };
       return run.dryRun ? dryRun(session, io) : withLockedRun(location, io, () => runSession(session, io));
     },
   };
+}
+
+/** The options of every run that mean something where only these stages run. */
+function runOptionsOf(stages: readonly Stage[]): z.ZodObject {
+  // Nothing that reads a dataset to its end runs beside what writes it.
+  const { keep: _keep, db, rejects, ...others } = runOptions.shape;
+  return z.object({
+    ...others,
+    ...(stages.some(({ name }) => Object.keys((dropReasons as Record<string, object>)[name] ?? {}).length > 0) && { rejects }),
+    ...(stages.some(({ database }) => database) && { db }),
+  });
+}
+
+/** The run that is written to. Throws UsageError where nobody said where to write: nothing appears in the working folder unasked. */
+async function writtenTo(stage: Stage, runDir: string | undefined, output: string | undefined): Promise<string> {
+  for (const [path, flag] of [
+    [runDir, '--run-dir'],
+    [output, '--output'],
+  ] as const)
+    if (path !== undefined) await assertWritableFolder(path, flag);
+  const location = runDir ?? output;
+  if (location !== undefined) return locationOf(location);
+  if (!existsSync(join('pairmill-run', 'run.json')))
+    throw new UsageError(
+      `pairmill ${stage.name}: nothing says where to write. Give --output DIR for the files of this stage, or --run-dir DIR for a folder that all stages share.`,
+    );
+  return resolve('pairmill-run');
 }
 
 /** The stage that makes a dataset for this one out of files from outside, where it has the choice. */

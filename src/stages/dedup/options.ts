@@ -2,13 +2,16 @@ import { z } from 'zod';
 import { option } from '../../contracts/option.ts';
 
 export const dedupOptions = z.object({
-  dedupKey: option(z.enum(['url', 'url+language', 'url+text']).default('url'), 'What counts as the same link'),
+  dedupKey: option(z.enum(['url', 'url+language', 'url+text']).default('url'), 'What counts as the same link', { shared: true, often: true }),
   expectedItems: option(z.number().min(1).default(10_000_000), 'Distinct links that the bloom filter is sized for, those of --bloom included', {
     unit: 'links',
+    often: true,
   }),
   falsePositiveRate: option(z.number().gt(0).lt(1).default(1e-6), 'Probability that a new link is taken for a known one when the bloom filter is full'),
   bloom: option(z.array(z.string()).default([]), 'Bloom filters of other runs whose links count as known (links/_bloom/*.bloom); several are merged', {
     value: 'FILE,…',
+    path: 'one',
+    often: true,
     aliases: ['filter'],
     decidesResult: false,
     note: 'their content counts, not their paths',
@@ -19,6 +22,7 @@ export const dedupOptions = z.object({
   ),
   bloomMemory: option(z.number().min(0).default(0), 'Memory for bloom filters; 0 is half of what there is', {
     unit: 'bytes',
+    often: true,
     aliases: ['filter-memory'],
     decidesResult: false,
   }),

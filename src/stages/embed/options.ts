@@ -3,11 +3,17 @@ import { option } from '../../contracts/option.ts';
 import { modelOptions } from '../../models/model-settings.ts';
 
 export const embedOptions = z.object({
-  model: option(z.string().default('clip-vit-l-14'), 'Model: an id or a folder (docs/models.md)', { value: 'MODEL', aliases: ['clip-model'] }),
-  precision: option(z.enum(['float16', 'float32']).default('float16'), 'Numbers in the .npy files; the model always computes in float32'),
+  model: option(z.string().default('clip-vit-l-14'), 'Model: an id or a folder (docs/models.md)', {
+    value: 'MODEL',
+    aliases: ['clip-model'],
+    path: 'name',
+    shared: true,
+    often: true,
+  }),
+  precision: option(z.enum(['float16', 'float32']).default('float16'), 'Numbers in the .npy files; the model always computes in float32', { often: true }),
   writeBatchSize: option(z.int().min(1).default(1_000_000), 'A part takes consecutive pairs shards until it has this many samples', { unit: 'samples' }),
   shardsPerPart: option(z.int().min(1).optional(), 'Pairs shards of a part, instead of --write-batch-size'),
-  batchSize: option(z.int().min(1).default(256), 'Samples in memory at a time in each worker', { decidesResult: false }),
+  batchSize: option(z.int().min(1).default(256), 'Samples in memory at a time in each worker', { decidesResult: false, shared: true }),
   ...modelOptions,
 });
 export type EmbedOptions = z.output<typeof embedOptions>;

@@ -3,6 +3,7 @@ import { Candidate } from '../../contracts/records.ts';
 import type { PlanContext, RunContext, Stage } from '../../contracts/stage.ts';
 import { DamageCount } from '../../formats/warc-record.ts';
 import { S3Objects } from '../../storage/s3-objects.ts';
+import { assertCrawlFiles } from './assert-crawl-files.ts';
 import { commonCrawlFiles } from './common-crawl-files.ts';
 import type { SourceFile, SourceKind } from '../../sources/source-file.ts';
 import { sourceName, withoutSecrets } from '../../sources/source-name.ts';
@@ -86,7 +87,9 @@ async function listFiles(input: string | undefined, options: ExtractOptions, s3:
   if (options.crawl !== '') return commonCrawlFiles(options, s3);
   if (input === undefined)
     throw new UsageError('extract has no crawl files. Give WAT or WARC files (paths, globs, folders, URLs) with --input, or a crawl with --crawl.');
-  return listSources(input, crawlFiles, s3);
+  const files = await listSources(input, crawlFiles, s3);
+  await assertCrawlFiles(files);
+  return files;
 }
 
 /** Where to read the file: its signature, which is recorded nowhere, is in --input. */

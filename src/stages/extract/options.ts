@@ -5,26 +5,32 @@ import { languageDetectors } from '../../language/load-language-detector.ts';
 export const extractOptions = z.object({
   crawl: option(z.string().default(''), "Read this crawl of Common Crawl's (CC-MAIN-2022-40) instead of --input: the files that its wat.paths.gz lists", {
     value: 'NAME',
+    often: true,
     decidesResult: false,
   }),
   crawlBaseUrl: option(z.string().default('https://data.commoncrawl.org/'), 'Where the crawl lies', { value: 'URL', decidesResult: false }),
   files: option(z.string().default(''), 'Which files of --crawl, by their place in the list from 0: 0-99,200; all if not given', {
     value: 'RANGES',
+    often: true,
     decidesResult: false,
   }),
   sample: option(z.int().min(0).default(0), 'Draw this many files of --crawl (of --files, where given) at random without replacement; 0 takes all', {
+    often: true,
     decidesResult: false,
   }),
-  seed: option(z.int().default(1), 'Of --sample', { decidesResult: false }),
+  seed: option(z.int().default(1), 'Seed of the choice that --sample makes', { decidesResult: false, often: true }),
   signRequest: option(z.boolean().default(true), 'Sign requests to s3:// where there are credentials; --no-sign-request reads public buckets without', {
     decidesResult: false,
   }),
   documentType: option(
     z.enum(['image', 'image_only', 'audio', 'video', 'text']).default('image'),
     'Which links: images with alt text, all images, or links to audio, video or text documents by their extension',
-    { note: "cc2dataset's" },
+    { often: true, note: "cc2dataset's" },
   ),
-  minTextLength: option(z.int().min(0).default(5), 'Shortest text after cleaning (not asked of other document types than image)', { unit: 'characters' }),
+  minTextLength: option(z.int().min(0).default(5), 'Shortest text after cleaning (not asked of other document types than image)', {
+    unit: 'characters',
+    often: true,
+  }),
   maxTextLength: option(z.int().min(1).default(2000), 'Longer texts are cut', { unit: 'characters' }),
   maxUrlLength: option(z.int().min(1).default(2000), 'Longer URLs are dropped; a longer URL of the page is cut, a longer licence left out', {
     unit: 'characters',
@@ -40,6 +46,7 @@ export const extractOptions = z.object({
   languageDetector: option(
     z.enum(['fasttext', 'cld3', 'eld', 'none']).default('fasttext'),
     "Language identification: fastText lid.176, CLD3 (LAION's), eld, or none (all links go to nolang)",
+    { often: true },
   ),
   languageThreshold: option(
     z.number().min(0).max(1).optional(),
@@ -47,7 +54,9 @@ export const extractOptions = z.object({
       .map(([name, { threshold }]) => `${name} ${threshold}`)
       .join(', ')}`,
   ),
-  dedupKey: option(z.enum(['url', 'url+language', 'url+text']).default('url'), 'What counts as the same link within a crawl file; give dedup the same'),
+  dedupKey: option(z.enum(['url', 'url+language', 'url+text']).default('url'), 'What counts as the same link within a crawl file; give dedup the same', {
+    shared: true,
+  }),
   maxRecordBytes: option(
     z
       .int()

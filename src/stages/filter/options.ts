@@ -2,23 +2,30 @@ import { z } from 'zod';
 import { option } from '../../contracts/option.ts';
 import { modelOptions } from '../../models/model-settings.ts';
 
-const threshold = (set: string) =>
-  option(
-    z.number().min(-1).max(1).optional(),
-    `Smallest cosine of image and text with which a sample of the set ${set} is kept; the model's own where none is given`,
-    { aliases: set === 'en' ? ['threshold'] : [] },
-  );
+const cosine = z.number().min(-1).max(1).optional();
+const thresholdOf = (set: string) => option(cosine, `The same for the samples of the set ${set} alone; --threshold where none is given`);
 
 export const filterOptions = z.object({
-  model: option(z.string().default('clip-vit-b-32'), 'Model for English: an id or a folder (docs/models.md)', { value: 'MODEL', aliases: ['clip-model'] }),
+  threshold: option(cosine, "Smallest cosine similarity of image and text with which a sample is kept, in all sets; the model's own where none is given", {
+    often: true,
+  }),
+  thresholdEn: thresholdOf('en'),
+  thresholdMulti: thresholdOf('multi'),
+  thresholdNolang: thresholdOf('nolang'),
+  model: option(z.string().default('clip-vit-b-32'), 'Model for English: an id or a folder (docs/models.md)', {
+    value: 'MODEL',
+    aliases: ['clip-model'],
+    path: 'name',
+    shared: true,
+    often: true,
+  }),
   multilingualModel: option(z.string().optional(), "Model for other languages and for none; mclip-vit-b-32 where --model is clip-vit-b-32, else --model's", {
     value: 'MODEL',
     aliases: ['mclip-model'],
+    path: 'name',
+    often: true,
   }),
-  thresholdEn: threshold('en'),
-  thresholdMulti: threshold('multi'),
-  thresholdNolang: threshold('nolang'),
-  batchSize: option(z.int().min(1).default(256), 'Samples in memory at a time in each worker', { decidesResult: false }),
+  batchSize: option(z.int().min(1).default(256), 'Samples in memory at a time in each worker', { decidesResult: false, shared: true }),
   ...modelOptions,
 });
 export type FilterOptions = z.output<typeof filterOptions>;

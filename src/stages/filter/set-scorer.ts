@@ -26,9 +26,9 @@ export async function scorersBySet(resources: Resources, options: FilterOptions)
   const english = await modelFrom(resources, options.model, settings);
   const multilingual = multilingualModel(options) === options.model ? english : await modelFrom(resources, multilingualModel(options), settings);
   return {
-    en: { model: english, threshold: options.thresholdEn ?? english.thresholds.en },
-    multi: { model: multilingual, threshold: options.thresholdMulti ?? multilingual.thresholds.multi },
-    nolang: { model: multilingual, threshold: options.thresholdNolang ?? multilingual.thresholds.nolang },
+    en: { model: english, threshold: options.thresholdEn ?? options.threshold ?? english.thresholds.en },
+    multi: { model: multilingual, threshold: options.thresholdMulti ?? options.threshold ?? multilingual.thresholds.multi },
+    nolang: { model: multilingual, threshold: options.thresholdNolang ?? options.threshold ?? multilingual.thresholds.nolang },
   };
 }
 

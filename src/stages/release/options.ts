@@ -2,15 +2,22 @@ import { z } from 'zod';
 import { option } from '../../contracts/option.ts';
 
 export const releaseOptions = z.object({
-  tags: option(z.string().optional(), "Folder of tags to join by hash, instead of the run's tags/", { value: 'DIR', decidesResult: false }),
+  tags: option(z.string().optional(), "Folder of tags to join by hash, instead of the run's tags/", {
+    value: 'DIR',
+    path: 'one',
+    often: true,
+    decidesResult: false,
+  }),
   columns: option(z.array(z.string()).default([]), 'Further columns of the pairs (words, uid, your own) that the release has after all others', {
     value: 'NAME,…',
+    often: true,
   }),
-  seed: option(z.int().default(1), 'Seed of the order of the rows'),
+  seed: option(z.int().default(1), 'Seed of the order of the rows', { often: true }),
   rowsPerPart: option(z.int().min(1).default(1_000_000), 'Rows of one Parquet file at most', {
     unit: 'rows',
+    often: true,
     note: 'LAION has 128 files a set whatever its size; a file of a million rows is about 150 MB and opens on any machine',
   }),
-  memory: option(z.int().min(100).default(1024), 'Memory for sorting and joining; the rest goes to disk', { unit: 'MB', decidesResult: false }),
+  memory: option(z.int().min(100).default(1024), 'Memory for sorting and joining; the rest goes to disk', { unit: 'MB', decidesResult: false, shared: true }),
 });
 export type ReleaseOptions = z.output<typeof releaseOptions>;

@@ -98,6 +98,13 @@ describe('filter', () => {
     await expect(runOneStage(filter, run, { model: 'mini' })).rejects.toThrow(/--threshold-en was -1, is nothing/);
   });
 
+  test('--threshold is for all sets, and that of a set wins over it', async () => {
+    const { summary } = await runOneStage(filter, run, { model: 'mini', threshold: 1 });
+    expect(summary.out).toBe(0);
+    const redone = await runOneStage(filter, run, { model: 'mini', threshold: 1, thresholdEn: -1, thresholdMulti: -1, thresholdNolang: -1 }, { redo: true });
+    expect(redone.summary.dropped).toEqual({ 'decode-failed': 1 });
+  });
+
   test('a second model judges the other languages, with its own thresholds', async () => {
     const second = join(run, 'second');
     await cp(packagedModelFolder('mini')!, second, { recursive: true });

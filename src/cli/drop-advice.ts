@@ -1,0 +1,62 @@
+import type { Dropped } from '../contracts/drop-reason.ts';
+import type { Stage } from '../contracts/stage.ts';
+import { optionFields } from '../runtime/option-fields.ts';
+
+interface Advice {
+  /** Of the pieces, those count whose option the stage has. */
+  readonly pieces: readonly { readonly option?: string; readonly text: string }[];
+}
+
+/** What helps where most items of a stage are dropped for one reason. */
+const ADVICE: Readonly<Record<string, Readonly<Record<string, Advice>>>> = {
+  download: {
+    'private-address': {
+      pieces: [
+        { text: 'Addresses of a private network are refused, so that a list of links can reach nothing in it.' },
+        { option: 'allow-address', text: '--allow-address ADDRESS lets one in.' },
+        { option: 'connect-to', text: '--connect-to HOST:PORT:ADDRESS:PORT sends the requests for one host to an address that you name.' },
+      ],
+    },
+    'dns-failed': {
+      pieces: [
+        { text: 'No host name could be resolved for these. Is there a network? pairmill doctor says so.' },
+        { option: 'connect-to', text: '--connect-to names the address of a host that has no name here.' },
+      ],
+    },
+    'connection-failed': { pieces: [{ text: 'Is there a network, and no proxy in between? pairmill doctor says so.' }] },
+    timeout: {
+      pieces: [
+        { option: 'timeout', text: '--timeout gives each request more seconds;' },
+        { option: 'concurrency', text: '--concurrency sends fewer at a time.' },
+      ],
+    },
+    'http-too-many-requests': { pieces: [{ option: 'host-concurrency', text: '--host-concurrency 1 asks each host for one picture at a time.' }] },
+    'robots-txt': { pieces: [{ text: 'The hosts refuse robots, or this one by its name, pairmill.' }] },
+    'too-few-bytes': { pieces: [{ option: 'min-bytes', text: '--min-bytes takes smaller files.' }] },
+    'image-too-small': { pieces: [{ option: 'min-image-size', text: '--min-image-size takes smaller pictures.' }] },
+    'not-an-image': { pieces: [{ text: 'Look at some of these links: they lead to pages, or to formats other than JPEG, PNG and WebP.' }] },
+  },
+  filter: {
+    similarity: { pieces: [{ option: 'threshold', text: '--threshold keeps samples that are less alike; the rejects say how alike each is.' }] },
+  },
+  extract: {
+    'no-text': { pieces: [{ option: 'document-type', text: '--document-type image_only takes images without alt text.' }] },
+    'text-too-short': { pieces: [{ option: 'min-text-length', text: '--min-text-length takes shorter texts.' }] },
+  },
+};
+
+/** What helps against the most frequent reason, in sentences; empty where nothing is known. */
+export function dropAdvice(stage: Stage, dropped: Dropped, options: Readonly<Record<string, unknown>> = {}): string {
+  const [first] = Object.entries(dropped).sort(([, a], [, b]) => b - a);
+  if (first === undefined) return '';
+  const [reason] = first;
+  const flags = new Set(optionFields(stage.options).map(({ flag }) => flag));
+  const pieces = (ADVICE[stage.name]?.[reason]?.pieces ?? []).filter(({ option }) => option === undefined || flags.has(option)).map(({ text }) => text);
+  // The option came after the shards: they are finished, and stay as they are.
+  const connectTo = options['connectTo'];
+  if (stage.name === 'download' && reason === 'private-address' && Array.isArray(connectTo) && connectTo.length > 0)
+    pieces.unshift(
+      `--connect-to is given now, and these shards were finished before. ${flags.has('retry-failed') ? '--retry-failed private-address draws their links again' : '--redo download asks for their links again'}.`,
+    );
+  return pieces.join(' ');
+}

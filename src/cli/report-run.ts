@@ -1,0 +1,95 @@
+import { counted, nounFor } from '../contracts/counted.ts';
+import { packageVersion } from '../contracts/package-root.ts';
+import type { StageSummary } from '../contracts/shard-stats.ts';
+import type { Stage } from '../contracts/stage.ts';
+import { pipeline } from '../pipeline.ts';
+import { type OpenedRun, type PipelineOutcome, summarise } from '../runtime/run-pipeline.ts';
+import { openStorage } from '../storage/open-storage.ts';
+import { announcements } from './announcements.ts';
+import type { CommandIo } from './command.ts';
+import type { Session } from './session.ts';
+import { renderSummary } from './table.ts';
+
+/** Ends a run: summary.json, the table of what was made now, what was there already, what failed, and the next command. */
+export async function reportRun(opened: OpenedRun, outcome: PipelineOutcome, session: Session, io: CommandIo): Promise<void> {
+  if (session.summary) {
+    const storage = await openStorage(session.location, io.environment);
+    await storage.writeText('summary.json', `${JSON.stringify({ version: packageVersion(), stages: outcome.stages }, null, 2)}\n`);
+  }
+  const made = madeNow(opened);
+  if (session.run.json)
+    io.out(`${JSON.stringify({ stages: outcome.stages, failed: outcome.failed, waiting: outcome.waiting, notes: announcements(session) })}\n`);
+  else if (made.length > 0) io.out(`\n${renderSummary(made)}\n`);
+  if (!session.run.quiet) for (const line of [...already(opened, made), ...whereabouts(opened, made)]) io.err(`${line}\n`);
+  for (const { message } of outcome.failed) io.err(`failed: ${message}\n`);
+  for (const { stage, for: others } of outcome.waiting) if (others.length > 0) io.err(`${stage} is not whole: it waits for ${others.join(', ')}.\n`);
+  const failed = outcome.failed.length;
+  if (failed > 0) io.err(`${counted(failed, 'shards')} failed. The same command tries ${failed === 1 ? 'it' : 'them'} again; --skip-failed goes on without.\n`);
+  else if (!session.run.quiet && !session.goesOn) {
+    const next = nextCommand(opened, session);
+    if (next !== undefined) io.err(`Next: ${next}\n`);
+  }
+}
+
+/** The stages that made something in this session, with the figures of that alone. */
+function madeNow({ states, scheduler }: OpenedRun): StageSummary[] {
+  return states.flatMap(({ stage, valid }, i) => {
+    const activity = scheduler.activities[i]!;
+    const shards = [...valid.values()].filter(({ shard }) => !activity.kept.has(shard));
+    return shards.length > 0 ? [summarise(stage.name, shards, activity)] : [];
+  });
+}
+
+/** What was finished before this session. */
+function already({ states, scheduler }: OpenedRun, made: readonly StageSummary[]): string[] {
+  const kept = states.flatMap(({ stage }, i) => {
+    const shards = scheduler.activities[i]!.kept.size;
+    return shards > 0 ? [{ name: stage.name, shards, whole: !made.some(({ name }) => name === stage.name) }] : [];
+  });
+  const whole = kept.filter((each) => each.whole);
+  const parts = kept.filter((each) => !each.whole);
+  return [
+    ...(whole.length > 0
+      ? [
+          `${counted(whole.length, 'stages')} ${whole.length === 1 ? 'was' : 'were'} already finished: ${whole.map(({ name }) => name).join(', ')}.${made.length === 0 ? ' Nothing was to be done.' : ''}`,
+        ]
+      : []),
+    ...parts.map(({ name, shards }) => `Of ${name}, ${counted(shards, 'shards')} ${shards === 1 ? 'was' : 'were'} already finished; the table has the others.`),
+  ];
+}
+
+/** Where that lies which was made. */
+function whereabouts({ states, settings }: OpenedRun, made: readonly StageSummary[]): string[] {
+  const written = states
+    .filter(({ stage }) => made.some(({ name }) => name === stage.name))
+    .map(({ stage, storage }) => ({ name: stage.writes, at: storage.location }));
+  const within = written.filter(({ at }) => at.startsWith(`${settings.location}/`));
+  const elsewhere = written.filter((each) => !within.includes(each));
+  return [
+    ...(within.length > 0
+      ? [`${settings.location} has the new ${nounFor(within.length, 'folders')} ${within.map(({ at }) => at.slice(settings.location.length + 1)).join(', ')}.`]
+      : []),
+    ...elsewhere.map(({ name, at }) => `${at} has the new ${name}.`),
+  ];
+}
+
+/** What follows the last stage, as a command to copy. Undefined where a stage is not whole. */
+function nextCommand({ states, settings }: OpenedRun, { location, elsewhere }: Session): string | undefined {
+  const last = states.at(-1);
+  if (!last?.sealed) return undefined;
+  const at = settings.locations[last.stage.writes]!;
+  const outside = elsewhere?.[last.stage.writes] !== undefined;
+  if (last.stage.writes === 'index') return `pairmill serve --input ${quoted(outside ? at : location)}`;
+  const next = stageAfter(last.stage);
+  if (next === undefined) return undefined;
+  return outside ? `pairmill ${next.name} --input ${quoted(at)} --output DIR` : `pairmill ${next.name} --run-dir ${quoted(location)}`;
+}
+
+function stageAfter({ name, writes }: Stage): Stage | undefined {
+  return pipeline.slice(pipeline.findIndex((stage) => stage.name === name) + 1).find(({ reads }) => reads.some(({ dataset }) => dataset === writes));
+}
+
+/** As a shell takes it for one word. */
+function quoted(path: string): string {
+  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`;
+}

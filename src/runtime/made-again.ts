@@ -1,0 +1,13 @@
+import { counted } from '../contracts/counted.ts';
+import type { PendingShard } from './stage-state.ts';
+
+/** A line for each reason for which shards are made again, and not one for each shard. */
+export function madeAgain(stage: string, pending: readonly PendingShard[]): string[] {
+  return [...Map.groupBy(pending, ({ why }) => why)].map(([why, shards]) => {
+    const [{ shard, because }] = shards as [PendingShard, ...PendingShard[]];
+    const first = because === undefined ? '' : shards.length === 1 ? `: ${because}` : `; the first, ${shard.name}: ${because}`;
+    return shards.length === 1
+      ? `${stage} ${shard.name} is made again (${why}${first})`
+      : `${counted(shards.length, 'shards')} of ${stage} are made again (${why}${first})`;
+  });
+}
