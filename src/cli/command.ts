@@ -29,6 +29,8 @@ export interface Command {
   /** How positionals are shown in help: `CONFIG`. */
   readonly positionals?: string;
   readonly options: z.ZodObject;
+  /** Further options, which help does not list. */
+  readonly unlisted?: z.ZodObject;
   /** Not in the list of commands: for developers. */
   readonly hidden?: boolean;
   /** Returns the exit code. Throws PairmillError for expected failures. */

@@ -10,13 +10,18 @@ export interface Finished {
   err: string;
 }
 
+/** The command: this clone's, or that of the installed package that CI names. */
+const launcher = process.env['PAIRMILL_LAUNCHER'] ?? join(root, 'bin', 'pairmill.js');
+
 /** Runs the real command in a process group of its own, with no environment but what a bare machine has. */
 export function startPairmill(
   args: string[],
   environment: Record<string, string> = {},
+  cwd?: string,
 ): { child: ChildProcess; finished: Promise<Finished>; err: () => string } {
-  const child = spawn(process.execPath, [join(root, 'bin', 'pairmill.js'), ...args], {
+  const child = spawn(process.execPath, [launcher, ...args], {
     detached: true,
+    cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], LANG: 'C.UTF-8', ...environment },
   });
