@@ -23,6 +23,7 @@ type DrawWork = z.output<typeof DrawWork>;
  */
 export const draw: Stage<'draw', typeof drawOptions, DrawWork> = {
   name: 'draw',
+  database: true,
   does: 'Draws batches of links at random from PostgreSQL, for download.',
   reads: [{ dataset: 'ingest' }, { dataset: 'links', optional: true, ...foreignLinks }],
   writes: 'batches',

@@ -21,6 +21,7 @@ const MAX_NAMED = 5;
  */
 export const ingest: Stage<'ingest', typeof ingestOptions, z.output<typeof IngestWork>> = {
   name: 'ingest',
+  database: true,
   does: 'Copies the links into PostgreSQL, from which batches are drawn at random.',
   reads: [{ dataset: 'links', ...foreignLinks }],
   writes: 'ingest',
