@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import type { z } from 'zod';
 import { messageOf, UsageError } from '../contracts/errors.ts';
+import { fileSystemError } from './file-system-error.ts';
 import { pipeline } from '../pipeline.ts';
 
 /** A configuration file: keys of the run, and a section for each stage that it names. */
@@ -16,7 +17,7 @@ export async function readRunConfig(path: string): Promise<RunConfig> {
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    throw new UsageError(`The configuration ${path} can't be read: ${messageOf(error)}.`);
+    throw new UsageError(`The configuration can't be read. ${fileSystemError(error)?.message ?? messageOf(error)}`);
   }
   try {
     const config: unknown = parse(text) ?? {};

@@ -28,7 +28,7 @@ test.each([
   [['extrct'], 'unknown command "extrct". Did you mean extract?'],
   [['extract', '--min-text-lenght', '3'], 'unknown option --min-text-lenght. Did you mean --min-text-length?'],
   [['extract', '--min-text-length', 'three'], '--min-text-length: expected a number (given: "three")'],
-  [['run'], 'pairmill run takes one configuration file'],
+  [['run'], 'nothing is given to start from'],
   [['run', '/nowhere/run.yaml'], "The configuration can't be read. /nowhere/run.yaml: there is no such file or folder"],
   [['demo', '--port', '-1'], '--port'],
 ])('wrong usage: %j', async (args, message) => {

@@ -79,14 +79,17 @@ export const runCommand: Command = {
       throw new UsageError(
         'pairmill run: nothing is given to start from. Give crawl files, a list of links, a folder of pictures, webdataset tars, embeddings or a configuration: pairmill run INPUT',
       );
+    const sections = (stage: string) => ({
+      config: config.sections[stage] ?? {},
+      ...(configPath !== undefined && { configName: `${configPath}: ${stage}`, configFolder: file.configFolder }),
+    });
+    // A key that is misspelt is said before anything is looked at.
+    for (const { name, options } of pipeline) if (config.sections[name]) readOptions(options, sections(name));
     const given = await whatIsGiven(input, args.flags, io);
     const route = planRoute(given, input === undefined ? joinLocation(location, 'crawl') : absolute(input), { from, until, location });
     const names = new Set(route.stages.map(({ name }) => name));
     const stages = pipeline.filter(({ name }) => names.has(name));
-    const options = readStageOptions(stages, sources, ({ name }) => ({
-      config: config.sections[name] ?? {},
-      ...(configPath !== undefined && { configName: `${configPath}: ${name}`, configFolder: file.configFolder }),
-    }));
+    const options = readStageOptions(stages, sources, ({ name }) => sections(name));
     // A crawl that is named has no files of its own.
     const inputs = options['extract']?.['crawl'] ? {} : route.inputs;
     await assertSameWay(location, route, io);
