@@ -21,7 +21,7 @@ export const download: Stage<'download', typeof downloadOptions, DownloadWork> =
   ],
   writes: 'samples',
   unit: 'samples',
-  format: 2,
+  format: 3,
   options: downloadOptions,
   work: DownloadWork,
   records: true,

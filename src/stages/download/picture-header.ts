@@ -6,6 +6,8 @@ export interface PictureHeader {
   height: number;
   /** True where EXIF stands before the pixels (or, in WebP, anywhere): orientation and tags are to be looked up. */
   hasExif: boolean;
+  /** JPEG's first EXIF block. */
+  exif?: Uint8Array | undefined;
 }
 
 /** The format by content; the content type that a server states is not asked. */
@@ -45,7 +47,7 @@ export function readHeader(bytes: Uint8Array, format: PictureFormat): PictureHea
 }
 
 function jpegHeader(bytes: Uint8Array, view: DataView): PictureHeader | undefined {
-  let hasExif = false;
+  let exif: Uint8Array | undefined;
   for (let at = 2; view.getUint8(at) === 0xff;) {
     const marker = view.getUint8(at + 1);
     if (marker === 0xff) {
@@ -56,9 +58,10 @@ function jpegHeader(bytes: Uint8Array, view: DataView): PictureHeader | undefine
     if (length < 2) return undefined;
     // Start of frame 0 to 15, without the Huffman table (C4), the extension (C8) and the arithmetic coding (CC).
     if (marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc) {
-      return sized(view.getUint16(at + 7), view.getUint16(at + 5), hasExif);
+      const header = sized(view.getUint16(at + 7), view.getUint16(at + 5), exif !== undefined);
+      return header && { ...header, exif };
     }
-    if (marker === 0xe1 && ascii(bytes, at + 4, at + 8) === 'Exif') hasExif = true;
+    if (marker === 0xe1 && ascii(bytes, at + 4, at + 8) === 'Exif') exif ??= bytes.subarray(at + 4, at + 2 + length);
     at += 2 + length;
   }
   return undefined;

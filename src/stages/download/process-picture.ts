@@ -1,7 +1,8 @@
-import sharp, { type Metadata, type Sharp } from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import type { DropReason } from '../../contracts/drop-reason.ts';
 import { messageOf } from '../../contracts/errors.ts';
-import { exifJson } from './exif-json.ts';
+import { jpegCodec } from '../../pictures/jpeg-codec.ts';
+import { exifJson, exifOrientation } from './exif-json.ts';
 import type { DownloadOptions } from './options.ts';
 import { describeContent, type PictureFormat, readHeader, sniffFormat } from './picture-header.ts';
 import { type ResizeGeometry, resizeGeometry } from './resize-geometry.ts';
@@ -62,31 +63,77 @@ export async function processPicture(body: Uint8Array, options: DownloadOptions)
 }
 
 async function process(body: Uint8Array, format: PictureFormat, options: DownloadOptions): Promise<Picture> {
-  const header = readHeader(body, format);
-  if (header) checkPixels(header.width * header.height, options);
-  const input = sharp(body, { failOn: 'truncated', limitInputPixels: options.maxPixels, sequentialRead: true });
-  // metadata() opens the picture a second time, so it is asked only where the header alone does not say enough.
-  const metadata = !header || header.hasExif ? await input.metadata() : undefined;
-  const stored = { width: metadata?.width ?? header!.width, height: metadata?.height ?? header!.height };
-  const rotated = metadata ? metadata.autoOrient : stored;
-  if (metadata) checkPixels(stored.width * stored.height, options);
-  checkShape(rotated, options);
-  const exif = options.extractExif ? exifJson(metadata?.exif) : null;
+  const described = await describe(body, format, options);
+  const { width, height, orientation, exif } = described;
+  const shown = orientation >= 5 ? { width: height, height: width } : { width, height };
+  checkShape(shown, options);
+  const original = { originalWidth: shown.width, originalHeight: shown.height, exif: options.extractExif ? exifJson(exif) : null };
 
-  const geometry = resizeGeometry(rotated.width, rotated.height, options);
+  const geometry = resizeGeometry(shown.width, shown.height, options);
   const untouched = !geometry.scaled && !geometry.margins && !geometry.crop;
+  const input = lazySharp(body, options);
   if (options.disableAllReencoding || (options.skipReencode && untouched && format === options.encodeFormat && !(await hasAlpha(input, format)))) {
+    if (!options.disableAllReencoding) await decodeWhole(input());
     // Kept bytes are not rotated, so their size is that of the stored pixels.
-    if (!options.disableAllReencoding) await decodeWhole(input);
-    return { bytes: body, width: stored.width, height: stored.height, originalWidth: stored.width, originalHeight: stored.height, exif };
+    return { ...original, bytes: body, width, height, originalWidth: width, originalHeight: height };
   }
-  const { data, info } = await encode(transform(input, geometry, metadata, options), options).toBuffer({ resolveWithObject: true });
-  return { bytes: data, width: info.width, height: info.height, originalWidth: rotated.width, originalHeight: rotated.height, exif };
+  const packed = format === 'jpg' ? packJpeg(body, described, geometry, options) : undefined;
+  if (packed) return { ...original, bytes: packed, width: geometry.width, height: geometry.height };
+  const { data, info } = await encode(transform(input(), geometry, orientation, options), options).toBuffer({ resolveWithObject: true });
+  return { ...original, bytes: data, width: info.width, height: info.height };
 }
 
-function transform(input: Sharp, { scaled, shrinks, margins, crop }: ResizeGeometry, metadata: Metadata | undefined, options: DownloadOptions): Sharp {
+interface Described {
+  /** Size as stored. */
+  width: number;
+  height: number;
+  /** EXIF's 1 to 8. */
+  orientation: number;
+  exif: Uint8Array | undefined;
+}
+
+/** libvips opens the picture for it only where the header alone does not say enough. */
+async function describe(body: Uint8Array, format: PictureFormat, options: DownloadOptions): Promise<Described> {
+  const header = readHeader(body, format);
+  if (header) checkPixels(header.width * header.height, options);
+  const orientation = header?.exif ? exifOrientation(header.exif) : header?.hasExif === false ? 1 : undefined;
+  if (header && orientation !== undefined) return { ...header, orientation, exif: header.exif };
+  const metadata = await lazySharp(body, options)().metadata();
+  checkPixels(metadata.width * metadata.height, options);
+  return { width: metadata.width, height: metadata.height, orientation: metadata.orientation ?? 1, exif: metadata.exif };
+}
+
+function lazySharp(body: Uint8Array, { maxPixels }: DownloadOptions): () => Sharp {
+  let input: Sharp | undefined;
+  return () => (input ??= sharp(body, { failOn: 'truncated', limitInputPixels: maxPixels, sequentialRead: true }));
+}
+
+/** JPEG to JPEG by the fast way, for the default kernels; undefined where the picture is not for it, which depends on its bytes alone. */
+function packJpeg(
+  body: Uint8Array,
+  { width: storedWidth, height: storedHeight, orientation }: Described,
+  { scaled, shrinks, margins, crop, width, height }: ResizeGeometry,
+  { encodeFormat, encodeQuality, downscaleInterpolation, upscaleInterpolation }: DownloadOptions,
+): Uint8Array | undefined {
+  if (encodeFormat !== 'jpg') return undefined;
+  if (scaled && (shrinks ? downscaleInterpolation !== 'area' : !upscaleInterpolation.startsWith('lanczos'))) return undefined;
+  return jpegCodec().pack(body, {
+    storedWidth,
+    storedHeight,
+    orientation,
+    scaled,
+    kernel: !scaled || shrinks ? 'area' : 'lanczos',
+    width,
+    height,
+    left: (crop?.left ?? 0) - (margins?.left ?? 0),
+    top: (crop?.top ?? 0) - (margins?.top ?? 0),
+    quality: Math.max(1, encodeQuality),
+  });
+}
+
+function transform(input: Sharp, { scaled, shrinks, margins, crop }: ResizeGeometry, orientation: number, options: DownloadOptions): Sharp {
   let picture = input;
-  if (metadata?.orientation !== undefined && metadata.orientation > 1) picture = picture.autoOrient();
+  if (orientation > 1) picture = picture.autoOrient();
   // Before the resize, as img2dataset does it: the white is mixed in at full size.
   picture = picture.flatten({ background: '#ffffff' });
   if (scaled) picture = picture.resize({ ...scaled, fit: 'fill', kernel: KERNELS[shrinks ? options.downscaleInterpolation : options.upscaleInterpolation] });
@@ -113,8 +160,8 @@ function checkShape({ width, height }: { width: number; height: number }, { minI
   if (maxAspectRatio !== undefined && longer / shorter > maxAspectRatio) throw new PictureError('aspect-ratio', longer / shorter, maxAspectRatio);
 }
 
-async function hasAlpha(input: Sharp, format: PictureFormat): Promise<boolean> {
-  return format !== 'jpg' && (await input.metadata()).hasAlpha;
+async function hasAlpha(input: () => Sharp, format: PictureFormat): Promise<boolean> {
+  return format !== 'jpg' && (await input().metadata()).hasAlpha;
 }
 
 /** Decodes every row and keeps none: bytes that are kept as they are must not be broken either (img2dataset#243). */

@@ -1,0 +1,18 @@
+/* What the library refers to and this build never calls: 12 and 16 bits, lossless, other transforms, routines without acceleration. */
+#define ABSENT(name) void name(void) { __builtin_trap(); }
+ABSENT(j12init_1pass_quantizer) ABSENT(j12init_2pass_quantizer) ABSENT(j12init_c_coef_controller) ABSENT(j12init_c_diff_controller) 
+ABSENT(j12init_c_main_controller) ABSENT(j12init_c_prep_controller) ABSENT(j12init_color_converter) ABSENT(j12init_color_deconverter) 
+ABSENT(j12init_d_coef_controller) ABSENT(j12init_d_diff_controller) ABSENT(j12init_d_main_controller) ABSENT(j12init_d_post_controller) 
+ABSENT(j12init_downsampler) ABSENT(j12init_forward_dct) ABSENT(j12init_inverse_dct) ABSENT(j12init_lossless_compressor) 
+ABSENT(j12init_lossless_decompressor) ABSENT(j12init_merged_upsampler) ABSENT(j12init_upsampler) ABSENT(j16init_c_diff_controller) 
+ABSENT(j16init_c_main_controller) ABSENT(j16init_c_prep_controller) ABSENT(j16init_color_converter) ABSENT(j16init_color_deconverter) 
+ABSENT(j16init_d_diff_controller) ABSENT(j16init_d_main_controller) ABSENT(j16init_d_post_controller) ABSENT(j16init_downsampler) 
+ABSENT(j16init_lossless_compressor) ABSENT(j16init_lossless_decompressor) ABSENT(j16init_upsampler) ABSENT(jinit_1pass_quantizer) 
+ABSENT(jinit_2pass_quantizer) ABSENT(jinit_c_diff_controller) ABSENT(jinit_d_diff_controller) ABSENT(jinit_lhuff_decoder) 
+ABSENT(jinit_lhuff_encoder) ABSENT(jinit_lossless_compressor) ABSENT(jinit_lossless_decompressor) ABSENT(jinit_phuff_encoder) 
+ABSENT(jpeg_fdct_float) ABSENT(jpeg_fdct_ifast) ABSENT(jpeg_idct_float) ABSENT(jpeg_idct_ifast) ABSENT(jsimd_convsamp_float) 
+ABSENT(jsimd_fdct_float) ABSENT(jsimd_fdct_ifast) ABSENT(jsimd_h2v1_downsample) ABSENT(jsimd_h2v1_fancy_upsample) 
+ABSENT(jsimd_h2v1_merged_upsample) ABSENT(jsimd_h2v1_upsample) ABSENT(jsimd_h2v2_downsample) ABSENT(jsimd_h2v2_fancy_upsample) 
+ABSENT(jsimd_h2v2_merged_upsample) ABSENT(jsimd_h2v2_upsample) ABSENT(jsimd_huff_encode_one_block) ABSENT(jsimd_idct_2x2) 
+ABSENT(jsimd_idct_4x4) ABSENT(jsimd_idct_float) ABSENT(jsimd_idct_ifast) ABSENT(jsimd_quantize_float) ABSENT(jsimd_rgb_gray_convert) 
+ABSENT(jsimd_rgb_ycc_convert) ABSENT(jsimd_ycc_rgb565_convert) ABSENT(jsimd_ycc_rgb_convert)
