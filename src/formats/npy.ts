@@ -1,4 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
+import { readInto } from './read-into.ts';
 
 /**
  * NumPy's .npy files, version 1.0: two-dimensional, float16 or float32, little-endian, C order. The header is byte for
@@ -168,11 +169,7 @@ async function readValues(file: FileHandle, shape: Shape, start: number, count: 
   const length = count * shape.dimensions;
   const values = shape.type === '<f2' ? new Float16Array(length) : new Float32Array(length);
   const bytes = new Uint8Array(values.buffer);
-  for (let filled = 0; filled < bytes.byteLength;) {
-    const { bytesRead } = await file.read(bytes, filled, bytes.byteLength - filled, shape.offset + start * shape.rowBytes + filled);
-    if (bytesRead === 0) throw new Error('the array ended while it was read');
-    filled += bytesRead;
-  }
+  if ((await readInto(file, bytes, shape.offset + start * shape.rowBytes)) < bytes.length) throw new Error('the array ended while it was read');
   return values;
 }
 

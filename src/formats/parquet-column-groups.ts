@@ -1,6 +1,5 @@
-import { open } from 'node:fs/promises';
-import { zstdDecompressSync } from 'node:zlib';
-import { type AsyncBuffer, parquetMetadataAsync, parquetRead } from 'hyparquet';
+import { parquetMetadataAsync, parquetRead } from 'hyparquet';
+import { decompressors, openParquetFile } from './parquet-file.ts';
 
 /** A row group by columns: for those who handle millions of rows, to whom an object a row costs more than its bytes. */
 export interface ColumnGroup {
@@ -14,21 +13,8 @@ export interface ColumnGroup {
  * column's repeated values share them); not for columns of lists or structs. Throws where the file is no Parquet.
  */
 export async function* readColumnGroups(path: string, columns: readonly string[], strings: 'bytes' | 'text'): AsyncGenerator<ColumnGroup> {
-  const file = await open(path, 'r');
+  const { buffer, close } = await openParquetFile(path);
   try {
-    const { size } = await file.stat();
-    const buffer: AsyncBuffer = {
-      byteLength: size,
-      async slice(start, end = size) {
-        const bytes = new Uint8Array(Math.max(0, end - start));
-        for (let filled = 0; filled < bytes.byteLength;) {
-          const { bytesRead } = await file.read(bytes, filled, bytes.byteLength - filled, start + filled);
-          if (bytesRead === 0) break;
-          filled += bytesRead;
-        }
-        return bytes.buffer;
-      },
-    };
     const metadata = await parquetMetadataAsync(buffer).catch((error: unknown) => {
       throw new Error(`${path} is not a readable Parquet file: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
     });
@@ -39,7 +25,7 @@ export async function* readColumnGroups(path: string, columns: readonly string[]
       await parquetRead({
         file: buffer,
         metadata,
-        compressors,
+        compressors: decompressors,
         columns: [...columns],
         rowStart: start,
         rowEnd: start + rows,
@@ -50,7 +36,7 @@ export async function* readColumnGroups(path: string, columns: readonly string[]
       start += rows;
     }
   } finally {
-    await file.close();
+    await close();
   }
 }
 
@@ -58,5 +44,3 @@ export async function* readColumnGroups(path: string, columns: readonly string[]
 function joined(parts: readonly ArrayLike<unknown>[]): ArrayLike<unknown> {
   return parts.length === 1 ? parts[0]! : parts.flatMap((part) => Array.from(part));
 }
-
-const compressors = { ZSTD: (input: Uint8Array, length: number) => zstdDecompressSync(input, { maxOutputLength: Math.max(length, 1) }) };

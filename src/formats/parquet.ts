@@ -1,9 +1,10 @@
 import { writeSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
-import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { zstdCompressSync } from 'node:zlib';
 import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetReadObjects, type SchemaElement } from 'hyparquet';
 import { type BasicType, ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import type { z } from 'zod';
+import { decompressors, openParquetFile } from './parquet-file.ts';
 
 /**
  * Parquet files of the records in `contracts/records`: columns, types and REQUIRED / OPTIONAL come from the zod
@@ -129,8 +130,6 @@ export async function writeParquet<S extends z.ZodObject>(
   return writer.rows;
 }
 
-const compressors = { ZSTD: (input: Uint8Array, length: number) => zstdDecompressSync(input, { maxOutputLength: Math.max(length, 1) }) };
-
 /**
  * Reads rows in file order, a row group at a time, so memory is bounded by the row group.
  * Column values are strings, numbers, booleans, bigint (INT64) or null; `columns` limits what is read.
@@ -141,7 +140,7 @@ export async function* readParquet<Row = Record<string, unknown>>(path: string, 
 
 /** Like `readParquet`, an array of rows per row group. */
 export async function* readParquetBatches<Row = Record<string, unknown>>(path: string, columns?: readonly (keyof Row & string)[]): AsyncGenerator<Row[]> {
-  const source = await openBuffer(path);
+  const source = await openParquetFile(path);
   try {
     const metadata = await readMetadata(source.buffer, path);
     let start = 0;
@@ -150,7 +149,7 @@ export async function* readParquetBatches<Row = Record<string, unknown>>(path: s
       yield (await parquetReadObjects({
         file: source.buffer,
         metadata,
-        compressors,
+        compressors: decompressors,
         rowStart: start,
         rowEnd: end,
         ...(columns ? { columns: [...columns] } : {}),
@@ -167,7 +166,7 @@ export async function* readParquetRange<Row = Record<string, unknown>>(
   path: string,
   { start, end, columns }: { start: number; end: number; columns?: readonly (keyof Row & string)[] },
 ): AsyncGenerator<Row> {
-  const source = await openBuffer(path);
+  const source = await openParquetFile(path);
   try {
     const metadata = await readMetadata(source.buffer, path);
     let groupStart = 0;
@@ -179,7 +178,7 @@ export async function* readParquetRange<Row = Record<string, unknown>>(
       yield* (await parquetReadObjects({
         file: source.buffer,
         metadata,
-        compressors,
+        compressors: decompressors,
         rowStart,
         rowEnd,
         ...(columns ? { columns: [...columns] } : {}),
@@ -192,7 +191,7 @@ export async function* readParquetRange<Row = Record<string, unknown>>(
 
 /** Rows that the file's footer declares. */
 export async function countParquetRows(path: string): Promise<number> {
-  const source = await openBuffer(path);
+  const source = await openParquetFile(path);
   try {
     return Number((await readMetadata(source.buffer, path)).num_rows);
   } finally {
@@ -202,7 +201,7 @@ export async function countParquetRows(path: string): Promise<number> {
 
 /** Names of the top-level columns, in order. */
 export async function parquetColumns(path: string): Promise<string[]> {
-  const source = await openBuffer(path);
+  const source = await openParquetFile(path);
   try {
     const { schema } = await readMetadata(source.buffer, path);
     const names: string[] = [];
@@ -218,7 +217,7 @@ export async function parquetColumns(path: string): Promise<string[]> {
 
 /** The top-level columns in order; `plain` where the values are scalars without a logical type that changes them. */
 export async function parquetElements(path: string): Promise<{ name: string; type: string; plain: boolean }[]> {
-  const source = await openBuffer(path);
+  const source = await openParquetFile(path);
   try {
     const { schema } = await readMetadata(source.buffer, path);
     const elements: { name: string; type: string; plain: boolean }[] = [];
@@ -250,25 +249,6 @@ async function readMetadata(buffer: AsyncBuffer, path: string): Promise<FileMeta
   } catch (error) {
     throw new Error(`${path} is not a readable Parquet file: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
-}
-
-async function openBuffer(path: string): Promise<{ buffer: AsyncBuffer; close(): Promise<void> }> {
-  const file = await open(path, 'r');
-  const { size } = await file.stat();
-  const buffer: AsyncBuffer = {
-    byteLength: size,
-    async slice(start, end = size) {
-      const bytes = new Uint8Array(Math.max(0, end - start));
-      let filled = 0;
-      while (filled < bytes.byteLength) {
-        const { bytesRead } = await file.read(bytes, filled, bytes.byteLength - filled, start + filled);
-        if (bytesRead === 0) break;
-        filled += bytesRead;
-      }
-      return bytes.buffer;
-    },
-  };
-  return { buffer, close: () => file.close() };
 }
 
 function schemaElements(schema: z.ZodObject): SchemaElement[] {

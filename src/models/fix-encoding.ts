@@ -29,7 +29,8 @@ const candidates: readonly Encoding[] = encodings.map(({ name, characters }) => 
   bytes: new Map(Array.from(characters, (character, i) => [character, i === 128 ? '\x1A' : String.fromCharCode(0x80 + i)])),
 }));
 
-const windows1252 = encodings.find(({ name }) => name === 'sloppy-windows-1252')!.characters;
+/** The characters of windows-1252 from 0x80 on; the five that it leaves open stand for themselves. */
+export const windows1252 = encodings.find(({ name }) => name === 'sloppy-windows-1252')!.characters;
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 

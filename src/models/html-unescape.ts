@@ -1,4 +1,5 @@
 import { htmlEntities } from './caption-tables.ts';
+import { windows1252 } from './fix-encoding.ts';
 
 /**
  * Python's html.unescape, and ftfy's stricter form of it. They differ from a browser's rules and from each other; the
@@ -16,10 +17,6 @@ const named: ReadonlyMap<string, string> = (() => {
   }
   return map;
 })();
-
-/** What browsers read where a number names a C1 control: Windows-1252. */
-const c1 =
-  '\u20AC\u0081\u201A\u0192\u201E\u2026\u2020\u2021\u02C6\u2030\u0160\u2039\u0152\u008D\u017D\u008F\u0090\u2018\u2019\u201C\u201D\u2022\u2013\u2014\u02DC\u2122\u0161\u203A\u0153\u009D\u017E\u0178';
 
 /** html.unescape: also names without a semicolon, and the longest known beginning of an unknown name. */
 export function unescapeHtml(text: string): string {
@@ -40,7 +37,8 @@ function numeric(reference: string): string {
   const code = /^#[xX]/.test(reference) ? Number.parseInt(reference.slice(2), 16) : Number.parseInt(reference.slice(1), 10);
   if (code === 0) return '\uFFFD';
   if (code === 0x0d) return '\r';
-  if (code >= 0x80 && code <= 0x9f) return c1[code - 0x80]!;
+  // As browsers read it where a number names a C1 control.
+  if (code >= 0x80 && code <= 0x9f) return windows1252[code - 0x80]!;
   if ((code >= 0xd800 && code <= 0xdfff) || code > 0x10_ffff) return '\uFFFD';
   const invalid =
     (code >= 0x01 && code <= 0x08) ||

@@ -2,6 +2,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode } from '../contracts/errors.ts';
 import { shardsOfKey } from '../contracts/sample-key.ts';
+import { readInto } from '../formats/read-into.ts';
 import { indexTar, type TarMember } from '../formats/webdataset.ts';
 
 export interface Picture {
@@ -88,10 +89,6 @@ function possibleShards(key: string): Set<string> {
 
 async function readAt(file: FileHandle, path: string, { offset, size }: TarMember): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(size);
-  for (let filled = 0; filled < size;) {
-    const { bytesRead } = await file.read(bytes, filled, size - filled, offset + filled);
-    if (bytesRead === 0) throw new Error(`${path} ended within a member: it was cut`);
-    filled += bytesRead;
-  }
+  if ((await readInto(file, bytes, offset)) < size) throw new Error(`${path} ended within a member: it was cut`);
   return bytes;
 }

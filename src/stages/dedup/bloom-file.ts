@@ -1,6 +1,7 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { z } from 'zod';
 import { systemCode, UsageError } from '../../contracts/errors.ts';
+import { readInto } from '../../formats/read-into.ts';
 import type { BloomFilter } from './bloom-filter.ts';
 import { BLOCK_BYTES } from './bloom-size.ts';
 import type { DedupOptions } from './options.ts';
@@ -75,7 +76,7 @@ export async function mergeBloom(path: string, filter: BloomFilter): Promise<voi
   try {
     for (let at = 0; at < filter.words.length;) {
       const wanted = Math.min(words.length, filter.words.length - at);
-      const bytes = await readWhole(file, new Uint8Array(words.buffer, 0, 4 * wanted), HEADER_BYTES + 4 * at);
+      const bytes = await readInto(file, new Uint8Array(words.buffer, 0, 4 * wanted), HEADER_BYTES + 4 * at);
       if (bytes < 4 * wanted) throw new UsageError(`The bloom filter ${path} ends after ${HEADER_BYTES + 4 * at + bytes} bytes. Give a whole one.`);
       filter.merge(words.subarray(0, wanted), at);
       at += wanted;
@@ -84,17 +85,6 @@ export async function mergeBloom(path: string, filter: BloomFilter): Promise<voi
     await file.close();
   }
   filter.recount();
-}
-
-/** Fills `bytes` from a place in the file; fewer only where the file ends. */
-async function readWhole(file: FileHandle, bytes: Uint8Array, position: number): Promise<number> {
-  let filled = 0;
-  while (filled < bytes.length) {
-    const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, position + filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return filled;
 }
 
 function parseHeader(path: string, text: string): BloomHeader {

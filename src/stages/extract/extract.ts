@@ -9,9 +9,8 @@ import type { SourceFile, SourceKind } from '../../sources/source-file.ts';
 import { sourceName, withoutSecrets } from '../../sources/source-name.ts';
 import { linkKind } from './document-type.ts';
 import { listSources } from '../../sources/list-sources.ts';
-import type { LanguageDetector } from '../../language/language-detector.ts';
 import { LinkRules } from './link-rules.ts';
-import { languageDetectors, loadLanguageDetector } from '../../language/load-language-detector.ts';
+import { chosenDetector, residentDetector } from '../../language/language-options.ts';
 import { SourceWork, numberSources, pathOf, workOf } from '../../sources/number-sources.ts';
 import { openSource } from '../../sources/open-source.ts';
 import { type ExtractOptions, extractOptions } from './options.ts';
@@ -53,7 +52,7 @@ export const extract: Stage<'extract', typeof extractOptions, SourceWork> = {
     const settings: PageSettings = { kind: linkKind(options.documentType), maxRecordBytes: options.maxRecordBytes, imageAttributes: options.imageAttributes };
     const counts: ReadCounts = { records: 0, damage: new DamageCount() };
     const source = new CountedSource(openSource(path, effects.signal, s3));
-    const rules = new LinkRules(options, sourceName(path), await detectorOf(context), effects.drop);
+    const rules = new LinkRules(options, sourceName(path), await residentDetector(options, context.resources), effects.drop);
     const writer = await effects.files.parquet(`${shard.name}.parquet`, Candidate);
     for await (const pages of readPages(source, settings, counts)) {
       const [links, written] = [rules.links, writer.written];
@@ -66,7 +65,7 @@ export const extract: Stage<'extract', typeof extractOptions, SourceWork> = {
       in: rules.links,
       out: [writer],
       warnings: [...empty, ...damageWarnings(shard.work.path, damaged)],
-      extra: { records: { read: counts.records, damaged }, cut: rules.cut, language: languageOf(options) },
+      extra: { records: { read: counts.records, damaged }, cut: rules.cut, language: chosenDetector(options) },
     };
   },
 };
@@ -116,20 +115,6 @@ class CountedSource implements AsyncIterable<Uint8Array> {
       yield chunk;
     }
   }
-}
-
-async function detectorOf({ options, resources }: RunContext<ExtractOptions>): Promise<LanguageDetector | undefined> {
-  const { detector, threshold } = languageOf(options);
-  if (detector === 'none') return undefined;
-  return resources.get('language-detector', { detector, threshold }, () => loadLanguageDetector(detector, threshold));
-}
-
-/** The detector and the threshold that counts; also for the marker. */
-function languageOf({ languageDetector: detector, languageThreshold }: ExtractOptions): {
-  detector: ExtractOptions['languageDetector'];
-  threshold?: number;
-} {
-  return detector === 'none' ? { detector } : { detector, threshold: languageThreshold ?? languageDetectors[detector].threshold };
 }
 
 function damageWarnings(path: string, damaged: DamageCount['counts']): string[] {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { option } from '../../contracts/option.ts';
-import { languageDetectors } from '../../language/load-language-detector.ts';
+import { languageOptions } from '../../language/language-options.ts';
 
 export const extractOptions = z.object({
   crawl: option(z.string().default(''), "Read this crawl of Common Crawl's (CC-MAIN-2022-40) instead of --input: the files that its wat.paths.gz lists", {
@@ -43,17 +43,7 @@ export const extractOptions = z.object({
     { value: 'NAME,…' },
   ),
   respectPageRobots: option(z.boolean().default(true), 'Drop the links of pages whose meta robots tag says noai, noimageai, noindex or noimageindex'),
-  languageDetector: option(
-    z.enum(['fasttext', 'cld3', 'eld', 'none']).default('fasttext'),
-    "Language identification: fastText lid.176, CLD3 (LAION's), eld, or none (all links go to nolang)",
-    { often: true },
-  ),
-  languageThreshold: option(
-    z.number().min(0).max(1).optional(),
-    `A language found with less confidence counts as none; the detector's own where none is given: ${Object.entries(languageDetectors)
-      .map(([name, { threshold }]) => `${name} ${threshold}`)
-      .join(', ')}`,
-  ),
+  ...languageOptions,
   dedupKey: option(z.enum(['url', 'url+language', 'url+text']).default('url'), 'What counts as the same link within a crawl file; give dedup the same', {
     shared: true,
   }),

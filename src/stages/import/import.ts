@@ -2,9 +2,9 @@ import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { UsageError } from '../../contracts/errors.ts';
 import { shardName } from '../../contracts/sample-key.ts';
-import type { PlanContext, RunContext, Shard, Stage } from '../../contracts/stage.ts';
+import type { PlanContext, Shard, Stage } from '../../contracts/stage.ts';
 import type { LanguageDetector } from '../../language/language-detector.ts';
-import { loadLanguageDetector } from '../../language/load-language-detector.ts';
+import { residentDetector } from '../../language/language-options.ts';
 import { currentPath } from '../../sources/current-path.ts';
 import { findPictures } from '../../sources/find-pictures.ts';
 import { listSources } from '../../sources/list-sources.ts';
@@ -54,7 +54,7 @@ export const importPictures: Stage<'import', typeof importOptions, ImportWork> =
   async run(shard, context, effects) {
     const { options, input = '', scratch, environment } = context;
     const s3 = new S3Objects(environment, true);
-    const detector = (): Promise<LanguageDetector | undefined> => detectorOf(context);
+    const detector = (): Promise<LanguageDetector | undefined> => residentDetector(options, context.resources);
     if ('pictures' in shard.work) {
       const folder = resolve(input);
       const list = await findCaptions(folder, options.captions);
@@ -103,10 +103,4 @@ async function foundPictures(folder: string): Promise<FoundPicture[]> {
     const stem = path.replace(/\.[^./]*$/, '');
     return { path, identity: [bytes, besides.get(`${stem}.txt`) ?? '', besides.get(`${stem}.json`) ?? ''].join(' ') };
   });
-}
-
-async function detectorOf({ options, resources }: RunContext<ImportOptions>): Promise<LanguageDetector | undefined> {
-  const { languageDetector: detector, languageThreshold: threshold } = options;
-  if (detector === 'none') return undefined;
-  return resources.get('language-detector', { detector, threshold }, () => loadLanguageDetector(detector, threshold));
 }

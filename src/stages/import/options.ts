@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { option } from '../../contracts/option.ts';
-import { languageDetectors } from '../../language/load-language-detector.ts';
+import { languageCode, languageOptions } from '../../language/language-options.ts';
 
 export const importOptions = z.object({
   captions: option(
@@ -18,21 +18,8 @@ export const importOptions = z.object({
       value: 'COLUMN',
     },
   ),
-  language: option(
-    z
-      .string()
-      .regex(/^[a-z]{2,3}$/, 'expected a code of ISO 639 such as en')
-      .optional(),
-    'Language of all texts (ISO 639-1, else 639-3) that come without one; else it is identified',
-    { value: 'CODE' },
-  ),
-  languageDetector: option(z.enum(['fasttext', 'cld3', 'eld', 'none']).default('fasttext'), 'What identifies the language of a text that comes without one'),
-  languageThreshold: option(
-    z.number().min(0).max(1).optional(),
-    `A language found with less confidence counts as none; the detector's own where none is given: ${Object.entries(languageDetectors)
-      .map(([name, { threshold }]) => `${name} ${threshold}`)
-      .join(', ')}`,
-  ),
+  language: languageCode,
+  ...languageOptions,
   maxSide: option(z.int().min(0).default(512), 'Pictures whose longer side is longer are made smaller; 0 keeps all as they are', {
     unit: 'pixels',
     note: 'the models look at 224 to 384 pixels, and the page shows no larger ones',

@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { messageOf, ShardError } from '../../contracts/errors.ts';
+import { readInto } from '../../formats/read-into.ts';
 import { indexTar, type TarMember } from '../../formats/webdataset.ts';
 import { PICTURE_FILE } from '../../sources/find-pictures.ts';
 import { captionOf, knownOfJson, type OwnPicture } from './own-picture.ts';
@@ -59,10 +60,7 @@ function urlOf(known: Readonly<Record<string, unknown>> | undefined): string | u
 
 async function readMember(file: FileHandle, { offset, size }: TarMember): Promise<Buffer> {
   const bytes = Buffer.alloc(size);
-  for (let filled = 0; filled < size;) {
-    const { bytesRead } = await file.read(bytes, filled, size - filled, offset + filled);
-    if (bytesRead === 0) throw new ShardError('the tar ended within a member: it was cut while it was read. Start the same command again.');
-    filled += bytesRead;
-  }
+  if ((await readInto(file, bytes, offset)) < size)
+    throw new ShardError('the tar ended within a member: it was cut while it was read. Start the same command again.');
   return bytes;
 }

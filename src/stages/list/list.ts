@@ -1,9 +1,8 @@
 import { UsageError } from '../../contracts/errors.ts';
 import { BatchLink, withFurtherColumns } from '../../contracts/records.ts';
-import type { RunContext, Stage } from '../../contracts/stage.ts';
+import type { Stage } from '../../contracts/stage.ts';
 import { findListColumns } from '../../formats/list-columns.ts';
-import type { LanguageDetector } from '../../language/language-detector.ts';
-import { loadLanguageDetector } from '../../language/load-language-detector.ts';
+import { residentDetector } from '../../language/language-options.ts';
 import { listSources } from '../../sources/list-sources.ts';
 import { numberSources, pathOf, SourceWork, workOf } from '../../sources/number-sources.ts';
 import type { SourceKind } from '../../sources/source-file.ts';
@@ -63,7 +62,7 @@ export const list: Stage<'list', typeof listOptions, SourceWork> = {
       const names = opened.columns.map(({ name }) => name);
       const columns = findListColumns(names, { url: options.urlCol, text: options.captionCol });
       assertFound(shard.work.path, names, columns, options);
-      const links = new ListedLinks(opened.columns, columns, shard.work.path, options, () => detectorOf(context));
+      const links = new ListedLinks(opened.columns, columns, shard.work.path, options, () => residentDetector(options, context.resources));
       const writer = await effects.files.parquet(`${shard.name}.parquet`, withFurtherColumns(BatchLink, links.further, 'last'), {
         rowGroupRows: ROW_GROUP_ROWS,
       });
@@ -91,12 +90,6 @@ export const list: Stage<'list', typeof listOptions, SourceWork> = {
     }
   },
 };
-
-async function detectorOf({ options, resources }: RunContext<ListOptions>): Promise<LanguageDetector | undefined> {
-  const { languageDetector: detector, languageThreshold: threshold } = options;
-  if (detector === 'none') return undefined;
-  return resources.get('language-detector', { detector, threshold }, () => loadLanguageDetector(detector, threshold));
-}
 
 function assertFound(item: string, names: readonly string[], found: { url: string | undefined; text: string | undefined }, options: ListOptions): void {
   const missing = (wanted: string, option: string): UsageError =>

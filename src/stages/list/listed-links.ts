@@ -5,6 +5,7 @@ import { BatchLink, type Reject } from '../../contracts/records.ts';
 import { type FurtherColumns, furtherValues } from '../../formats/further-columns.ts';
 import { inputNames } from '../../formats/input-columns.ts';
 import type { ListColumns } from '../../formats/list-columns.ts';
+import { cutText } from '../../formats/cut-text.ts';
 import { sampleHash, sampleUid } from '../../formats/sample-hash.ts';
 import type { LanguageDetector } from '../../language/language-detector.ts';
 import type { ListedColumn } from '../../sources/open-list.ts';
@@ -74,11 +75,11 @@ export class ListedLinks {
       drop('url-too-long', { hash: null, url: url.slice(0, maxUrlLength), text: null, value: String(url.length), threshold: String(maxUrlLength) });
       return undefined;
     }
-    const text = whole.length > maxTextLength ? whole.slice(0, maxTextLength).replace(/[\uD800-\uDBFF]$/, '') : whole;
-    if (text !== whole) this.cut++;
+    const { text, cut } = cutText(whole, maxTextLength);
+    if (cut) this.cut++;
     const offset = row['record_offset'];
     return {
-      hash: this.#hash(row['hash'], url, text, text !== whole),
+      hash: this.#hash(row['hash'], url, text, cut),
       url,
       text,
       language: textOf(row, this.#columns.language).trim().toLowerCase() || (await this.#languageOf(text)),

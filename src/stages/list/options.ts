@@ -1,27 +1,14 @@
 import { z } from 'zod';
 import { option } from '../../contracts/option.ts';
-import { languageDetectors } from '../../language/load-language-detector.ts';
+import { languageCode, languageOptions } from '../../language/language-options.ts';
 
 export const listOptions = z.object({
   urlCol: option(z.string().optional(), 'Column with the URL; url, URL, image_url and their like are found where it is not given', { value: 'COLUMN' }),
   captionCol: option(z.string().optional(), 'Column with the text; text, TEXT, caption, alt and their like are found where it is not given', {
     value: 'COLUMN',
   }),
-  language: option(
-    z
-      .string()
-      .regex(/^[a-z]{2,3}$/, 'expected a code of ISO 639 such as en')
-      .optional(),
-    'Language of all texts (ISO 639-1, else 639-3), where the list has no column language; else it is identified',
-    { value: 'CODE' },
-  ),
-  languageDetector: option(z.enum(['fasttext', 'cld3', 'eld', 'none']).default('fasttext'), 'What identifies the language of a text that comes without one'),
-  languageThreshold: option(
-    z.number().min(0).max(1).optional(),
-    `A language found with less confidence counts as none; the detector's own where none is given: ${Object.entries(languageDetectors)
-      .map(([name, { threshold }]) => `${name} ${threshold}`)
-      .join(', ')}`,
-  ),
+  language: languageCode,
+  ...languageOptions,
   trustHash: option(z.boolean().default(false), 'Keep the hash column of the list even where it is not that of URL and text'),
   maxUrlLength: option(z.int().min(1).default(20_000), 'Links with longer URLs are dropped', { unit: 'characters' }),
   maxTextLength: option(z.int().min(1).default(20_000), 'Longer texts are cut', { unit: 'characters' }),

@@ -110,7 +110,7 @@ test('a URL that is too long is dropped, a text is cut at a character', async ()
       'a.jsonl',
       [
         { url: `http://a.test/${'x'.repeat(100)}`, text: 'a' },
-        { url: 'http://a.test/1', text: '123😀' },
+        { url: 'http://a.test/1', text: '123😀5' },
       ]
         .map((row) => JSON.stringify(row))
         .join('\n'),
@@ -120,7 +120,7 @@ test('a URL that is too long is dropped, a text is cut at a character', async ()
       maxTextLength: 4,
     },
   );
-  expect(rows).toMatchObject([{ text: '123', hash: sampleHash('http://a.test/1', '123') }]);
+  expect(rows).toMatchObject([{ text: '123😀', hash: sampleHash('http://a.test/1', '123😀') }]);
   expect(summary.dropped).toEqual({ 'url-too-long': 1 });
   expect(shards[0]!.warnings).toEqual([expect.stringContaining('1 text was cut to --max-text-length 4')]);
 });
