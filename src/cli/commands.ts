@@ -1,7 +1,9 @@
 import { pipeline } from '../pipeline.ts';
 import type { Command } from './command.ts';
+import { completionCommand } from './commands/completion.ts';
 import { demoCommand } from './commands/demo.ts';
 import { docsCommand } from './commands/docs.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { runCommand } from './commands/run.ts';
 import { serveCommand } from './commands/serve.ts';
 import { stageCommand } from './commands/stage.ts';
@@ -9,4 +11,14 @@ import { taskCommand } from './commands/task.ts';
 import { verifyCommand } from './commands/verify.ts';
 
 /** All commands, in the order of help. */
-export const commands: readonly Command[] = [demoCommand, runCommand, ...pipeline.map(stageCommand), serveCommand, verifyCommand, taskCommand, docsCommand];
+export const commands: readonly Command[] = [
+  demoCommand,
+  runCommand,
+  ...pipeline.map(stageCommand),
+  serveCommand,
+  verifyCommand,
+  doctorCommand,
+  completionCommand,
+  taskCommand,
+  docsCommand,
+];

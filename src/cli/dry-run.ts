@@ -5,6 +5,7 @@ import { readDatasetState } from '../runtime/dataset-reader.ts';
 import { openRun, type OpenedRun } from '../runtime/run-pipeline.ts';
 import { openStorage } from '../storage/open-storage.ts';
 import { announcements } from './announcements.ts';
+import { bytesText } from './bytes-text.ts';
 import { assertWritableFolder } from './check-paths.ts';
 import type { CommandIo } from './command.ts';
 import { estimateStages, type StageEstimate } from './estimate-stage.ts';
@@ -71,11 +72,4 @@ function figuresOf({ rows, bytes, hours }: StageEstimate, unit: string): [string
     bytes === undefined ? 'unknown' : bytesText(bytes),
     hours === undefined ? 'unknown' : hours === 0 ? '0' : hours < 0.01 ? '< 0.01' : hours.toFixed(2),
   ];
-}
-
-/** Bytes as people read them: 12.3 MB. */
-export function bytesText(bytes: number): string {
-  const units = ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB'];
-  const power = bytes < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
-  return `${power === 0 ? Math.round(bytes) : (bytes / 1000 ** power).toFixed(1)} ${units[power]}`;
 }

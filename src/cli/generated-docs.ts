@@ -5,12 +5,13 @@ import { dropReasons } from '../contracts/drop-reason.ts';
 import { packageRoot } from '../contracts/package-root.ts';
 import * as records from '../contracts/records.ts';
 import { pipeline } from '../pipeline.ts';
-import { optionFields } from '../runtime/option-fields.ts';
+import { type OptionField, optionFields } from '../runtime/option-fields.ts';
 import { runOptions } from '../runtime/run-options.ts';
 import type { Command } from './command.ts';
 import { commands } from './commands.ts';
 import { configOptions } from './commands/run.ts';
-import { defaultText, flagText } from './help.ts';
+import { defaultText, flagText, sentence } from './help.ts';
+import { optionGroups } from './option-groups.ts';
 
 /** Every generated file of docs/ with its content; whole files, or files of which a marked part is generated. */
 export async function generatedDocs(): Promise<{ path: string; content: string }[]> {
@@ -29,14 +30,24 @@ export async function generatedDocs(): Promise<{ path: string; content: string }
 }
 
 function commandSection(command: Command): string {
-  return `## pairmill ${command.name}\n\n${command.details ?? command.summary}\n\n${optionTable(command.options, (field) => `\`${flagText(field)}\``)}\n`;
+  return `## pairmill ${command.name}\n\n${command.details ?? command.summary}\n\n${groupTables(command)}\n`;
 }
 
-function optionTable(schema: z.ZodObject, name: (field: ReturnType<typeof optionFields>[number]) => string): string {
-  const rows = optionFields(schema).map((field) => {
+function groupTables(command: Command): string {
+  const groups = optionGroups(command);
+  if (groups.length === 0) return 'No options.\n';
+  return groups.map(({ title, fields }) => `${groups.length > 1 ? `${title}:\n\n` : ''}${fieldTable(fields, (field) => `\`${flagText(field)}\``)}`).join('\n');
+}
+
+function optionTable(schema: z.ZodObject, name: (field: OptionField) => string): string {
+  return fieldTable(optionFields(schema), name);
+}
+
+function fieldTable(fields: readonly OptionField[], name: (field: OptionField) => string): string {
+  const rows = fields.map((field) => {
     const fallback = field.required ? '' : field.kind === 'boolean' ? String(field.default ?? false) : defaultText(field);
     const also = field.aliases?.length ? ` Also \`--${field.aliases.join('`, `--')}\`.` : '';
-    const description = field.description.replaceAll('|', '\\|').replace(/[^.]$/, '$&.');
+    const description = sentence(field.description).replaceAll('|', '\\|').replace(/[^.]$/, '$&.');
     return `| ${name(field).replaceAll('|', '\\|')} | ${fallback === '' ? '' : `\`${fallback}\``} | ${field.unit ?? ''} | ${field.required ? 'Required. ' : ''}${description}${also}${field.note ? ` (${field.note})` : ''} |`;
   });
   return rows.length === 0 ? 'No options.\n' : `| option | default | unit | meaning |\n| --- | --- | --- | --- |\n${rows.join('\n')}\n`;

@@ -1,5 +1,6 @@
-import { type OptionField, optionFields } from '../runtime/option-fields.ts';
+import type { OptionField } from '../runtime/option-fields.ts';
 import type { Command } from './command.ts';
+import { optionGroups } from './option-groups.ts';
 
 /** The text of `pairmill --help`. */
 export function renderOverview(commands: readonly Command[], version: string): string {
@@ -12,29 +13,33 @@ export function renderOverview(commands: readonly Command[], version: string): s
     '',
     ...shown.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`),
     '',
-    'pairmill COMMAND --help lists the options of a command.',
-    'Exit codes: 0 done, 1 a shard failed or counts did not reconcile, 2 wrong usage or configuration, or a refusal, 130 and 143 stopped by a signal.',
+    'pairmill COMMAND --help lists the options of a command. pairmill doctor says whether this machine is ready.',
+    'Exit codes: 0 it is done; 1 something failed, or nothing came out; 2 the command or the configuration is wrong, or was refused;',
+    '130 and 143 it was stopped by a signal.',
     '',
   ].join('\n');
 }
 
 /** The text of `pairmill COMMAND --help`. */
 export function renderHelp(command: Command, columns: number): string {
-  const fields = optionFields(command.options);
-  const usage = `Usage: pairmill ${command.name}${command.positionals ? ` ${command.positionals}` : ''}${fields.length > 0 ? ' [options]' : ''}`;
+  const groups = optionGroups(command);
+  const usage = `Usage: pairmill ${command.name}${command.positionals ? ` ${command.positionals}` : ''}${groups.length > 0 ? ' [options]' : ''}`;
   const lines = [usage, '', wrap(command.details ?? command.summary, columns, '')];
-  if (fields.length > 0) lines.push('', 'Options (each also as an environment variable, PAIRMILL_ and its name):', '');
-  for (const field of fields) {
-    lines.push(`  ${flagText(field)}`);
-    lines.push(wrap(`${field.description}${details(field)}`, columns, '      '));
+  for (const { title, fields } of groups) {
+    lines.push('', `${title}:`, '');
+    for (const field of fields) {
+      lines.push(`  ${flagText(field)}`);
+      lines.push(wrap(`${sentence(field.description)}${details(field)}`, columns, '      '));
+    }
   }
+  if (groups.length > 0) lines.push('', 'Each option is also an environment variable: --min-bytes is PAIRMILL_MIN_BYTES.');
   lines.push('');
   return lines.join('\n');
 }
 
-/** `--min-bytes N`, with `--[no-]` for switches that are on by default. */
+/** `--min-bytes N`, and `--[no-]robots-txt` of a switch that is on unless it is switched off. */
 export function flagText(field: OptionField): string {
-  if (field.kind === 'boolean') return field.default === true ? `--no-${field.flag}` : `--${field.flag}`;
+  if (field.kind === 'boolean') return field.default === true ? `--[no-]${field.flag}` : `--${field.flag}`;
   const value = field.value ?? (field.choices ? field.choices.join('|') : field.kind === 'number' ? 'N' : field.kind === 'list' ? 'A,B,…' : 'TEXT');
   return field.bare === undefined ? `--${field.flag} ${value}` : `--${field.flag}[=${value}]`;
 }
@@ -46,8 +51,14 @@ export function defaultText(field: OptionField): string {
   return String(field.default);
 }
 
+/** A description begins with a capital. */
+export function sentence(description: string): string {
+  return description.charAt(0).toUpperCase() + description.slice(1);
+}
+
 function details(field: OptionField): string {
   const parts = [];
+  if (field.kind === 'boolean' && field.default === true) parts.push('on by default');
   if (field.unit) parts.push(`in ${field.unit}`);
   if (field.required) parts.push('required');
   const fallback = defaultText(field);

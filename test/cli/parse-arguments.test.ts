@@ -34,5 +34,5 @@ test('an unknown option names the nearest', () => {
 test('help lists every option with unit and default', () => {
   const help = renderHelp(command, 100);
   expect(help).toContain('--min-bytes N\n      Smallest body (in bytes; default 5000)');
-  expect(help).toContain('--no-serve');
+  expect(help).toContain('--[no-]serve\n      Serve (on by default)');
 });

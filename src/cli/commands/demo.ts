@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { counted } from '../../contracts/counted.ts';
 import { UsageError } from '../../contracts/errors.ts';
 import { option } from '../../contracts/option.ts';
 import { packageVersion } from '../../contracts/package-root.ts';
@@ -10,23 +12,31 @@ import { startOriginThread } from '../../demo/origin.ts';
 import { routes } from '../../pipeline.ts';
 import { readOptions } from '../../runtime/read-options.ts';
 import { readRunRecord } from '../../runtime/run-record.ts';
-import { runOptions } from '../../runtime/run-options.ts';
+import { type RunOptions, runOptions } from '../../runtime/run-options.ts';
 import { assertPortFree } from '../../server/assert-port-free.ts';
 import { serveOptions } from '../../server/options.ts';
 import { isUrl } from '../../storage/location.ts';
 import { openStorage } from '../../storage/open-storage.ts';
+import { assertWritableFolder } from '../check-paths.ts';
 import type { Command, CommandIo } from '../command.ts';
+import { dryRun } from '../dry-run.ts';
 import { createProgress } from '../progress.ts';
 import { runSession, withLockedRun } from '../run-session.ts';
+import type { Session } from '../session.ts';
 import { serveUntilStopped } from '../serve-until-stopped.ts';
 import { locationOf } from './stage.ts';
 
 const demoOptions = z.object({
-  runDir: option(z.string().default('pairmill-run'), 'Run folder: everything is written here', { value: 'DIR', decidesResult: false }),
-  serve: option(z.boolean().default(true), 'End after the run instead of serving the search page', { decidesResult: false }),
+  runDir: option(z.string().default('pairmill-run'), 'Run folder: everything is written here', {
+    value: 'DIR',
+    path: 'one',
+    often: true,
+    decidesResult: false,
+  }),
+  serve: option(z.boolean().default(true), 'Serve the search page when the run has ended', { often: true, decidesResult: false }),
   port: serveOptions.shape.port,
-  seed: option(z.int().default(1), 'Seed of the example crawl'),
-  candidates: option(z.int().min(100).default(20_000), 'Picture and caption pairs in the example crawl; fewer make a quicker run'),
+  seed: option(z.int().default(1), 'Seed of the example crawl', { often: true }),
+  candidates: option(z.int().min(100).default(20_000), 'Picture and caption pairs in the example crawl; fewer make a quicker run', { often: true }),
 });
 
 /**
@@ -52,7 +62,7 @@ function demoStageOptions(connectTo: string[], candidates: number): Record<strin
 
 export const demoCommand: Command = {
   name: 'demo',
-  summary: 'The whole way once: makes a small real web of emoji pictures, crawls, filters, indexes and serves it.',
+  summary: 'Shows everything on an example: makes a small web of emoji pictures, downloads, filters and indexes it, and serves a search page.',
   options: z.object({ ...demoOptions.shape, ...runOptions.shape }),
   async run(args, io) {
     const sources = { flags: args.flags, environment: io.environment };
@@ -63,15 +73,12 @@ export const demoCommand: Command = {
     const location = locationOf(runDir);
     // Better now than after three minutes of work.
     if (serve) await assertPortFree(port, '127.0.0.1');
+    if (run.dryRun) return demoDryRun(location, candidates, run, io);
     const code = await withLockedRun(location, io, async () => {
       const crawl = await makeCrawl(location, { seed, candidates, quiet: run.quiet }, io);
       const origin = await startOriginThread({ folder: crawl });
       try {
-        const options = demoStageOptions(origin.connectTo, candidates);
-        return await runSession(
-          { stages: routes.crawl, options, location, unread: ['lists'], inputs: { extract: crawlFilesOf(crawl) }, summary: true, run },
-          io,
-        );
+        return await runSession({ ...demoSession(location, crawl, origin.connectTo, candidates, run), goesOn: serve }, io);
       } finally {
         await origin.close();
       }
@@ -84,8 +91,24 @@ export const demoCommand: Command = {
 
 const crawlFilesOf = (crawl: string): string => join(crawl, 'wat', '*.warc.wat.gz');
 
-/** Makes the example web; returns its folder. Throws UsageError where the run is another than a demo's: its folder is left as it is. */
-async function makeCrawl(location: string, { seed, candidates, quiet }: { seed: number; candidates: number; quiet: boolean }, io: CommandIo): Promise<string> {
+function demoSession(location: string, crawl: string, connectTo: string[], candidates: number, run: RunOptions): Session {
+  const options = demoStageOptions(connectTo, candidates);
+  return { stages: routes.crawl, options, location, unread: ['lists'], inputs: { extract: crawlFilesOf(crawl) }, summary: true, run };
+}
+
+async function demoDryRun(location: string, candidates: number, run: RunOptions, io: CommandIo): Promise<0> {
+  const crawl = await crawlFolder(location, io);
+  await assertWritableFolder(location, '--run-dir');
+  if (existsSync(join(crawl, 'complete.json'))) return dryRun(demoSession(location, crawl, [], candidates, run), io);
+  io.out(
+    `The demo would make an example web of about ${counted(candidates, 'pictures')} in ${crawl}, and then run ${routes.crawl.map(({ name }) => name).join(', ')} on it in ${location}.\n` +
+      'Rows, bytes and hours of the stages are unknown until the example web is there. Nothing was made.\n',
+  );
+  return 0;
+}
+
+/** The folder of the example web. Throws UsageError where the run is another than a demo's: its folder is left as it is. */
+async function crawlFolder(location: string, io: CommandIo): Promise<string> {
   // The files that the origin serves are local, wherever the run lies.
   const crawl = isUrl(location) ? join(tmpdir(), `pairmill-demo-${createHash('sha256').update(location).digest('hex').slice(0, 16)}`) : join(location, 'crawl');
   const { inputs, options } = await readRunRecord(await openStorage(location, io.environment), packageVersion());
@@ -94,6 +117,12 @@ async function makeCrawl(location: string, { seed, candidates, quiet }: { seed: 
     throw new UsageError(
       `${location} is the run of ${known === undefined ? 'other data' : `another crawl (${known})`}. Give the demo another folder with --run-dir.`,
     );
+  return crawl;
+}
+
+/** Makes the example web; returns its folder. */
+async function makeCrawl(location: string, { seed, candidates, quiet }: { seed: number; candidates: number; quiet: boolean }, io: CommandIo): Promise<string> {
+  const crawl = await crawlFolder(location, io);
   const progress = createProgress(io, quiet);
   let made = 0;
   const manifest = await generateEmojiWeb({

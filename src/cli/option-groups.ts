@@ -1,0 +1,30 @@
+import { modelOptions } from '../models/model-settings.ts';
+import { type OptionField, optionFields } from '../runtime/option-fields.ts';
+import { runOptions } from '../runtime/run-options.ts';
+import type { Command } from './command.ts';
+
+/** So many options stand first in the help of a command. */
+const MAX_OFTEN = 10;
+/** A command with fewer options needs no groups. */
+const MIN_GROUPED = 12;
+
+export interface OptionGroup {
+  title: string;
+  fields: OptionField[];
+}
+
+/** The options of a command as help and docs list them: those that most people give, its own, those of models, those of every run. */
+export function optionGroups({ options }: Command): OptionGroup[] {
+  const fields = optionFields(options);
+  if (fields.length < MIN_GROUPED) return fields.length > 0 ? [{ title: 'Options', fields }] : [];
+  const first = new Set(fields.filter(({ often }) => often).slice(0, MAX_OFTEN));
+  const isOf = (shape: object, { key }: OptionField): boolean => key in shape;
+  const others = fields.filter((field) => !first.has(field));
+  const own = others.filter((field) => !isOf(runOptions.shape, field) && !isOf(modelOptions, field));
+  return [
+    { title: 'Used most', fields: [...first] },
+    { title: 'Further options', fields: own },
+    { title: 'Models', fields: others.filter((field) => isOf(modelOptions, field)) },
+    { title: 'Every run', fields: others.filter((field) => isOf(runOptions.shape, field)) },
+  ].filter((group) => group.fields.length > 0);
+}
