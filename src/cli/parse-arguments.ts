@@ -3,6 +3,7 @@ import { messageOf, UsageError } from '../contracts/errors.ts';
 import { type OptionField, optionFields } from '../runtime/option-fields.ts';
 import type { Arguments, Command } from './command.ts';
 import { nearest } from '../runtime/nearest.ts';
+import { peerOptions } from './peer-options.ts';
 
 /** Splits what was typed after the command into flags and positionals by the command's options. Throws UsageError. */
 export function parseArguments(command: Command, argv: readonly string[], commands: readonly Command[] = [command]): Arguments {
@@ -78,6 +79,8 @@ function usageError(command: Command, error: unknown, fields: ReadonlyMap<string
     return new UsageError(`pairmill ${command.name}: ${message} ${help}`);
   }
   const name = unknown.replace(/^-+(no-)?/, '');
+  const ofPeer = peerOptions[name.replaceAll('_', '-')];
+  if (ofPeer) return new UsageError(`pairmill ${command.name}: ${ofPeer.peer}'s ${unknown.replace(/=.*/, '')}: ${ofPeer.answer}`);
   const near = nearest(name, [...fields.keys()]);
   const others = commands.filter(({ hidden, options }) => !hidden && optionFields(options).some(({ flag }) => flag === name.replaceAll('_', '-')));
   const next =
