@@ -15,8 +15,8 @@ export async function recordedRun(
   if (!parsed.success) throw new UsageError(`${location}/run.json is not a record of a run that this version reads.`);
   const record = parsed.data;
   const absolute = (path: string): string => (path === '.' ? location : /^(?:\/|[a-z0-9]+:\/\/)/i.test(path) ? path : joinLocation(location, path));
-  const located = (places: Readonly<Record<string, string>>): Record<string, string> =>
-    Object.fromEntries(Object.entries(places).map(([name, path]) => [name, absolute(path)]));
+  const located = (paths: Readonly<Record<string, string>>): Record<string, string> =>
+    Object.fromEntries(Object.entries(paths).map(([name, path]) => [name, absolute(path)]));
   const settings: RunSettings = {
     location,
     id: record.id,

@@ -1,7 +1,8 @@
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import { type FileHandle, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode } from '../contracts/errors.ts';
 import { shardsOfKey } from '../contracts/sample-key.ts';
+import { openIfThere } from '../formats/open-if-there.ts';
 import { readInto } from '../formats/read-into.ts';
 import { indexTar, type TarMember } from '../formats/webdataset.ts';
 
@@ -45,13 +46,8 @@ export class Pictures {
   }
 
   async #readFrom(path: string, key: string): Promise<Picture | undefined> {
-    let file: FileHandle;
-    try {
-      file = await open(path, 'r');
-    } catch (error) {
-      if (systemCode(error) === 'ENOENT') return undefined;
-      throw error;
-    }
+    const file = await openIfThere(path);
+    if (!file) return undefined;
     try {
       const index = await this.#index(path, file);
       for (const [suffix, type] of Object.entries(types)) {

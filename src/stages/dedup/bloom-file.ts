@@ -1,6 +1,7 @@
-import { open, type FileHandle } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { z } from 'zod';
-import { systemCode, UsageError } from '../../contracts/errors.ts';
+import { UsageError } from '../../contracts/errors.ts';
+import { openIfThere } from '../../formats/open-if-there.ts';
 import { readInto } from '../../formats/read-into.ts';
 import type { BloomFilter } from './bloom-filter.ts';
 import { BLOCK_BYTES } from './bloom-size.ts';
@@ -51,13 +52,8 @@ export async function writeBloom(
 
 /** The header of a bloom filter's file; undefined where there is no file. Throws UsageError where it is none of ours, or cut off. */
 export async function readBloomHeader(path: string): Promise<BloomHeader | undefined> {
-  let file: FileHandle;
-  try {
-    file = await open(path, 'r');
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+  const file = await openIfThere(path);
+  if (!file) return undefined;
   try {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(HEADER_BYTES), 0, HEADER_BYTES, 0);
     const header = parseHeader(path, buffer.toString('utf8', 0, bytesRead));
