@@ -12,6 +12,13 @@ export function requirePython(context: TestContext, ...modules: string[]): (scri
   return (script, args = []) => execFileSync(python, ['-c', script, ...args], { encoding: 'utf8', maxBuffer: 256 * 1024 * 1024 });
 }
 
+/** The path of a Python in which a script runs to its end, for tests that talk to it; else the test is skipped and says what is missing. */
+export function requirePythonFor(context: TestContext, script: string, missing: string): string {
+  const python = pythons.find((each) => runs(each, script));
+  if (!python) context.skip(`no Python with ${missing} (set PAIRMILL_PYTHON to one)`);
+  return python;
+}
+
 const found = new Map<string, string | undefined>();
 
 function findPython(modules: string[]): string | undefined {

@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -11,10 +10,9 @@ import { assertPortFree } from '../../src/server/assert-port-free.ts';
 import { serveOptions } from '../../src/server/options.ts';
 import { startServer } from '../../src/server/start-server.ts';
 import { serve } from '@hono/node-server';
-import { peers } from '../local-paths.ts';
+import { requirePythonFor } from '../python.ts';
 import { openService, writeRun } from './small-service.ts';
 
-const python = join(peers, 'image/bin/python');
 let base: string;
 beforeAll(async () => {
   base = await mkdtemp(join(tmpdir(), 'pairmill-serve-'));
@@ -39,18 +37,18 @@ test('a folder without an index, and a port in use', async () => {
 /** clip-retrieval's own client, as pip installs it; loaded without the package, which would load torch. */
 const client = `
 import importlib.util, json, sys, base64
-spec = importlib.util.spec_from_file_location("clip_client", sys.argv[2])
+folder = importlib.util.find_spec("clip_retrieval").submodule_search_locations[0]
+spec = importlib.util.spec_from_file_location("clip_client", folder + "/clip_client.py")
 module = importlib.util.module_from_spec(spec); spec.loader.exec_module(module)
 client = module.ClipClient(url=sys.argv[1] + "/knn-service", indice_name="small", num_images=5)
 text = client.query(text="cherry and fig")
-image = client.query(image=sys.argv[3])
+image = client.query(image=sys.argv[2])
 vector = client.query(embedding_input=[1, 0, 0, 0, 0, 0, 0, 0])
 print(json.dumps([text, image, vector]))
 `;
 
 test("clip-retrieval's ClipClient works unmodified", async (context) => {
-  const module = join(peers, 'image/lib/python3.11/site-packages/clip_retrieval/clip_client.py');
-  if (!existsSync(python) || !existsSync(module)) return context.skip(`clip-retrieval is not in ${peers} (PAIRMILL_PEERS names its folder)`);
+  const python = requirePythonFor(context, 'import importlib.util, requests; assert importlib.util.find_spec("clip_retrieval")', 'clip-retrieval');
   const { service, close } = await openService(base);
   const app = createApp({ service, page: new Map(), allowsHost: () => true, warn: (line) => void expect.fail(line) });
   const server = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' });
@@ -60,7 +58,7 @@ test("clip-retrieval's ClipClient works unmodified", async (context) => {
     // The file's content stands for a picture: the encoder of this test reads it as text.
     const picture = join(base, 'pairs', '..', 'picture.txt');
     await import('node:fs/promises').then(({ writeFile }) => writeFile(picture, 'honey honey'));
-    const { stdout } = await promisify(execFile)(python, ['-c', client, `http://127.0.0.1:${port}`, module, picture]);
+    const { stdout } = await promisify(execFile)(python, ['-c', client, `http://127.0.0.1:${port}`, picture]);
     const [text, image, vector] = JSON.parse(stdout) as { id: number; url: string; caption: string; similarity: number }[][];
     for (const results of [text!, image!, vector!]) {
       expect(results.length).toBeGreaterThan(0);
