@@ -21,6 +21,9 @@ export const realWats = setting('PAIRMILL_REAL_WATS', tmpdir(), 'real-wats');
 /** The labelled texts that bench/language/data.sh gets. */
 export const languageTexts = setting('PAIRMILL_LANGUAGE_TEXTS', tmpdir(), 'pairmill-language');
 
+/** Pictures that recipes/photographs/get.sh made. */
+export const photographs = setting('PAIRMILL_PHOTOGRAPHS', import.meta.dirname, '../.cache/photographs');
+
 /** Where a Python with the modules that a test or bench wants is looked for. */
 export const pythons: readonly string[] = [
   ...(process.env['PAIRMILL_PYTHON'] ? [process.env['PAIRMILL_PYTHON']] : []),
@@ -29,8 +32,10 @@ export const pythons: readonly string[] = [
   'python3',
 ];
 
-/** A path under `sharedData`; the test is skipped, saying so, where it is absent. */
+/** A path in test/fixtures or, where that lacks it, under `sharedData`; the test is skipped, saying so, where both do. */
 export function requireSharedData(context: TestContext, path: string): string {
+  const shipped = join(import.meta.dirname, 'fixtures', path);
+  if (existsSync(shipped)) return shipped;
   const full = join(sharedData, path);
   if (!existsSync(full)) context.skip(`${full} is not here (PAIRMILL_SHARED_DATA names the folder)`);
   return full;
