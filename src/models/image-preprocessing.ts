@@ -1,4 +1,5 @@
-import sharp, { type OutputInfo } from 'sharp';
+import sharp, { type OutputInfo, type Sharp } from 'sharp';
+import { jpegCodec, type Pixels } from '../pictures/jpeg-codec.ts';
 import type { ImagePreprocessing } from './model-entry.ts';
 import { resample } from './resample.ts';
 
@@ -13,21 +14,30 @@ const input = { failOn: 'truncated', ignoreIcc: true, sequentialRead: true } as 
 
 /** RGB bytes, size x size x 3. Throws where the picture can't be decoded. */
 export async function decodePicture(picture: Uint8Array, { size, fit, interpolation }: ImagePreprocessing): Promise<Uint8Array> {
-  const decoded = sharp(picture, input).flatten({ background: '#fff' }).toColourspace('srgb');
   if (fit === 'crop') {
     // Whole, and shrunk by PIL's own arithmetic: what CLIP's reference sees, to the byte.
-    const { data, info } = await decoded.removeAlpha().raw().toBuffer({ resolveWithObject: true });
-    assertColours(info);
-    const to = shortestSide(info.width, info.height, size);
-    return resample(data, [info.width, info.height], to, { left: centre(to[0], size), top: centre(to[1], size), width: size, height: size }, interpolation);
+    const { data, width, height } = jpegCodec().decode(picture) ?? (await decodeBySharp(picture));
+    const to = shortestSide(width, height, size);
+    return resample(data, [width, height], to, { left: centre(to[0], size), top: centre(to[1], size), width: size, height: size }, interpolation);
   }
-  const { data, info } = await decoded
+  const { data, info } = await colours(picture)
     .resize(size, size, { fit: 'fill', kernel: interpolation === 'bicubic' ? 'cubic' : 'linear' })
     .removeAlpha()
     .raw()
     .toBuffer({ resolveWithObject: true });
   assertColours(info);
   return data;
+}
+
+function colours(picture: Uint8Array): Sharp {
+  return sharp(picture, input).flatten({ background: '#fff' }).toColourspace('srgb');
+}
+
+/** What is no plain JPEG. */
+async function decodeBySharp(picture: Uint8Array): Promise<Pixels> {
+  const { data, info } = await colours(picture).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+  assertColours(info);
+  return { data, width: info.width, height: info.height };
 }
 
 function assertColours({ width, height, channels }: OutputInfo): void {
