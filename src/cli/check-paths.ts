@@ -23,11 +23,11 @@ export async function assertWritableFolder(path: string, flag: string): Promise<
   }
 }
 
-/** Throws UsageError where the path is a file, or a folder that can't be read. One that is not there is left to who reads it. */
+/** Throws UsageError where there is no folder at the path, or one that can't be read. */
 export async function assertReadableFolder(path: string, flag: string): Promise<void> {
   if (isUrl(path)) return;
   const info = await infoOf(path);
-  if (info === undefined) return;
+  if (info === undefined) throw missing(path, flag);
   if (!info.isDirectory()) throw new UsageError(`${flag}: ${path} is a file where a folder is meant. Name the folder that it lies in.`);
   await assertListed(path, flag);
 }
@@ -36,14 +36,21 @@ export async function assertReadableFolder(path: string, flag: string): Promise<
 export async function assertReadablePaths(paths: string, flag: string): Promise<void> {
   for (const path of paths.split(',')) {
     if (isUrl(path)) continue;
-    const info = await infoOf(path);
+    const pattern = /[*?[{]/.test(path);
+    const info = await infoOf(path).catch((error: unknown) => {
+      if (pattern) return undefined;
+      throw error;
+    });
+    if (info === undefined && !pattern) throw missing(path, flag);
     if (info?.isFile()) await readable(access(path, constants.R_OK), path, flag);
     // A pattern finds nothing in a folder that it can't read, and says nothing of it.
-    const folder = info?.isDirectory() ? path : info === undefined && /[*?[{]/.test(path) ? folderBefore(path) : undefined;
-    if (folder !== undefined && (await infoOf(folder))?.isDirectory()) await assertListed(folder, flag);
-    if (info === undefined && !/[*?[{]/.test(path))
-      throw new UsageError(`${flag}: there is no ${path}. Check the path; relative ones begin at ${process.cwd()}.`);
+    const folder = info === undefined ? folderBefore(path) : path;
+    if ((await infoOf(folder))?.isDirectory()) await assertListed(folder, flag);
   }
+}
+
+function missing(path: string, flag: string): UsageError {
+  return new UsageError(`${flag}: there is no ${path}. Check the path; a relative one begins at ${process.cwd()}.`);
 }
 
 /** The folder of a pattern: what stands before its first special character. */

@@ -1,6 +1,7 @@
 import { availableParallelism, tmpdir } from 'node:os';
 import { createHash } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { rm, rmdir } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { RunError } from '../contracts/errors.ts';
 import { type OpenDatabase, openDatabase } from '../db/open-database.ts';
@@ -9,6 +10,7 @@ import { lockRun } from '../runtime/lock-run.ts';
 import { scratchRoot } from '../runtime/shard-job.ts';
 import { openRun, type OpenedRun, type PipelineOutcome } from '../runtime/run-pipeline.ts';
 import { ThreadExecutor } from '../runtime/thread-executor.ts';
+import { isUrl } from '../storage/location.ts';
 import { openStorage } from '../storage/open-storage.ts';
 import { announcements } from './announcements.ts';
 import { assertWritableFolder } from './check-paths.ts';
@@ -22,11 +24,14 @@ import { StageWatch } from './stage-watch.ts';
 /** Holds the lock of a run while `task` works on it. Nothing is written there before the lock is held. */
 export async function withLockedRun<T>(location: string, io: CommandIo, task: () => Promise<T>): Promise<T> {
   await assertWritableFolder(location, '--run-dir');
+  const isNew = !isUrl(location) && !existsSync(location);
   const lock = await lockRun(await openStorage(location, io.environment));
   try {
     return await Promise.race([task(), lock.lost]);
   } finally {
     await lock.release().catch(() => undefined);
+    // The lock has made it. A command that was refused leaves nothing; a folder with something in it stays.
+    if (isNew) await rmdir(location).catch(() => undefined);
   }
 }
 

@@ -52,13 +52,14 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
 }
 
 /** As `mkdir` with `recursive`, which says ENOENT on a read-only file system (Node 24). */
-async function makeFolder(folder: string): Promise<void> {
+async function makeFolder(folder: string, parentMade = false): Promise<void> {
   try {
     await mkdir(folder);
   } catch (error) {
-    if (systemCode(error) === 'ENOENT' && dirname(folder) !== folder) {
+    // In /proc there is no such file although the folder above it is there.
+    if (systemCode(error) === 'ENOENT' && dirname(folder) !== folder && !parentMade) {
       await makeFolder(dirname(folder));
-      return makeFolder(folder);
+      return makeFolder(folder, true);
     }
     if (!(await stat(folder).catch(() => undefined))?.isDirectory()) throw error;
   }
@@ -160,6 +161,8 @@ function cannotLock(folder: string, cause: unknown): PairmillError {
     case 'ENOSPC':
     case 'EDQUOT':
       return new RunError(`${folder} can't be locked: its disk is full. Make room there, then start the same command again.`, options);
+    case 'ENOENT':
+      return new UsageError(`${folder} can't be made: no folder can be made there. Give another --run-dir.`, options);
     case 'EROFS':
       return new UsageError(`${folder} can't be locked: it lies on a read-only file system. Give another --run-dir.`, options);
     case 'EACCES':

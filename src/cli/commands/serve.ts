@@ -1,5 +1,6 @@
 import { serveOptions } from '../../server/options.ts';
 import { readOptions } from '../../runtime/read-options.ts';
+import { assertReadableFolder } from '../check-paths.ts';
 import type { Command } from '../command.ts';
 import { serveUntilStopped } from '../serve-until-stopped.ts';
 
@@ -9,6 +10,7 @@ export const serveCommand: Command = {
   options: serveOptions,
   async run(args, io) {
     const options = readOptions(serveOptions, { flags: args.flags, environment: io.environment });
+    await assertReadableFolder(options.input, '--input');
     // Loaded here, so that the other commands start sooner.
     const { startServer } = await import('../../server/start-server.ts');
     return serveUntilStopped(() => startServer(options, { warn: (line) => io.err(`${line}\n`) }), io);

@@ -20,7 +20,7 @@ export const download: Stage<'download', typeof downloadOptions, DownloadWork> =
     { dataset: 'lists', optional: true },
   ],
   writes: 'samples',
-  unit: 'samples',
+  unit: 'links',
   format: 3,
   options: downloadOptions,
   work: DownloadWork,
