@@ -26,6 +26,10 @@ export const VectorIndexDescription = z.object({
 });
 export type VectorIndexDescription = z.infer<typeof VectorIndexDescription>;
 
+/** A column of the user's own. Whatever is no number or truth value is text, lists and times as JSON. */
+export const FurtherColumn = z.object({ name: z.string(), type: z.enum(['text', 'integer', 'number', 'boolean']) });
+export type FurtherColumn = z.infer<typeof FurtherColumn>;
+
 /**
  * `index/index.json`, the pointer to an index: each build lies in a folder of its own, and this file, replaced last, names it. Paths
  * are relative to the folder of this file.
@@ -34,6 +38,7 @@ export const IndexDescription = z.object({
   tool: z.literal('pairmill'),
   version: z.string(),
   format: z.literal(1),
+  /** The id is empty where nobody said which model made the vectors. */
   model: z.object({ id: z.string(), sha256: z.record(z.string(), z.string()) }),
   dimensions: z.int(),
   rows: z.int(),
@@ -42,10 +47,12 @@ export const IndexDescription = z.object({
   vectors: z.partialRecord(Modality, VectorIndexDescription),
   /** Columns of tags, by which a search can be filtered. */
   heads: z.array(z.string()),
+  /** Columns of the user's own, shown with a result; column i of the table is `further_i`. */
+  further: z.array(FurtherColumn).default([]),
   /** Most frequent first; the empty string is "none found". */
   languages: z.array(z.object({ language: z.string(), rows: z.int() })),
-  /** Of the release whose rows these are. */
-  release: z.object({ fingerprint: z.string() }),
+  /** Of the release whose rows these are; null where the rows are those of the embeddings, all of them in their order. */
+  release: z.object({ fingerprint: z.string() }).nullable(),
 });
 export type IndexDescription = z.infer<typeof IndexDescription>;
 
@@ -54,16 +61,21 @@ export interface IndexedSample {
   /** What kNN clients see: given once, never reused, never a row number of the table. */
   id: number;
   hash: bigint;
+  /** Empty where it is not known, as are caption, key and language. */
   url: string;
   caption: string;
-  /** Name of the sample's members in the tars of pairs/. */
+  /** Name of the sample's members in the tars of pairs/, or the path of the picture's file. */
   key: string;
   language: string;
   licence: string | null;
   NSFW: string | null;
-  similarity: number;
-  width: number;
-  height: number;
+  similarity: number | null;
+  width: number | null;
+  height: number | null;
   /** By head. */
   tags: Record<string, number | null>;
+  /** By column of the user's own. */
+  further: Record<string, FurtherValue>;
 }
+
+export type FurtherValue = string | number | bigint | boolean | null;

@@ -10,14 +10,17 @@ const Result = z.object({
   id: z.int().describe('in this index'),
   hash: z.string().describe('identity of the sample'),
   score: z.number().describe('cosine of the query and the vector'),
-  url: z.string().describe('where the picture was found'),
+  url: z.string().describe('where the picture was found; empty where that is not known'),
   caption: z.string().describe('text, never HTML'),
   language: z.string().describe('empty where none was found'),
   licence: z.string().nullable(),
-  similarity: z.number().describe('cosine of picture and caption, by the model of filter'),
-  width: z.int(),
-  height: z.int(),
+  similarity: z.number().nullable().describe('cosine of picture and caption, by the model of filter'),
+  width: z.int().nullable(),
+  height: z.int().nullable(),
   tags: z.record(z.string(), z.number().nullable()),
+  further: z
+    .record(z.string(), z.union([z.string(), z.number(), z.boolean()]).nullable())
+    .describe('columns of your own; a whole number beyond 2^53 is a string'),
   others: z.int().describe('further results with the same picture that `distinct` left out'),
   image: z.string().nullable().describe('path of the picture on this server; null where it has no pictures'),
 });
@@ -35,7 +38,9 @@ export type SearchResponse = z.infer<typeof SearchResponse>;
 /** GET /api/v1/index */
 export const IndexResponse = z.object({
   name: z.string(),
-  model: z.string(),
+  model: z.string().describe('empty where nobody said which model made the vectors'),
+  encodes: z.boolean().describe('whether a text or a picture can be the query: not without a model'),
+  first: z.string().nullable().describe('hash of a sample to begin with'),
   rows: z.int(),
   dimensions: z.int(),
   modalities: z.array(Modality),

@@ -6,7 +6,7 @@ import { IndexDescription, type IndexedSample, type Modality } from '../contract
 import { FlatVectors } from './flat-vectors.ts';
 import { type KnnPredicate, predicateSql } from './predicate.ts';
 import { cappedSession } from './session.ts';
-import { scalarColumns, TABLE, tagColumn } from './index-schema.ts';
+import { furtherColumn, scalarColumns, TABLE, tagColumn } from './index-schema.ts';
 import { type Hit, type SearchTarget, searchVectors } from './search.ts';
 
 export interface SearchOptions {
@@ -64,7 +64,7 @@ export async function openDescribedIndex(folder: string, description: IndexDescr
     search: async (vector, { k, modality, predicate, nprobes, exact }) => {
       if (vector.length !== description.dimensions)
         throw new RangeError(
-          `the query has ${vector.length} values, but the vectors of this index (model ${description.model.id}) have ${description.dimensions}`,
+          `the query has ${vector.length} values, but the vectors of this index (model ${description.model.id || 'unknown'}) have ${description.dimensions}`,
         );
       return searchVectors(target(modality), normalised(vector), { k, nprobes, exact, where: predicate && predicateSql(predicate, description.heads) });
     },
@@ -80,13 +80,13 @@ export async function openDescribedIndex(folder: string, description: IndexDescr
               .filter(Number.isSafeInteger)
               .join(', ') || 'NULL'
           })`,
-          description.heads,
+          description,
         ))
           found.set(sample.id, sample);
       }
       return ids.map((id) => found.get(id)).filter((sample) => sample !== undefined);
     },
-    byHash: async (hash) => (await select(table, `hash = ${hash}`, description.heads))[0],
+    byHash: async (hash) => (await select(table, `hash = ${hash}`, description))[0],
     vector: (id, modality) => target(modality).vectors.read(id - target(modality).base),
     async *rows(modality) {
       const { vectors, base } = target(modality);
@@ -120,17 +120,18 @@ async function readDescription(folder: string): Promise<IndexDescription> {
   return parsed.data;
 }
 
-async function select(table: Table, where: string, heads: readonly string[]): Promise<IndexedSample[]> {
+async function select(table: Table, where: string, { heads, further }: IndexDescription): Promise<IndexedSample[]> {
   const rows = (await table
     .query()
     .where(where)
-    .select([...scalarColumns, ...heads.map(tagColumn)])
+    .select([...scalarColumns, ...heads.map(tagColumn), ...further.map((_, i) => furtherColumn(i))])
     .toArray()) as Record<string, unknown>[];
   return rows.map((row) => {
     const sample: Record<string, unknown> = {};
     for (const name of scalarColumns) sample[name] = row[name] ?? null;
     sample['id'] = Number(row['id']);
     sample['tags'] = Object.fromEntries(heads.map((head) => [head, row[tagColumn(head)] ?? null]));
+    sample['further'] = Object.fromEntries(further.map(({ name }, i) => [name, row[furtherColumn(i)] ?? null]));
     return sample as unknown as IndexedSample;
   });
 }

@@ -4,7 +4,7 @@ import { connect, Index, type Table } from '@lancedb/lancedb';
 import type { Schema } from 'apache-arrow';
 import type { Modality, VectorIndexDescription } from '../contracts/index-description.ts';
 import { FlatVectors } from './flat-vectors.ts';
-import { type IndexRow, indexSchema, indexTable, TABLE, vectorColumn } from './index-schema.ts';
+import { type IndexRow, indexSchema, type IndexShape, indexTable, TABLE, vectorColumn } from './index-schema.ts';
 import { measureRecall } from './recall.ts';
 import type { SearchTarget } from './search.ts';
 import { cappedSession } from './session.ts';
@@ -24,41 +24,31 @@ export interface IndexParameters {
   seed: number;
 }
 
-/** Vectors of a batch in memory. */
+/** Vectors and texts of a batch in memory. */
 const BATCH_BYTES = 32 * 1024 * 1024;
 
 /** Writes one shard of an index into a folder: a LanceDB table and a float16 file for each modality. */
 export class IndexWriter {
   readonly #folder: string;
-  readonly #dimensions: number;
-  readonly #heads: readonly string[];
-  readonly #modalities: readonly Modality[];
+  readonly #shape: IndexShape;
   readonly #schema: Schema;
   readonly #table: Table;
   readonly #vectors: Map<Modality, FlatVectors>;
-  readonly #batchRows: number;
   #batch: IndexRow[] = [];
+  #batchBytes = 0;
 
-  private constructor(
-    folder: string,
-    { dimensions, heads, modalities }: { dimensions: number; heads: readonly string[]; modalities: readonly Modality[] },
-    schema: Schema,
-    table: Table,
-  ) {
+  private constructor(folder: string, shape: IndexShape, schema: Schema, table: Table) {
     this.#folder = folder;
-    this.#dimensions = dimensions;
-    this.#heads = heads;
-    this.#modalities = modalities;
+    this.#shape = shape;
     this.#schema = schema;
     this.#table = table;
-    this.#vectors = new Map(modalities.map((modality) => [modality, FlatVectors.create(join(folder, vectorFile(modality)), dimensions)]));
-    this.#batchRows = Math.max(1, Math.floor(BATCH_BYTES / (4 * dimensions * modalities.length)));
+    this.#vectors = new Map(shape.modalities.map((modality) => [modality, FlatVectors.create(join(folder, vectorFile(modality)), shape.dimensions)]));
   }
 
-  static async create(folder: string, shape: { dimensions: number; heads: readonly string[]; modalities: readonly Modality[] }): Promise<IndexWriter> {
+  static async create(folder: string, shape: IndexShape): Promise<IndexWriter> {
     await mkdir(folder, { recursive: true });
     const database = await connect(folder, {}, cappedSession());
-    const schema = indexSchema(shape.heads, shape.modalities, shape.dimensions);
+    const schema = indexSchema(shape);
     return new IndexWriter(folder, shape, schema, await database.createEmptyTable(TABLE, schema));
   }
 
@@ -71,12 +61,14 @@ export class IndexWriter {
       row.vectors[modality] = file.read(row.id);
     }
     this.#batch.push(row);
-    if (this.#batch.length >= this.#batchRows) await this.#flush();
+    this.#batchBytes += bytesOf(row, this.#shape);
+    if (this.#batchBytes >= BATCH_BYTES) await this.#flush();
   }
 
   async #flush(): Promise<void> {
-    if (this.#batch.length > 0) await this.#table.add(indexTable(this.#schema, this.#batch, this.#heads, this.#modalities, this.#dimensions));
+    if (this.#batch.length > 0) await this.#table.add(indexTable(this.#schema, this.#batch, this.#shape));
     this.#batch = [];
+    this.#batchBytes = 0;
   }
 
   /** Builds the indexes, measures them, makes all files durable and closes. Paths are relative to `folder`. */
@@ -85,15 +77,15 @@ export class IndexWriter {
     const rows = await this.#table.countRows();
     if (rows > 0) for (const column of ['id', 'hash']) await this.#table.createIndex(column, { config: Index.btree() });
     const vectors: Partial<Record<Modality, VectorIndexDescription>> = {};
-    for (const modality of this.#modalities)
+    for (const modality of this.#shape.modalities)
       vectors[modality] =
         rows < parameters.flatBelow ? { kind: 'flat', file: vectorFile(modality), base: 0 } : await this.#buildLists(modality, rows, parameters);
-    for (const modality of this.#modalities) {
+    for (const modality of this.#shape.modalities) {
       const described = vectors[modality]!;
       if (described.kind === 'flat') continue;
       const target = (each: Modality): SearchTarget => ({ ...vectors[each]!, table: this.#table, modality: each, vectors: this.#vectors.get(each)!, rows });
       // Captions ask for pictures and pictures for captions: queries out of the other tower are what a search meets.
-      const queriedWith = this.#modalities.find((other) => other !== modality) ?? modality;
+      const queriedWith = this.#shape.modalities.find((other) => other !== modality) ?? modality;
       described.recall = await measureRecall(target(modality), target(queriedWith), { queries: parameters.recallQueries, seed: parameters.seed });
     }
     for (const file of this.#vectors.values()) {
@@ -110,6 +102,13 @@ export class IndexWriter {
     await this.#table.createIndex(vectorColumn(modality), { config: Index.ivfRq({ distanceType: 'dot', numPartitions, numBits: bits }) });
     return { kind: 'ivf_rq', file: vectorFile(modality), base: 0, lists: numPartitions, bits, nprobes, refine };
   }
+}
+
+/** About what a row takes in memory. */
+function bytesOf({ url, caption, further }: IndexRow, { dimensions, modalities }: IndexShape): number {
+  let characters = url.length + caption.length;
+  for (const value of Object.values(further)) if (typeof value === 'string') characters += value.length;
+  return 4 * dimensions * modalities.length + 2 * characters;
 }
 
 const vectorFile = (modality: Modality): string => `${modality}.f16`;

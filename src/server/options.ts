@@ -10,7 +10,7 @@ export const serveOptions = z.object({
     aliases: ['run-dir'],
     decidesResult: false,
   }),
-  pairs: option(z.string().optional(), 'Folder of tars with the pictures; pairs/ beside the index where none is given', {
+  pairs: option(z.string().optional(), 'Folder of the pictures: tars, or the files that image_path names; pairs/ beside the index where none is given', {
     value: 'DIR',
     path: 'one',
     often: true,
@@ -26,7 +26,7 @@ export const serveOptions = z.object({
     value: 'NAME',
     decidesResult: false,
   }),
-  model: option(z.string().optional(), 'Folder of the model, where it moved since the index was built', {
+  model: option(z.string().optional(), 'Model of the vectors, where the index does not say it, or where its folder moved since', {
     value: 'MODEL',
     path: 'name',
     often: true,

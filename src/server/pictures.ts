@@ -1,5 +1,5 @@
-import { type FileHandle, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { type FileHandle, readFile, realpath, stat } from 'node:fs/promises';
+import { dirname, extname, isAbsolute, join, sep } from 'node:path';
 import { systemCode } from '../contracts/errors.ts';
 import { shardsOfKey } from '../contracts/sample-key.ts';
 import { openIfThere } from '../formats/open-if-there.ts';
@@ -15,7 +15,8 @@ const types: Record<string, string> = { jpg: 'image/jpeg', jpeg: 'image/jpeg', p
 
 /** Tars whose index of members is kept; that of 10,000 samples takes about 5 MB. */
 const MAX_INDEXES = 32;
-/** Reads single pictures out of a folder of webdataset tars. */
+
+/** Reads single pictures out of a folder of webdataset tars, or of picture files. */
 export class Pictures {
   readonly #folder: string;
   readonly #indexes = new Map<string, Promise<Map<string, TarMember>>>();
@@ -36,11 +37,27 @@ export class Pictures {
 
   /** The picture of a sample, or undefined where there is none (any more). */
   async read(key: string): Promise<Picture | undefined> {
-    // Only digits: the key goes into a path.
-    if (!/^\d{2,20}$/.test(key)) return undefined;
+    if (!/^\d{2,20}$/.test(key)) return this.#readFile(key);
     for (const shard of possibleShards(key)) {
       const picture = await this.#readFrom(join(this.#folder, `${shard}.tar`), key);
       if (picture) return picture;
+    }
+    return undefined;
+  }
+
+  /** A picture's own file, by its path: from the folder, from where that lies (`photos/a.jpg` of `photos/`), or absolute; never outside of it. */
+  async #readFile(path: string): Promise<Picture | undefined> {
+    const type = types[extname(path).slice(1).toLowerCase()];
+    if (type === undefined || path.includes('\0')) return undefined;
+    const folder = await realpath(this.#folder);
+    for (const candidate of isAbsolute(path) ? [path] : [join(folder, path), join(dirname(folder), path)]) {
+      try {
+        // Links are followed first: one that leads out of the folder is none of its pictures.
+        const file = await realpath(candidate);
+        if (file.startsWith(folder + sep)) return { bytes: new Uint8Array(await readFile(file)), type };
+      } catch (error) {
+        if (!['ENOENT', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG'].includes(systemCode(error) ?? '')) throw error;
+      }
     }
     return undefined;
   }

@@ -8,7 +8,8 @@ import type { Pictures } from './pictures.ts';
 export interface ServedIndex {
   readonly name: string;
   readonly index: KnnIndex;
-  readonly encoder: Pick<DualEncoder, 'encodeTexts' | 'encodeImages'>;
+  /** Undefined where nobody said which model made the vectors. */
+  readonly encoder: Pick<DualEncoder, 'encodeTexts' | 'encodeImages'> | undefined;
   readonly pictures: Pictures | undefined;
 }
 
@@ -37,15 +38,26 @@ export async function withIndex<T>(service: Service, name: string | null | undef
 /** Texts are cut by the tokenizer anyway; this bounds its work. */
 const MAX_TEXT = 10_000;
 
-export async function encodeText(service: Service, { encoder }: ServedIndex, text: string): Promise<Float32Array> {
+export async function encodeText(service: Service, served: ServedIndex, text: string): Promise<Float32Array> {
+  const encoder = encoderOf(served);
   const [vector] = await service.metrics.time('text_clip_inference_time', () => encoder.encodeTexts([text.slice(0, MAX_TEXT)]));
   if (!(vector instanceof Float32Array)) throw new HttpError(400, `The text can't be encoded: ${vector?.message ?? 'no result'}`);
   return vector;
 }
 
-export async function encodePicture(service: Service, { encoder }: ServedIndex, bytes: Uint8Array): Promise<Float32Array> {
+export async function encodePicture(service: Service, served: ServedIndex, bytes: Uint8Array): Promise<Float32Array> {
+  const encoder = encoderOf(served);
   const [vector] = await service.metrics.time('image_clip_inference_time', () => encoder.encodeImages([bytes]));
   if (!(vector instanceof Float32Array))
     throw new HttpError(400, `The picture can't be decoded: it must be a whole JPEG, PNG or WebP. (${vector?.message ?? 'no result'})`);
   return vector;
+}
+
+function encoderOf({ encoder }: ServedIndex): NonNullable<ServedIndex['encoder']> {
+  if (!encoder)
+    throw new HttpError(
+      400,
+      'Nobody said which model made the vectors of this index, so texts and pictures of yours can not be compared with them. Start serve with --model MODEL, or search by a sample of the index or by an embedding.',
+    );
+  return encoder;
 }

@@ -64,7 +64,7 @@ interface SharedModel {
 }
 
 interface Build extends OpenedBuild {
-  readonly model: SharedModel;
+  readonly model: SharedModel | undefined;
 }
 
 async function openServedIndex(options: ServeOptions, warn: (line: string) => void): Promise<CurrentIndex<Build>> {
@@ -80,15 +80,14 @@ async function openBuild(folders: ServedFolders, options: ServeOptions, before: 
   const index = await openIndex(folders.index);
   let model: SharedModel | undefined;
   try {
-    model = await modelOf(index.description.model, options, before);
-    const { encoder } = model;
-    model.users++;
+    model = await modelOf(index.description, options, before);
+    if (model) model.users++;
     const pictures = await Pictures.open(folders.pairs);
     const close = async (): Promise<void> => {
       await index.close();
-      await leave(model!);
+      if (model) await leave(model);
     };
-    return { name: folders.name, index, encoder, pictures, model, close };
+    return { name: folders.name, index, encoder: model?.encoder, pictures, model, close };
   } catch (error) {
     await index.close();
     if (model) await leave(model);
@@ -96,12 +95,21 @@ async function openBuild(folders: ServedFolders, options: ServeOptions, before: 
   }
 }
 
-/** The model that an index was built with: that of the build before, where it is the same. */
-async function modelOf(built: IndexDescription['model'], options: ServeOptions, before: Build | undefined): Promise<SharedModel> {
+/** The model that an index was built with: that of the build before, where it is the same. Undefined where nobody says which it is. */
+async function modelOf({ model: built, dimensions }: IndexDescription, options: ServeOptions, before: Build | undefined): Promise<SharedModel | undefined> {
   if (before && isDeepStrictEqual(before.index.description.model, built)) return before.model;
   const model = options.model ?? built.id;
+  if (model === '') return undefined;
   assertSameModel(built.sha256, await modelChecksums(model, modelSettings(options)), model);
-  return { encoder: await loadModel(model, modelSettings(options)), users: 0 };
+  const encoder = await loadModel(model, modelSettings(options));
+  // Where checksums agree it is the model.
+  if (Object.keys(built.sha256).length === 0 && encoder.dimensions !== dimensions) {
+    await encoder.close();
+    throw new UsageError(
+      `The model ${model} makes vectors of ${encoder.dimensions} values, and those of the index have ${dimensions}. Name the model that made them by --model.`,
+    );
+  }
+  return { encoder, users: 0 };
 }
 
 async function leave(model: SharedModel): Promise<void> {

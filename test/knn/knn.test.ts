@@ -37,12 +37,18 @@ const row = (id: number): IndexRow => ({
   width: 100 + id,
   height: 200,
   tags: { is_flag: id % 4 ? 0.1 : 0.9, Weird: null },
+  further: {},
   vectors: { image: vectors[id]!, text: captions[id]! },
 });
 
 async function build(name: string, order: number[], flatBelow: number): Promise<KnnIndex> {
   const folder = join(base, name);
-  const writer = await IndexWriter.create(join(folder, '00000'), { dimensions: DIMENSIONS, heads: ['is_flag', 'Weird'], modalities: ['image', 'text'] });
+  const writer = await IndexWriter.create(join(folder, '00000'), {
+    dimensions: DIMENSIONS,
+    heads: ['is_flag', 'Weird'],
+    further: [],
+    modalities: ['image', 'text'],
+  });
   for (const id of order) await writer.add(row(id));
   const built = await writer.finish({ flatBelow, lists: 0, bits: 1, nprobes: 20, refine: 5, recallQueries: 50, seed: 1 });
   for (const described of Object.values(built.vectors)) described.file = `00000/${described.file}`;
@@ -54,6 +60,7 @@ async function build(name: string, order: number[], flatBelow: number): Promise<
     dimensions: DIMENSIONS,
     folder: '00000',
     heads: ['is_flag', 'Weird'],
+    further: [],
     languages: [],
     release: { fingerprint: '' },
     ...built,

@@ -10,10 +10,14 @@ import { Pictures } from '../../src/server/pictures.ts';
 import type { IndexSource, ServedIndex, Service } from '../../src/server/served-index.ts';
 
 export const DIMENSIONS = 8;
+const FURTHER: IndexDescription['further'] = [
+  { name: 'source', type: 'text' },
+  { name: 'views', type: 'integer' },
+];
 export const words = ['apple', 'banana', 'cherry', 'date', 'elder', 'fig', 'grape', 'honey'];
 
 /** A text's vector has 1 at each of the words that it names; a picture's bytes are such a text. */
-export const encoder: ServedIndex['encoder'] = {
+export const encoder: NonNullable<ServedIndex['encoder']> = {
   encodeTexts: async (texts) => texts.map(vectorOf),
   encodeImages: async (pictures) =>
     pictures.map((bytes) => (Buffer.from(bytes).toString().startsWith('broken') ? new Error('cut off') : vectorOf(Buffer.from(bytes).toString()))),
@@ -44,6 +48,7 @@ export function rows(): IndexRow[] {
         width: 300,
         height: 200,
         tags: { punsafe: j === 3 ? 0.9 : 0.1 },
+        further: { source: 'mine', views: 2n ** 53n + BigInt(id) },
         vectors: { image: vector, text: vector },
       };
     }),
@@ -68,7 +73,7 @@ export async function writeRun(runDir: string): Promise<void> {
 export async function writeBuild(runDir: string, build: number): Promise<void> {
   const folder = join(runDir, 'index');
   const name = `00000-${build}`;
-  const writer = await IndexWriter.create(join(folder, name), { dimensions: DIMENSIONS, heads: ['punsafe'], modalities: ['image', 'text'] });
+  const writer = await IndexWriter.create(join(folder, name), { dimensions: DIMENSIONS, heads: ['punsafe'], further: FURTHER, modalities: ['image', 'text'] });
   for (const row of rows()) await writer.add(build === 1 ? row : { ...row, caption: `${row.caption} of build ${build}` });
   const built = await writer.finish({ flatBelow: 1000, lists: 0, bits: 1, nprobes: 20, refine: 5, recallQueries: 10, seed: 1 });
   for (const described of Object.values(built.vectors)) described.file = `${name}/${described.file}`;
@@ -76,10 +81,11 @@ export async function writeBuild(runDir: string, build: number): Promise<void> {
     tool: 'pairmill',
     version: '0',
     format: 1,
-    model: { id: 'mini', sha256: {} },
+    model: { id: 'mini', sha256: { 'mini/a_file.onnx': 'abc' } },
     dimensions: DIMENSIONS,
     folder: name,
     heads: ['punsafe'],
+    further: FURTHER,
     languages: [
       { language: 'en', rows: 32 },
       { language: 'de', rows: 32 },
@@ -94,14 +100,14 @@ export async function writeBuild(runDir: string, build: number): Promise<void> {
 
 export interface SmallService {
   service: Service;
-  served: ServedIndex;
+  served: ServedIndex & { encoder: NonNullable<ServedIndex['encoder']> };
   close(): Promise<void>;
 }
 
 /** The run's index with the encoder above, as one that is never built again. */
 export async function openService(runDir: string): Promise<SmallService> {
   const index = await openIndex(join(runDir, 'index'));
-  const served: ServedIndex = { name: 'small', index, encoder, pictures: await Pictures.open(join(runDir, 'pairs')) };
+  const served = { name: 'small', index, encoder, pictures: await Pictures.open(join(runDir, 'pairs')) };
   return { service: { indices: [alwaysServed(served)], metrics: new Metrics() }, served, close: () => index.close() };
 }
 

@@ -79,7 +79,7 @@ export function App(): React.JSX.Element {
             </button>
           </div>
         )}
-        {!searching && index.value && <Start index={index.value} onSearch={(text) => search({ text })} />}
+        {!searching && index.value && <Start index={index.value} onSearch={(text) => search({ text })} onLike={(hash) => search({ like: hash })} />}
         {searching && !results.error && (
           <ResultGrid
             results={list}
@@ -120,5 +120,5 @@ export function App(): React.JSX.Element {
 
 function describeIndex(rows: number, model: string, recall: number | undefined): string {
   const how = recall === undefined || recall === 1 ? 'exact search' : `recall@10 ${(100 * recall).toFixed(1)} %`;
-  return `${rows.toLocaleString('en')} pairs · model ${model} · ${how}`;
+  return `${rows.toLocaleString('en')} pairs · ${model === '' ? 'model unknown' : `model ${model}`} · ${how}`;
 }

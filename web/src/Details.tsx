@@ -18,6 +18,7 @@ export function Details({ result, onClose, onLike, onCaption }: DetailsProps): R
     dialog.current?.showModal();
   }, []);
   const tags = Object.entries(result.tags).filter((entry): entry is [string, number] => entry[1] !== null);
+  const further = Object.entries(result.further).filter(([, value]) => value !== null && value !== '');
   return (
     // oxlint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/no-noninteractive-element-interactions -- Escape closes a dialog by itself
     <dialog
@@ -34,17 +35,25 @@ export function Details({ result, onClose, onLike, onCaption }: DetailsProps): R
             {result.caption}
           </p>
           <dl>
-            <Fact name="Found at">
-              <a href={result.url} target="_blank" rel="noopener noreferrer nofollow">
-                {result.url}
-              </a>
-            </Fact>
+            {result.url && (
+              <Fact name="Found at">
+                {/^https?:/.test(result.url) ? (
+                  <a href={result.url} target="_blank" rel="noopener noreferrer nofollow">
+                    {result.url}
+                  </a>
+                ) : (
+                  result.url
+                )}
+              </Fact>
+            )}
             <Fact name="Language">{languageName(result.language)}</Fact>
-            <Fact name="Size">
-              {result.width} × {result.height}
-            </Fact>
+            {result.width !== null && result.height !== null && (
+              <Fact name="Size">
+                {result.width} × {result.height}
+              </Fact>
+            )}
             <Fact name="Score">{result.score.toFixed(4)}</Fact>
-            <Fact name="Picture fits caption">{result.similarity.toFixed(4)}</Fact>
+            {result.similarity !== null && <Fact name="Picture fits caption">{result.similarity.toFixed(4)}</Fact>}
             {result.licence && (
               <Fact name="Licence">
                 {/^https?:/.test(result.licence) ? (
@@ -58,7 +67,12 @@ export function Details({ result, onClose, onLike, onCaption }: DetailsProps): R
             )}
             {tags.map(([head, value]) => (
               <Fact key={head} name={head}>
-                {value.toFixed(3)}
+                {Number(value.toPrecision(5))}
+              </Fact>
+            ))}
+            {further.map(([name, value]) => (
+              <Fact key={name} name={name}>
+                <span dir="auto">{String(value)}</span>
               </Fact>
             ))}
             <Fact name="Hash">

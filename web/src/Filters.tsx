@@ -33,22 +33,24 @@ export function Filters({ index, state, onChange }: FiltersProps): React.JSX.Ele
           ))}
         </fieldset>
       )}
-      <Popover label={chosen} active={languages.length > 0}>
-        <div className={styles['languages']}>
-          {languages.length > 0 && (
-            <button type="button" onClick={() => onChange({ languages: [] })}>
-              All languages
-            </button>
-          )}
-          {index.languages.map(({ language, rows }) => (
-            <label key={language}>
-              <input type="checkbox" checked={languages.includes(language)} onChange={() => toggle(language)} />
-              <span>{languageName(language)}</span>
-              <span className={styles['rows']}>{rows.toLocaleString('en')}</span>
-            </label>
-          ))}
-        </div>
-      </Popover>
+      {index.languages.length > 0 && (
+        <Popover label={chosen} active={languages.length > 0}>
+          <div className={styles['languages']}>
+            {languages.length > 0 && (
+              <button type="button" onClick={() => onChange({ languages: [] })}>
+                All languages
+              </button>
+            )}
+            {index.languages.map(({ language, rows }) => (
+              <label key={language}>
+                <input type="checkbox" checked={languages.includes(language)} onChange={() => toggle(language)} />
+                <span>{languageName(language)}</span>
+                <span className={styles['rows']}>{rows.toLocaleString('en')}</span>
+              </label>
+            ))}
+          </div>
+        </Popover>
+      )}
       <label className={styles['similarity']}>
         <span>Picture fits caption at least</span>
         <input

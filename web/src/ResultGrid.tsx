@@ -26,7 +26,7 @@ export function ResultGrid({ results, loading, ...actions }: ResultGridProps): R
   return (
     <ol className={loading ? `${styles['grid']} ${styles['stale']}` : styles['grid']} aria-label="Results">
       {results.map((result) => (
-        <Card key={result.hash} result={result} {...actions} />
+        <Card key={result.id} result={result} {...actions} />
       ))}
     </ol>
   );

@@ -5,7 +5,32 @@ import styles from './Start.module.css';
 const emojiExamples = ['a red apple', 'ein schlafendes Gesicht', 'avion', 'голубь мира', '猫', 'बारिश', 'قلب أحمر', 'pizza'];
 const examples = ['a red bicycle by the sea', 'ein alter Mann mit Hut', 'tableau impressionniste', 'закат в горах', '猫のイラスト', 'قلعة قديمة'];
 
-export function Start({ index, onSearch }: { index: IndexResponse; onSearch(text: string): void }): React.JSX.Element {
+interface StartProps {
+  index: IndexResponse;
+  onSearch(text: string): void;
+  onLike(hash: string): void;
+}
+
+export function Start({ index, onSearch, onLike }: StartProps): React.JSX.Element {
+  const { encodes, first } = index;
+  if (!encodes)
+    return (
+      <section className={styles['start']}>
+        <p>
+          Nobody said which model made the vectors of this index, so a text or a picture of yours can’t be compared with them. Start <code>pairmill serve</code>{' '}
+          with <kbd>--model</kbd> to search by these; until then, begin with a sample and go on to its like.
+        </p>
+        {first !== null && (
+          <ul>
+            <li>
+              <button type="button" onClick={() => onLike(first)}>
+                Begin with the first sample
+              </button>
+            </li>
+          </ul>
+        )}
+      </section>
+    );
   return (
     <section className={styles['start']}>
       <h2>Try</h2>

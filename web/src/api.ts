@@ -24,7 +24,9 @@ export function fetchResults(
   picture: Blob | undefined,
   signal: AbortSignal,
 ): Promise<SearchResponse> {
-  const parameters = new URLSearchParams({ modality, k: String(k), distinct: String(distinct) });
+  const parameters = new URLSearchParams({ k: String(k), distinct: String(distinct) });
+  // Not named unless chosen: an index of captions alone is searched by these.
+  if (modality !== 'image') parameters.set('modality', modality);
   if (!picture && like) parameters.set('like', like);
   else if (!picture) parameters.set('text', text);
   for (const language of languages) parameters.append('language', language);

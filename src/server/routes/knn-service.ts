@@ -67,8 +67,8 @@ async function answer(c: Context, service: Service, served: ServedIndex, request
 }
 
 /** A sample under clip-retrieval's column names. */
-export function legacyMetadata({ url, caption, key, NSFW, hash, language, licence, width, height, tags }: IndexedSample): Record<string, unknown> {
-  return { url, caption, image_path: key, key, NSFW, hash, language, LICENSE: licence, width, height, ...tags };
+export function legacyMetadata({ url, caption, key, NSFW, hash, language, licence, width, height, tags, further }: IndexedSample): Record<string, unknown> {
+  return { ...further, url, caption, image_path: key, key, NSFW, hash, language, LICENSE: licence, width, height, ...tags };
 }
 
 async function queryVector(service: Service, served: ServedIndex, { text, image, image_url, embedding_input }: KnnRequest): Promise<Float32Array> {
@@ -82,7 +82,10 @@ async function queryVector(service: Service, served: ServedIndex, { text, image,
   if (embedding_input) {
     const { dimensions, model } = served.index.description;
     if (embedding_input.length !== dimensions)
-      throw new HttpError(400, `embedding_input has ${embedding_input.length} values, but the vectors of this index (model ${model.id}) have ${dimensions}.`);
+      throw new HttpError(
+        400,
+        `embedding_input has ${embedding_input.length} values, but the vectors of this index (${model.id === '' ? 'of an unknown model' : `model ${model.id}`}) have ${dimensions}.`,
+      );
     return Float32Array.from(embedding_input);
   }
   throw new HttpError(400, 'One of text, image or embedding_input is needed.');

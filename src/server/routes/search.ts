@@ -65,7 +65,7 @@ export function searchRoute(service: Service): Hono {
   return new Hono()
     .get('/api/v1/search', (c) => search(c, undefined))
     .post('/api/v1/search', async (c) => search(c, new Uint8Array(await c.req.arrayBuffer())))
-    .get('/api/v1/index', (c) => withIndex(service, c.req.query('index'), async (served) => c.json(describe(served))))
+    .get('/api/v1/index', (c) => withIndex(service, c.req.query('index'), async (served) => c.json(await describe(served))))
     .get('/api/v1/samples/:hash{-?\\d{1,19}}', (c) =>
       withIndex(service, c.req.query('index'), async (served) => {
         const sample = await served.index.byHash(BigInt(c.req.param('hash')));
@@ -126,15 +126,26 @@ function predicateOf({ language, min_similarity, min_width, min_height, max_tag,
 
 function resultOf({ pictures }: ServedIndex, sample: IndexedSample, { score, others }: { score: number; others: number }): SearchResult {
   const { id, hash, key, url, caption, language, licence, similarity, width, height, tags } = sample;
-  const image = pictures && key ? `/images/${key}` : null;
-  return { id, hash: hash.toString(), score, url, caption, language, licence, similarity, width, height, tags, others, image };
+  // A key that is a path says too much of this machine, and is no part of a URL.
+  const image = pictures && key ? `/images/${/^\d+$/.test(key) ? key : `hash/${hash}`}` : null;
+  const further = Object.fromEntries(Object.entries(sample.further).map(([name, value]) => [name, typeof value === 'bigint' ? exact(value) : value]));
+  return { id, hash: hash.toString(), score, url, caption, language, licence, similarity, width, height, tags, further, others, image };
 }
 
-function describe({ name, index: { description }, pictures }: ServedIndex): IndexResponse {
+/** As a number where JavaScript's numbers hold it, else as text. */
+function exact(value: bigint): number | string {
+  return Number.isSafeInteger(Number(value)) ? Number(value) : value.toString();
+}
+
+async function describe({ name, index, encoder, pictures }: ServedIndex): Promise<IndexResponse> {
+  const { description } = index;
+  const [first] = await index.samples([0]);
   const present = modalities.filter((modality) => description.vectors[modality]);
   return {
     name,
     model: description.model.id,
+    encodes: encoder !== undefined,
+    first: first ? first.hash.toString() : null,
     rows: description.rows,
     dimensions: description.dimensions,
     modalities: present,

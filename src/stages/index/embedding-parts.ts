@@ -1,34 +1,40 @@
 import { z } from 'zod';
 import type { Dataset, DatasetState } from '../../contracts/dataset.ts';
-import { ShardError, UsageError } from '../../contracts/errors.ts';
-import { type IndexedSample, type Modality, modalities } from '../../contracts/index-description.ts';
-import { sqlName, sqlParquet, type WorkDatabase } from '../../formats/duckdb.ts';
-import { npyShape, readNpyBatches } from '../../formats/npy.ts';
-import { parquetColumns } from '../../formats/parquet.ts';
-import type { IndexRow } from '../../knn/index-schema.ts';
+import { messageOf, ShardError, UsageError } from '../../contracts/errors.ts';
+import { type Modality, modalities } from '../../contracts/index-description.ts';
+import { npyShape } from '../../formats/npy.ts';
+import { countParquetRows } from '../../formats/parquet.ts';
 import { stableJson } from '../../runtime/stable-json.ts';
+import { type MetadataColumns, metadataColumns } from './metadata-columns.ts';
 
 /** Files of the parts in clip-retrieval's layout; the group is the part's name. */
 export const embeddingFiles = /^(?:img_emb\/img_emb|text_emb\/text_emb|metadata\/metadata)_(\d+)\.(?:npy|parquet)$/;
 
 /** One part of embeddings/, its files relative to the dataset. */
-export const EmbeddingPart = z.object({ metadata: z.string(), image: z.string().optional(), text: z.string().optional() });
+export const EmbeddingPart = z.object({ metadata: z.string().optional(), image: z.string().optional(), text: z.string().optional() });
 export type EmbeddingPart = z.infer<typeof EmbeddingPart>;
 
 const folders: Record<Modality, string> = { image: 'img_emb/', text: 'text_emb/' };
+const METADATA = 'metadata/';
 
-/** The parts of embeddings/. Throws UsageError where one lacks a file. */
+/** The parts of embeddings/ in the order of their names, which is clip-retrieval's. Throws UsageError where one lacks a file. */
 export function embeddingParts({ shards }: DatasetState): EmbeddingPart[] {
-  const found = modalities.filter((modality) => shards.some(({ files }) => files.some((file) => file.startsWith(folders[modality]))));
+  const has = (folder: string): boolean => shards.some(({ files }) => files.some((file) => file.startsWith(folder)));
+  const found = modalities.filter((modality) => has(folders[modality]));
   if (found.length === 0) throw new UsageError('The embeddings hold neither img_emb/ nor text_emb/. Run embed first, or name its output with --input.');
-  return shards.map(({ name, files }) => {
-    const file = (folder: string): string => {
-      const path = files.find((each) => each.startsWith(folder));
-      if (path === undefined) throw new UsageError(`Part ${name} of the embeddings has no file in ${folder}: it is not complete. Run embed again.`);
-      return path;
-    };
-    return { metadata: file('metadata/'), ...Object.fromEntries(found.map((modality) => [modality, file(folders[modality])])) };
-  });
+  const wanted = [...found.map((modality) => [modality, folders[modality]] as const), ...(has(METADATA) ? [['metadata', METADATA] as const] : [])];
+  return shards
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .map(({ name, files }) =>
+      Object.fromEntries(
+        wanted.map(([kind, folder]) => {
+          const path = files.find((each) => each.startsWith(folder));
+          if (path === undefined)
+            throw new UsageError(`Part ${name} of the embeddings has no file in ${folder}: it is not complete. Make it again, or take away its other files.`);
+          return [kind, path];
+        }),
+      ),
+    );
 }
 
 /** A model by which embeddings were made. */
@@ -46,85 +52,61 @@ export function embeddingModels({ shards }: DatasetState): EmbeddingModel[] {
   return [...models.values()];
 }
 
-/** Which model made the embeddings. Throws where it is unknown or they are of several. */
+/** Which model made the embeddings; its id is empty where nobody says it. Throws where they are of several. */
 export function oneModel(models: readonly EmbeddingModel[], given: string | undefined): EmbeddingModel {
   if (models.length > 1)
     throw new ShardError(
       `The embeddings are of several models (${models.map(({ id }) => id).join(', ')}): an index can't compare them. Make them again with one.`,
     );
   const [{ id, sha256 } = { id: '', sha256: {} }] = models;
-  const name = given ?? id;
-  if (!name) throw new UsageError('The embeddings do not say which model made them. Name it with --model.');
-  return { id: name, sha256 };
+  return { id: given ?? id, sha256 };
 }
 
 /** A part with local paths. */
 export interface LocalPart {
-  metadata: string;
+  metadata?: string;
+  columns?: MetadataColumns;
   vectors: Partial<Record<Modality, string>>;
+  rows: number;
+  dimensions: number;
 }
 
-/** Fetches a part and checks it against the others. */
-export async function fetchPart(embeddings: Dataset, part: EmbeddingPart, dimensions: number | undefined): Promise<LocalPart & { dimensions: number }> {
-  const metadata = await embeddings.fetch(part.metadata);
+/** Fetches the parts, and checks that each fits together and all fit one another. */
+export async function fetchParts(embeddings: Dataset, parts: readonly EmbeddingPart[], signal: AbortSignal): Promise<LocalPart[]> {
+  const fetched: LocalPart[] = [];
+  for (const part of parts) {
+    signal.throwIfAborted();
+    fetched.push(await fetchPart(embeddings, part, fetched[0]?.dimensions));
+  }
+  return fetched;
+}
+
+async function fetchPart(embeddings: Dataset, part: EmbeddingPart, dimensions: number | undefined): Promise<LocalPart> {
   const vectors: LocalPart['vectors'] = {};
-  let expected = dimensions;
+  let first: { path: string; rows: number; dimensions: number } | undefined;
   for (const modality of modalities) {
     const file = part[modality];
     if (file === undefined) continue;
     const path = (vectors[modality] = await embeddings.fetch(file));
-    const shape = await npyShape(path);
-    expected ??= shape.dimensions;
+    const shape = await npyShape(path).catch((error: unknown) => {
+      throw new ShardError(`${messageOf(error)}. Make the embeddings again.`, { cause: error });
+    });
+    const expected = dimensions ?? first?.dimensions ?? shape.dimensions;
     if (shape.dimensions !== expected)
       throw new ShardError(`${path} has vectors of ${shape.dimensions} values, other parts of ${expected}. Make the embeddings again with one model.`);
+    first ??= { path, ...shape };
+    assertRows(path, shape.rows, first);
   }
-  return { metadata, vectors, dimensions: expected! };
+  const { rows, dimensions: own } = first!;
+  if (part.metadata === undefined) return { vectors, rows, dimensions: own };
+  const metadata = await embeddings.fetch(part.metadata);
+  const columns = await metadataColumns(metadata);
+  assertRows(metadata, await countParquetRows(metadata), first!);
+  return { metadata, columns, vectors, rows, dimensions: own };
 }
 
-type Joined = Omit<IndexedSample, 'id' | 'tags'> & { row: bigint; id: bigint } & Record<string, unknown>;
-
-/** The released rows of one part with their vectors, in the part's order. */
-export async function* indexRows(database: WorkDatabase, part: LocalPart, heads: readonly string[]): AsyncGenerator<IndexRow> {
-  const columns = new Set(await parquetColumns(part.metadata));
-  if (!columns.has('hash'))
-    throw new ShardError(`${part.metadata} has no column hash, by which it is joined with the release. Make the embeddings with embed.`);
-  const key = columns.has('key') ? 'm."key"' : columns.has('image_path') ? 'm.image_path' : "''";
-  const joined = database.stream<Joined>(
-    `SELECT m.file_row_number AS row, ${key} AS "key", released.* FROM ${sqlParquet([part.metadata], { rowNumbers: true })} m JOIN released ON released.hash = m.hash ORDER BY row`,
-  );
-  const vectors = Object.entries(part.vectors).map(([modality, path]) => ({ modality: modality as Modality, reader: rowReader(path) }));
-  try {
-    for await (const { row, id, hash, url, caption, key: name, language, licence, NSFW, similarity, width, height, ...rest } of joined) {
-      const own: IndexRow['vectors'] = {};
-      for (const { modality, reader } of vectors) own[modality] = await reader.at(Number(row));
-      const tags = Object.fromEntries(heads.map((head, i) => [head, rest[`head_${i}`] as number | null]));
-      yield { id: Number(id), hash, url, caption, key: name, language, licence, NSFW, similarity, width, height, tags, vectors: own };
-    }
-  } finally {
-    for (const { reader } of vectors) await reader.close();
-  }
-}
-
-/** Reads rows of an array in rising order, a batch in memory at a time. */
-function rowReader(path: string): { at(row: number): Promise<Float32Array>; close(): Promise<unknown> } {
-  const batches = readNpyBatches(path);
-  let batch: { start: number; rows: Float32Array[] } = { start: 0, rows: [] };
-  return {
-    async at(row) {
-      while (row >= batch.start + batch.rows.length) {
-        const next = await batches.next();
-        if (next.done) throw new ShardError(`${path} has no row ${row}`);
-        batch = next.value;
-      }
-      return batch.rows[row - batch.start]!;
-    },
-    close: () => batches.return(undefined),
-  };
-}
-
-/** Released rows, by id, that were not among those indexed. */
-export async function* rowsWithout(database: WorkDatabase, indexed: { has(id: number): boolean }): AsyncGenerator<{ hash: bigint; url: string; text: string }> {
-  for await (const { id, hash, url, caption } of database.stream<Joined>(`SELECT id, hash, url, ${sqlName('caption')} FROM released ORDER BY id`)) {
-    if (!indexed.has(Number(id))) yield { hash, url, text: caption };
-  }
+/** Row i of a file of a part belongs to row i of its others. */
+function assertRows(path: string, rows: number, first: { path: string; rows: number }): void {
+  if (rows !== first.rows)
+    throw new ShardError(`${path} has ${rows} rows and ${first.path} has ${first.rows}: they do not belong together. Make that part again.`);
 }

@@ -11,40 +11,33 @@ import { wholeInput } from '../../contracts/whole-input.ts';
 import { openWorkDatabase, type WorkDatabase } from '../../formats/duckdb.ts';
 import type { IndexWriter } from '../../knn/write-index.ts';
 import { nextBuild, removeOtherBuilds } from './build-folder.ts';
-import {
-  embeddingFiles,
-  EmbeddingModel,
-  embeddingModels,
-  EmbeddingPart,
-  embeddingParts,
-  fetchPart,
-  indexRows,
-  oneModel,
-  rowsWithout,
-} from './embedding-parts.ts';
+import { embeddingFiles, EmbeddingModel, embeddingModels, EmbeddingPart, embeddingParts, fetchParts, type LocalPart, oneModel } from './embedding-parts.ts';
+import { ownRows, releasedRows, type RowColumns, rowsWithout } from './index-rows.ts';
+import { furtherOf, headsOf } from './metadata-columns.ts';
 import { type IndexOptions, indexOptions } from './options.ts';
 import { loadReleased, releasedLanguages, releaseFiles, releaseFingerprint, releaseParts } from './released-rows.ts';
 
 const SHARD = '00000';
 
-/** What is joined: the parts of embeddings/ with the models that made them, and the files of the release. */
-const IndexWork = z.object({ parts: z.array(EmbeddingPart), models: z.array(EmbeddingModel), release: z.array(z.string()) });
+/** What is joined: the parts of embeddings/ with the models that made them, and the files of the release where there is one. */
+const IndexWork = z.object({ parts: z.array(EmbeddingPart), models: z.array(EmbeddingModel), release: z.array(z.string()).optional() });
 type IndexWork = z.infer<typeof IndexWork>;
 
 /**
- * The index that `serve` answers from: exactly the rows of the release that have an embedding. One shard, as yet. Each build lies in
- * a folder of its own, and index.json, published last, names it: so a running `serve` goes on and takes up the new one.
+ * The index that `serve` answers from: exactly the rows of the release that have an embedding, or, without a release, all rows of the
+ * embeddings in their order. One shard, as yet. Each build lies in a folder of its own, and index.json, published last, names it: so a
+ * running `serve` goes on and takes up the new one.
  */
 export const index: Stage<'index', typeof indexOptions, IndexWork> = {
   name: 'index',
-  does: 'Builds the nearest-neighbour index of exactly the rows of the release, and measures its recall.',
+  does: 'Builds the nearest-neighbour index of exactly the rows of the release, or of embeddings alone, and measures its recall.',
   reads: [
     { dataset: 'embeddings', whole: true, unmarked: embeddingFiles },
-    { dataset: 'release', whole: true, unmarked: releaseFiles },
+    { dataset: 'release', whole: true, optional: true, unmarked: releaseFiles },
   ],
   writes: 'index',
   unit: 'pairs',
-  format: 1,
+  format: 2,
   options: indexOptions,
   work: IndexWork,
   locates: { release: 'release' },
@@ -54,32 +47,36 @@ export const index: Stage<'index', typeof indexOptions, IndexWork> = {
 
   async run({ work }, context, effects) {
     const { options } = context;
-    const embeddings = context.dataset('embeddings')!;
-    const release = context.dataset('release')!;
     const model = oneModel(work.models, options.model);
     const build = await nextBuild(context.own.storage, SHARD);
+    const parts = await fetchParts(context.dataset('embeddings')!, work.parts, effects.signal);
+    const columns = parts.flatMap((part) => part.columns ?? []);
     const database = await openWorkDatabase(join(context.scratch, 'duckdb'), { memoryMb: options.memory, threads: Math.min(4, availableParallelism()) });
     try {
-      const { rows, heads } = await loadReleased(database, await fetchAll(release, work.release));
-      effects.progress({ in: rows });
       const folder = await effects.files.path(build);
-      const { dimensions, ...built } = await buildIndex(folder, { database, embeddings, parts: work.parts, heads, rows, options }, effects);
+      const release = work.release && context.dataset('release')!;
+      const released = release && (await loadReleased(database, await fetchAll(release, work.release!)));
+      const heads = released?.heads ?? headsOf(columns);
+      const rows = released?.rows ?? parts.reduce((sum, part) => sum + part.rows, 0);
+      effects.progress({ in: rows });
+      const input = { database, parts, shape: { heads, further: furtherOf(columns, heads) }, options };
+      const { languages, ...built } = released ? await indexReleased(folder, input, rows, effects) : await indexOwn(folder, input, effects);
       const description: IndexDescription = {
         tool: 'pairmill',
         version: packageVersion(),
         format: 1,
         model,
-        dimensions,
+        dimensions: parts[0]!.dimensions,
         rows: built.rows,
         folder: '.',
         vectors: built.vectors,
-        heads,
-        languages: await releasedLanguages(database),
-        release: { fingerprint: await releaseFingerprint(release) },
+        ...input.shape,
+        languages,
+        release: release ? { fingerprint: await releaseFingerprint(release) } : null,
       };
       const out = await countRows(folder, description);
       await writeFile(await effects.files.path('index.json'), `${JSON.stringify(below(build, description), null, 2)}\n`);
-      return { in: rows, out, extra: { vectors: below(build, description).vectors } };
+      return { in: rows, out, extra: { vectors: below(build, description).vectors }, warnings: model.id === '' ? [NO_MODEL] : [] };
     } finally {
       await database.close();
     }
@@ -88,46 +85,46 @@ export const index: Stage<'index', typeof indexOptions, IndexWork> = {
   seal: ({ own }) => removeOtherBuilds(own.storage),
 };
 
-function planIndex({ datasets }: Pick<PlanContext<IndexOptions>, 'datasets'>): Plan<IndexWork> {
-  const [embeddings, release] = [datasets['embeddings']!, datasets['release']!];
-  if (!embeddings.sealed || !release.sealed) return { shards: [], complete: false };
+const NO_MODEL =
+  'The embeddings do not say which model made them: the index can be searched by embeddings and by its own samples, not by texts or pictures. Name the model with --model, here or in serve.';
+
+function planIndex({ datasets, options }: Pick<PlanContext<IndexOptions>, 'datasets' | 'options'>): Plan<IndexWork> {
+  const embeddings = datasets['embeddings']!;
+  const release = datasets['release'];
+  if (!release && options.release !== undefined)
+    throw new UsageError(
+      `--release ${options.release} holds no release (SET/part-NNNNN-….parquet). Name its folder, or leave the flag out to index all embeddings.`,
+    );
+  if (!embeddings.sealed || release?.sealed === false) return { shards: [], complete: false };
   if (embeddings.shards.length === 0) return { shards: [], complete: true };
+  const work = { parts: embeddingParts(embeddings), models: embeddingModels(embeddings) };
+  const inputs = [wholeInput('embeddings', embeddings)];
+  if (!release) return { shards: [{ name: SHARD, work, inputs }], complete: true };
   const parts = releaseParts(release);
   if (parts.length === 0)
     throw new UsageError(
-      'index needs the release whose rows it is to hold, and there is none (SET/part-NNNNN-….parquet). Run release first, or name its folder with --release.',
+      'The release, whose rows index is to hold, has no files (SET/part-NNNNN-….parquet). Run release again, or name another with --release.',
     );
-  const work = { parts: embeddingParts(embeddings), models: embeddingModels(embeddings), release: parts };
-  return { shards: [{ name: SHARD, work, inputs: [wholeInput('embeddings', embeddings), wholeInput('release', release)] }], complete: true };
+  return { shards: [{ name: SHARD, work: { ...work, release: parts }, inputs: [...inputs, wholeInput('release', release)] }], complete: true };
 }
 
 interface BuildInput {
   database: WorkDatabase;
-  embeddings: Dataset;
-  parts: readonly EmbeddingPart[];
-  heads: readonly string[];
-  /** Of the release. */
-  rows: number;
+  parts: readonly LocalPart[];
+  shape: RowColumns;
   options: IndexOptions;
 }
 
-/** Writes the index into a folder. Paths in what it returns are relative to that. */
-async function buildIndex(
-  folder: string,
-  { database, embeddings, parts, heads, rows, options }: BuildInput,
-  effects: Effects<'index'>,
-): Promise<{ dimensions: number; rows: number; vectors: IndexDescription['vectors'] }> {
-  // Loaded here: every worker thread has this file, few need LanceDB.
-  const knn = await import('../../knn/write-index.ts');
+/** What was built; paths are relative to its folder. */
+interface Built extends Pick<IndexDescription, 'rows' | 'vectors' | 'languages'> {}
+
+/** Writes the index of the rows of the release that have an embedding. */
+async function indexReleased(folder: string, { database, parts, shape, options }: BuildInput, rows: number, effects: Effects<'index'>): Promise<Built> {
+  const writer = await openWriter(folder, parts, shape);
   const indexed = new BitSet(rows);
-  let dimensions: number | undefined;
-  let writer: IndexWriter | undefined;
-  for (const files of parts) {
+  for (const part of parts) {
     effects.signal.throwIfAborted();
-    const part = await fetchPart(embeddings, files, dimensions);
-    ({ dimensions } = part);
-    writer ??= await knn.IndexWriter.create(folder, { dimensions, heads, modalities: Object.keys(part.vectors) as Modality[] });
-    for await (const row of indexRows(database, part, heads)) {
+    for await (const row of releasedRows(database, part, shape)) {
       // One hash, one sample: embeddings may hold it twice where pairs did; the release does not.
       if (indexed.has(row.id)) continue;
       indexed.add(row.id);
@@ -136,7 +133,31 @@ async function buildIndex(
     }
   }
   for await (const item of rowsWithout(database, indexed)) effects.drop('no-embedding', { ...item, value: null, threshold: null });
-  return { dimensions: dimensions!, ...(await writer!.finish(options)) };
+  return { ...(await writer.finish(options)), languages: await releasedLanguages(database) };
+}
+
+/** Writes the index of all rows of the embeddings. */
+async function indexOwn(folder: string, { database, parts, shape, options }: BuildInput, effects: Effects<'index'>): Promise<Built> {
+  const writer = await openWriter(folder, parts, shape);
+  const languages = new Map<string, number>();
+  let rows = 0;
+  for (const part of parts) {
+    effects.signal.throwIfAborted();
+    for await (const row of ownRows(database, part, shape, rows)) {
+      languages.set(row.language, (languages.get(row.language) ?? 0) + 1);
+      await writer.add(row);
+      effects.progress({ out: 1 });
+    }
+    rows += part.rows;
+  }
+  const found = [...languages].map(([language, count]) => ({ language, rows: count })).sort((a, b) => b.rows - a.rows || (a.language < b.language ? -1 : 1));
+  return { ...(await writer.finish(options)), languages: parts.some(({ columns }) => columns?.known.language !== undefined) ? found : [] };
+}
+
+async function openWriter(folder: string, [first]: readonly LocalPart[], columns: RowColumns): Promise<IndexWriter> {
+  // Loaded here: every worker thread has this file, few need LanceDB.
+  const knn = await import('../../knn/write-index.ts');
+  return knn.IndexWriter.create(folder, { dimensions: first!.dimensions, modalities: Object.keys(first!.vectors) as Modality[], ...columns });
 }
 
 /** The same index as its description has it whose file lies in the folder above. */

@@ -1,6 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { EmbeddingMetadata, type Pair } from '../../../src/contracts/records.ts';
+import type { z } from 'zod';
+import { EmbeddingMetadata, type Pair, withFurtherColumns } from '../../../src/contracts/records.ts';
 import { NpyWriter } from '../../../src/formats/npy.ts';
 import { writeParquet } from '../../../src/formats/parquet.ts';
 import { writeFixtureMarker } from '../release/pair-rows.ts';
@@ -14,8 +15,8 @@ export function vectorOf(hash: bigint, salt: number): Float32Array {
   return values.map((value) => value / length);
 }
 
-/** Writes embeddings/ of a run: a part for each shard that the keys of the rows name. */
-export async function writeEmbeddings(runDir: string, rows: readonly Pair[]): Promise<void> {
+/** Writes embeddings/ of a run: a part for each shard that the keys of the rows name. Further columns are in the rows. */
+export async function writeEmbeddings(runDir: string, rows: readonly Pair[], further: Readonly<Record<string, z.ZodType>> = {}): Promise<void> {
   const folder = join(runDir, 'embeddings');
   await rm(folder, { recursive: true, force: true });
   for (const kind of ['img_emb', 'text_emb', 'metadata']) await mkdir(join(folder, kind), { recursive: true });
@@ -31,7 +32,7 @@ export async function writeEmbeddings(runDir: string, rows: readonly Pair[]): Pr
     }
     await writeParquet(
       join(folder, 'metadata', `metadata_${part}.parquet`),
-      EmbeddingMetadata,
+      withFurtherColumns(EmbeddingMetadata, further, 'first'),
       own.map((row) => ({ image_path: row.key, ...row })),
     );
     const files = [`img_emb/img_emb_${part}.npy`, `text_emb/text_emb_${part}.npy`, `metadata/metadata_${part}.parquet`];

@@ -114,7 +114,7 @@ test('embeddings of two models are refused', async () => {
   await expect(build(runDir)).rejects.toThrow(/several models \(mini, other\)/);
 });
 
-test('embeddings and release of other tools, without markers, are indexed where --model names the model', async () => {
+test('embeddings and release of other tools, without markers, are indexed; without --model the model stays unknown', async () => {
   const runDir = join(base, 'unmarked');
   const rows = pairRows(20, (i) => key(i % 2, i));
   await writePairsAndTags(runDir, rows);
@@ -123,21 +123,30 @@ test('embeddings and release of other tools, without markers, are indexed where 
   for (const file of ['embeddings/00000_stats.json', 'embeddings/00001_stats.json', 'release/00000_stats.json', 'release/manifest.json'])
     await rm(join(runDir, file));
   await rm(join(runDir, 'index'), { recursive: true });
-  await expect(runOneStage(index, runDir)).rejects.toThrow(/do not say which model.*--model/);
+  const [unnamed] = (await runOneStage(index, runDir)).shards;
+  expect(unnamed!.warnings).toEqual([expect.stringMatching(/do not say which model.*--model/)]);
+  await rm(join(runDir, 'index'), { recursive: true });
   expect((await runOneStage(index, runDir, { model: 'mini' })).summary).toMatchObject({ in: 20, out: 20 });
 });
 
-test('numbers with a fraction that --columns carried can narrow a search; texts are no part of the index', async () => {
+test('numbers with a fraction that --columns carried can narrow a search; the other columns come with the results', async () => {
   const runDir = join(base, 'columns');
   const rows = pairRows(10, (i) => key(0, i));
   const further = { types: { source: z.string(), Width: z.float32() }, values: ({ width }: Pair) => ({ source: 'mine', Width: width! / 2, confidence: 0.5 }) };
   await writePairsAndTags(runDir, rows, { further: { ...further, types: { ...further.types, confidence: z.float32() } } });
-  await writeEmbeddings(runDir, rows);
+  await writeEmbeddings(
+    runDir,
+    rows.map((row) => ({ ...row, ...further.values(row), note: null })),
+    { ...further.types, confidence: z.float32(), note: z.string().nullable() },
+  );
   await runOneStage(release, runDir, { columns: ['source', 'confidence'] });
   await runOneStage(index, runDir);
   const opened = await openIndex(join(runDir, 'index'));
   expect(opened.description.heads).toEqual(['confidence', 'is_flag', 'punsafe', 'pwatermark']);
-  expect((await opened.samples([0]))[0]!.tags).toMatchObject({ confidence: 0.5 });
+  const [sample] = await opened.samples([0]);
+  expect(sample!.tags).toMatchObject({ confidence: 0.5 });
+  // What the release leaves out comes from the metadata of the embeddings.
+  expect(sample!.further).toEqual({ source: 'mine', Width: sample!.width! / 2, note: null });
   expect(await opened.search(vectorOf(rows[0]!.hash, 0), { k: 5, modality: 'image', predicate: { minTags: { confidence: 0.6 } } })).toEqual([]);
   await opened.close();
 });
