@@ -48,7 +48,7 @@ export const steps: Step[] = [
   { name: 'test', what: 'npm test', minutes: 12, run: (context) => runVitest(context, 'npm', ['test', '--']) },
   { name: 'e2e', what: 'browser tests', minutes: 6, run: runBrowser },
   { name: 'kills', what: 'kill -9 at named and random points', minutes: 12, run: (context) => runVitest(context, 'vitest', ['run', '--project', 'kills']) },
-  { name: 'package', what: 'npm pack, installed into an empty folder, runs the demo', minutes: 10, run: runPackage },
+  { name: 'package', what: 'npm pack, installed into an empty folder, runs the demo and opens every door of docs/your-data.md', minutes: 10, run: runPackage },
 ];
 
 /** Run folder of the pipeline step, for the steps after it. */
@@ -93,9 +93,11 @@ async function runInterop(context: StepContext): Promise<Counts> {
   return ofLog(log, await run(python, ['.ci/interop.py', demoRun(context)]));
 }
 
-async function runVitest(context: StepContext, program: string, args: string[]): Promise<Counts> {
+async function runVitest(context: StepContext, program: string, args: string[], more: NodeJS.ProcessEnv = {}): Promise<Counts> {
   const report = `${context.log}.json`;
-  const code = await context.run(program, [...args, '--reporter=dot', '--reporter=json', `--outputFile.json=${report}`], { env: demoEnvironment(context) });
+  const code = await context.run(program, [...args, '--reporter=dot', '--reporter=json', `--outputFile.json=${report}`], {
+    env: { ...demoEnvironment(context), ...more },
+  });
   const names = namesOfVitest(report);
   for (const name of names.slice(0, SHOWN_TESTS)) context.say(name);
   if (names.length > SHOWN_TESTS) context.say(`and ${names.length - SHOWN_TESTS} more`);
@@ -124,6 +126,8 @@ async function runPackage(context: StepContext): Promise<Counts> {
   counts.push(ofExit(await run('npm', ['install', '--no-fund', '--no-audit', '--loglevel=error', join(packed, tarball)], { cwd: project, env })));
   const code = await run('npx', ['--no-install', 'pairmill', 'demo', '--no-serve', '--run-dir', 'run'], { cwd: project, env });
   counts.push(wholeRun(context, code, join(project, 'run')));
+  const launcher = join(project, 'node_modules/pairmill/bin/pairmill.js');
+  counts.push(await runVitest(context, 'vitest', ['run', '--project', 'tests', 'test/pipeline/doors.test.ts'], { PAIRMILL_LAUNCHER: launcher }));
   return sum(counts);
 }
 
