@@ -58,7 +58,8 @@ function configPage(): string {
   const stages = pipeline.map((stage) => `## ${stage.name}\n\n${stage.does}\n\n${optionTable(stage.options, key)}`);
   return [
     'YAML, read by `pairmill run CONFIG`. Keys at the top are options of the run; each stage has a section of its own.',
-    'A flag wins over an environment variable (`PAIRMILL_` and the name in capitals), that over the file, that over the default.\n',
+    'A flag wins over an environment variable, that over the file, and that over the default. The variable of `min-bytes` is `PAIRMILL_MIN_BYTES`; `PAIRMILL_FILTER_MODEL` is for the stage filter alone. A variable that could mean several stages (`PAIRMILL_SEED`) is refused; `PAIRMILL_MODEL` means the same in all of them and serves all.',
+    'Paths in the file are relative to the file; those of flags and variables are relative to the working folder.\n',
     '```yaml\nrun-dir: my-run\ninput: crawl/*.warc.wat.gz\nworkers: 2\nextract:\n  min-text-length: 5\nfilter:\n  model: clip-vit-b-32\n```\n',
     `## The run\n\n${optionTable(configOptions, key)}${optionTable(runOptions, key).split('\n').slice(2).join('\n')}`,
     ...stages,

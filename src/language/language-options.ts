@@ -9,13 +9,14 @@ export const languageOptions = {
   languageDetector: option(
     z.enum(['fasttext', 'cld3', 'eld', 'none']).default('fasttext'),
     "What identifies the language of a text that comes without one: fastText lid.176, CLD3 (LAION's), eld, or none (it goes to nolang)",
-    { often: true },
+    { often: true, shared: true },
   ),
   languageThreshold: option(
     z.number().min(0).max(1).optional(),
     `A language found with less confidence counts as none; the detector's own where none is given: ${Object.entries(languageDetectors)
       .map(([name, { threshold }]) => `${name} ${threshold}`)
       .join(', ')}`,
+    { shared: true },
   ),
 };
 
@@ -26,7 +27,7 @@ export const languageCode = option(
     .regex(/^[a-z]{2,3}$/, 'expected a code of ISO 639 such as en')
     .optional(),
   'Language of all texts (ISO 639-1, else 639-3) that come without one; else it is identified',
-  { value: 'CODE' },
+  { value: 'CODE', often: true, shared: true },
 );
 
 interface LanguageChoice {

@@ -3,86 +3,90 @@ import { option } from '../../contracts/option.ts';
 
 /** img2dataset's names and defaults (main.py) where it has them; what differs carries a note. */
 export const downloadOptions = z.object({
-  imageSize: option(z.int().positive().default(256), 'side to resize to', { unit: 'pixels' }),
+  imageSize: option(z.int().positive().default(256), 'Side that pictures are resized to', { unit: 'pixels', often: true }),
   resizeMode: option(
     z.enum(['no', 'border', 'keep_ratio', 'keep_ratio_largest', 'center_crop']).default('border'),
-    'no: keep the size; border: fit in the square and pad white; keep_ratio: shorter side = image size; keep_ratio_largest: longer side = image size; center_crop: keep_ratio, then the middle square',
+    'How pictures are resized. no: not at all; border: into a square, with white at the sides; keep_ratio: the shorter side gets the image size; keep_ratio_largest: the longer side does; center_crop: as keep_ratio, and the middle square is cut out',
+    { often: true },
   ),
-  resizeOnlyIfBigger: option(z.boolean().default(false), 'leave pictures that are smaller as they are'),
+  resizeOnlyIfBigger: option(z.boolean().default(false), 'Leave pictures that are smaller than the image size as they are'),
   upscaleInterpolation: option(
     z.enum(['nearest', 'linear', 'bilinear', 'cubic', 'bicubic', 'area', 'lanczos', 'lanczos4']).default('lanczos'),
-    'kernel for enlarging',
+    'Interpolation by which pictures are enlarged',
   ),
   downscaleInterpolation: option(
     z.enum(['nearest', 'linear', 'bilinear', 'cubic', 'bicubic', 'area', 'lanczos', 'lanczos4']).default('area'),
-    'kernel for shrinking',
+    'Interpolation by which pictures are made smaller',
   ),
-  encodeFormat: option(z.enum(['jpg', 'png', 'webp']).default('jpg'), 'format of the packed pictures'),
-  encodeQuality: option(z.int().min(0).max(100).default(95), 'quality; for png the compression, 0 to 9'),
-  skipReencode: option(z.boolean().default(false), 'keep the original bytes where the format fits and no resize is needed'),
-  disableAllReencoding: option(z.boolean().default(false), 'keep the original bytes always, unresized and not decoded'),
-  minImageSize: option(z.int().nonnegative().default(0), 'shorter side at least', { unit: 'pixels' }),
-  maxImageArea: option(z.number().positive().optional(), 'width x height at most; any where not given', { unit: 'pixels' }),
-  maxAspectRatio: option(z.number().min(1).optional(), 'longer side / shorter side at most; any where not given'),
-  maxPixels: option(z.int().positive().default(89_478_484), 'pixels that a header may declare: larger pictures are not decoded', {
+  encodeFormat: option(z.enum(['jpg', 'png', 'webp']).default('jpg'), 'Format of the pictures in the tar', { often: true }),
+  encodeQuality: option(z.int().min(0).max(100).default(95), 'Quality of these pictures; of png the compression, from 0 to 9'),
+  skipReencode: option(z.boolean().default(false), 'Keep the original bytes where the format is right and the picture is not resized'),
+  disableAllReencoding: option(z.boolean().default(false), 'Keep the original bytes of every picture; none is resized or decoded'),
+  minImageSize: option(z.int().nonnegative().default(0), 'Pictures whose shorter side is shorter are dropped', { unit: 'pixels', often: true }),
+  maxImageArea: option(z.number().positive().optional(), 'Pictures with a larger area (width x height) are dropped; without it, none is', { unit: 'pixels' }),
+  maxAspectRatio: option(z.number().min(1).optional(), 'Pictures whose longer side over the shorter is more are dropped; without it, none is'),
+  maxPixels: option(z.int().positive().default(89_478_484), 'Pictures with more pixels, by what their header says, are dropped and not decoded', {
+    shared: true,
     unit: 'pixels',
     note: "LAION's limit; img2dataset has none, so one picture can take all memory",
   }),
-  minBytes: option(z.int().nonnegative().default(5000), 'size of a body at least', { unit: 'bytes', note: "LAION's limit; img2dataset has none" }),
+  minBytes: option(z.int().nonnegative().default(5000), 'Smaller files are dropped', { unit: 'bytes', note: "LAION's limit; img2dataset has none" }),
   maxBytes: option(
     z
       .int()
       .positive()
       .default(32 * 1024 * 1024),
-    'size of a body at most',
+    'Larger files are dropped, and not read to their end',
     { unit: 'bytes', note: 'img2dataset reads a body without end' },
   ),
-  extractExif: option(z.boolean().default(true), 'keep the EXIF as JSON'),
-  computeHash: option(z.enum(['sha256', 'none']).default('sha256'), 'hash of the bytes as downloaded'),
-  verifyHash: option(z.string().optional(), 'column of the list with the sha256 that the bytes must have', { value: 'COLUMN' }),
-  numberSamplePerShard: option(z.int().positive().default(10_000), 'links in a shard of a list; of drawn batches draw has this option'),
-  concurrency: option(z.int().positive().default(256), 'requests at a time in each worker', {
+  extractExif: option(z.boolean().default(true), 'Keep the EXIF data, as JSON'),
+  computeHash: option(z.enum(['sha256', 'none']).default('sha256'), 'Hash of the bytes as they were downloaded'),
+  verifyHash: option(z.string().optional(), 'Column of the list with the sha256 that the downloaded bytes must have', { value: 'COLUMN' }),
+  numberSamplePerShard: option(z.int().positive().default(10_000), 'Links in a shard, where a list is downloaded (draw has this option for batches)'),
+  concurrency: option(z.int().positive().default(256), 'Requests at a time in each worker', {
+    often: true,
     aliases: ['thread-count'],
     decidesResult: false,
   }),
-  hostConcurrency: option(z.int().positive().default(8), 'requests at a time to one host in each worker', { decidesResult: false }),
-  decodeConcurrency: option(z.int().positive().default(2), 'pictures decoded at a time in each worker', { decidesResult: false }),
+  hostConcurrency: option(z.int().positive().default(8), 'Requests at a time to one host in each worker', { often: true, decidesResult: false }),
+  decodeConcurrency: option(z.int().positive().default(2), 'Pictures decoded at a time in each worker', { decidesResult: false }),
   maxBufferedBytes: option(
     z
       .int()
       .positive()
       .default(256 * 1024 * 1024),
-    'finished pictures that wait for their turn in the tar, in each worker: at this size no new request is sent',
+    'Finished pictures that may wait in each worker for their turn in the tar; with more, no new request is sent',
     {
       unit: 'bytes',
       decidesResult: false,
     },
   ),
-  timeout: option(z.number().positive().default(10), 'for the whole request: connecting, redirects and body', {
+  timeout: option(z.number().positive().default(10), 'Time for a whole request: connecting, redirects and the picture', {
+    often: true,
     unit: 'seconds',
-    note: 'of img2dataset for each read of a socket, so a dripping body never ends',
+    note: 'in img2dataset for each read of a socket, so a slow server can hold a request for ever',
   }),
   retries: option(
     z.int().nonnegative().default(0),
-    'more tries after a time-out, a failed connection, HTTP 429 or 5xx, with growing pauses; never after a refusal or a 404',
+    'Further tries after a time-out, a failed connection, HTTP 429 or 5xx, with growing pauses; there is none after a refusal or a 404',
   ),
-  maxRedirects: option(z.int().nonnegative().default(5), 'redirects followed'),
-  robotsTxt: option(z.boolean().default(true), 'obey robots.txt (our name is pairmill)', { note: 'img2dataset does not read it' }),
+  maxRedirects: option(z.int().nonnegative().default(5), 'Redirects that are followed'),
+  robotsTxt: option(z.boolean().default(true), 'Obey robots.txt, under the name pairmill', { often: true, note: 'img2dataset does not read it' }),
   disallowedHeaderDirectives: option(
     z.array(z.string()).default(['noai', 'noimageai', 'noindex', 'noimageindex']),
-    'X-Robots-Tag directives that refuse a picture',
+    'Directives of the X-Robots-Tag header by which a picture is dropped',
   ),
-  tdmReservation: option(z.boolean().default(true), 'obey the tdm-reservation header', { note: 'img2dataset does not read it' }),
-  contact: option(z.string().optional(), 'URL or mail address in the user agent, for those whose servers we ask', { value: 'URL', decidesResult: false }),
-  connectTo: option(
-    z.array(z.string()).default([]),
-    "curl's HOST:PORT:ADDR:PORT: send requests for HOST:PORT to ADDR:PORT; that address is let through the address guard",
-    {
-      value: 'HOST:PORT:ADDR:PORT',
-      decidesResult: false,
-    },
-  ),
-  ignoreSslCertificate: option(z.boolean().default(false), 'do not check TLS certificates'),
+  tdmReservation: option(z.boolean().default(true), 'Obey the tdm-reservation header', { note: 'img2dataset does not read it' }),
+  contact: option(z.string().optional(), 'URL or mail address in the user agent, by which the owners of the servers reach you', {
+    value: 'URL',
+    often: true,
+    decidesResult: false,
+  }),
+  connectTo: option(z.array(z.string()).default([]), 'Send requests for HOST:PORT to ADDR:PORT, as curl does; ADDR may be a private address', {
+    value: 'HOST:PORT:ADDR:PORT',
+    decidesResult: false,
+  }),
+  ignoreSslCertificate: option(z.boolean().default(false), 'Accept any TLS certificate'),
 });
 
 export type DownloadOptions = z.output<typeof downloadOptions>;

@@ -20,6 +20,7 @@ export const extractOptions = z.object({
   }),
   seed: option(z.int().default(1), 'Seed of the choice that --sample makes', { decidesResult: false, often: true }),
   signRequest: option(z.boolean().default(true), 'Sign requests to s3:// where there are credentials; --no-sign-request reads public buckets without', {
+    shared: true,
     decidesResult: false,
   }),
   documentType: option(
@@ -31,8 +32,9 @@ export const extractOptions = z.object({
     unit: 'characters',
     often: true,
   }),
-  maxTextLength: option(z.int().min(1).default(2000), 'Longer texts are cut', { unit: 'characters' }),
+  maxTextLength: option(z.int().min(1).default(2000), 'Longer texts are cut', { unit: 'characters', shared: true }),
   maxUrlLength: option(z.int().min(1).default(2000), 'Longer URLs are dropped; a longer URL of the page is cut, a longer licence left out', {
+    shared: true,
     unit: 'characters',
   }),
   maxHostLength: option(z.int().min(1).default(60), 'Links to longer host names are dropped', { unit: 'characters' }),

@@ -6,10 +6,12 @@ export const importOptions = z.object({
   captions: option(
     z.string().optional(),
     'List (csv, tsv, json, jsonl, Parquet) of the texts of a folder of pictures, with a column of file names; metadata.csv, metadata.jsonl and captions.csv and their like in the folder are found where it is not given',
-    { value: 'FILE' },
+    { value: 'FILE', path: 'one', often: true },
   ),
   captionCol: option(z.string().optional(), 'Column or json key with the text; text, TEXT, caption, alt and their like are found where it is not given', {
     value: 'COLUMN',
+    shared: true,
+    often: true,
   }),
   fileCol: option(
     z.string().optional(),
@@ -24,7 +26,7 @@ export const importOptions = z.object({
     unit: 'pixels',
     note: 'the models look at 224 to 384 pixels, and the page shows no larger ones',
   }),
-  maxPixels: option(z.int().positive().default(178_956_970), 'Pixels that a picture may have: larger ones are not decoded', { unit: 'pixels' }),
+  maxPixels: option(z.int().positive().default(178_956_970), 'Pictures with more pixels are not decoded', { unit: 'pixels', shared: true }),
   numberSamplePerShard: option(z.int().min(1).default(10_000), 'Pictures of a folder in a shard; a tar is one shard'),
 });
 export type ImportOptions = z.output<typeof importOptions>;

@@ -3,18 +3,24 @@ import { option } from '../../contracts/option.ts';
 import { languageCode, languageOptions } from '../../language/language-options.ts';
 
 export const listOptions = z.object({
-  urlCol: option(z.string().optional(), 'Column with the URL; url, URL, image_url and their like are found where it is not given', { value: 'COLUMN' }),
+  urlCol: option(z.string().optional(), 'Column with the URL; url, URL, image_url and their like are found where it is not given', {
+    value: 'COLUMN',
+    often: true,
+  }),
   captionCol: option(z.string().optional(), 'Column with the text; text, TEXT, caption, alt and their like are found where it is not given', {
     value: 'COLUMN',
+    shared: true,
+    often: true,
   }),
   language: languageCode,
   ...languageOptions,
   trustHash: option(z.boolean().default(false), 'Keep the hash column of the list even where it is not that of URL and text'),
-  maxUrlLength: option(z.int().min(1).default(20_000), 'Links with longer URLs are dropped', { unit: 'characters' }),
-  maxTextLength: option(z.int().min(1).default(20_000), 'Longer texts are cut', { unit: 'characters' }),
+  maxUrlLength: option(z.int().min(1).default(20_000), 'Links with longer URLs are dropped', { unit: 'characters', shared: true }),
+  maxTextLength: option(z.int().min(1).default(20_000), 'Longer texts are cut', { unit: 'characters', shared: true }),
   signRequest: option(z.boolean().default(true), 'Sign requests to s3:// where there are credentials; --no-sign-request reads public buckets without', {
+    shared: true,
     decidesResult: false,
   }),
-  memory: option(z.int().min(100).default(1024), 'Memory for reading a list', { unit: 'MB', decidesResult: false }),
+  memory: option(z.int().min(100).default(1024), 'Memory for reading a list', { unit: 'MB', shared: true, decidesResult: false }),
 });
 export type ListOptions = z.output<typeof listOptions>;
