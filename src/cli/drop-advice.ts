@@ -1,6 +1,7 @@
 import type { Dropped } from '../contracts/drop-reason.ts';
 import type { Stage } from '../contracts/stage.ts';
 import { optionFields } from '../runtime/option-fields.ts';
+import { kebabCase } from '../runtime/stable-json.ts';
 
 interface Advice {
   /** Of the pieces, those count whose option the stage has. */
@@ -53,10 +54,10 @@ export function dropAdvice(stage: Stage, dropped: Dropped, options: Readonly<Rec
   const flags = new Set(optionFields(stage.options).map(({ flag }) => flag));
   const pieces = (ADVICE[stage.name]?.[reason]?.pieces ?? []).filter(({ option }) => option === undefined || flags.has(option)).map(({ text }) => text);
   // The option came after the shards: they are finished, and stay as they are.
-  const connectTo = options['connectTo'];
-  if (stage.name === 'download' && reason === 'private-address' && Array.isArray(connectTo) && connectTo.length > 0)
+  const given = ['connectTo', 'allowAddress'].find((key) => Array.isArray(options[key]) && options[key].length > 0);
+  if (stage.name === 'download' && reason === 'private-address' && given !== undefined)
     pieces.unshift(
-      `--connect-to is given now, and these shards were finished before. ${flags.has('retry-failed') ? '--retry-failed private-address draws their links again' : '--redo download asks for their links again'}.`,
+      `--${kebabCase(given)} is given now, and these shards were finished before. ${flags.has('retry-failed') ? '--retry-failed private-address draws their links again' : '--redo download asks for their links again'}.`,
     );
   return pieces.join(' ');
 }

@@ -36,7 +36,10 @@ function commandSection(command: Command): string {
 function groupTables(command: Command): string {
   const groups = optionGroups(command);
   if (groups.length === 0) return 'No options.\n';
-  return groups.map(({ title, fields }) => `${groups.length > 1 ? `${title}:\n\n` : ''}${fieldTable(fields, (field) => `\`${flagText(field)}\``)}`).join('\n');
+  return groups
+    .map(({ title, fields }) => `${groups.length > 1 ? `${title}:\n\n` : ''}${fieldTable(fields, (field) => `\`${flagText(field)}\``)}`)
+    .join('\n')
+    .trimEnd();
 }
 
 function optionTable(schema: z.ZodObject, name: (field: OptionField) => string): string {

@@ -1,3 +1,4 @@
+import type { AllowedAddresses } from './allowed-addresses.ts';
 import { chooseAddress } from './choose-address.ts';
 import { KeyedLimit } from './concurrency-limit.ts';
 import type { ConnectTo } from './connect-to.ts';
@@ -20,6 +21,8 @@ export interface PoliteClientOptions {
   /** Requests to one host at a time. */
   hostConcurrency: number;
   connectTo: readonly ConnectTo[];
+  /** Private addresses that requests may go to all the same; none where it is absent. */
+  allowedAddresses?: AllowedAddresses;
   obeyRobots: boolean;
   /** X-Robots-Tag directives that refuse a picture; none: the header is not looked at. */
   disallowedDirectives: readonly string[];
@@ -98,7 +101,7 @@ export class PoliteClient {
     let leftMs = options.budgetMs;
     for (let redirects = 0; ; redirects++) {
       // The address is checked before robots.txt, which would be asked of the same address.
-      const target = await chooseAddress(url, this.#dns, this.#options.connectTo);
+      const target = await chooseAddress(url, this.#dns, this.#options.connectTo, this.#options.allowedAddresses ?? (() => false));
       if (options.checkRobots) await this.#robots.check(url);
       const exchange = await this.#hosts.run(url.hostname, async () => {
         const started = performance.now();

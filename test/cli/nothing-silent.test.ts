@@ -57,6 +57,7 @@ describe('links of which most fail', () => {
     const { code, err } = await typed('download', '--input', join(base, 'private.csv'), '--output', join(base, 'private'), '--no-robots-txt');
     expect(code).toBe(1);
     expect(err).toContain('warning: download 00000: 3 of 3 links failed: 3 private-address. Addresses of a private network are refused');
+    expect(err).toContain('--allow-address ADDRESS lets one in.');
     expect(err).toContain('--connect-to HOST:PORT:ADDRESS:PORT sends the requests for one host to an address that you name.');
     expect(err).toContain('pairmill: download kept none of 3 links: 3 private-address (');
   });

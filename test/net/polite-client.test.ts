@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { parseAllowedAddresses } from '../../src/net/allowed-addresses.ts';
 import { parseConnectTo } from '../../src/net/connect-to.ts';
 import type { AddressResolver } from '../../src/net/dns-cache.ts';
 import { FetchError } from '../../src/net/fetch-error.ts';
@@ -51,6 +52,18 @@ function resolvesTo(...addresses: string[]): AddressResolver {
 }
 
 describe('addresses', () => {
+  test('--allow-address lets private ones in, and no others', async () => {
+    const server = await startServer((_request, response) => response.end('picture'));
+    const client = makeClient({ allowedAddresses: parseAllowedAddresses(['127.0.0.0/8', '10.1.2.3', 'fd00::/8']) });
+    expect(await reasonOf(client.get(`http://127.0.0.1:${server.port}/a.jpg`))).toBe('fetched');
+    for (const url of ['http://10.1.2.4/a.jpg', 'http://192.168.1.1/a.jpg', 'http://[::1]/a.jpg', 'http://169.254.169.254/'])
+      expect(await reasonOf(client.get(url)), url).toBe('private-address');
+  });
+
+  test.each(['10.0.0.0/33', '10.0.0', 'localhost', '10.0.0.0/8/8', 'fd00::/x', '10.0.0.0/'])('--allow-address %s is refused', (text) => {
+    expect(() => parseAllowedAddresses([text])).toThrow(`--allow-address ${text} is neither an IP address nor a range of them`);
+  });
+
   test.each([
     'http://127.0.0.1/a.jpg',
     'http://2130706433/a.jpg',

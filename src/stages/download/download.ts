@@ -1,12 +1,14 @@
 import { UsageError } from '../../contracts/errors.ts';
 import type { RunContext, Stage } from '../../contracts/stage.ts';
-import { ConcurrencyLimit } from '../../net/concurrency-limit.ts';
+import { parseAllowedAddresses } from '../../net/allowed-addresses.ts';
 import { parseConnectTo } from '../../net/connect-to.ts';
 import { PoliteClient } from '../../net/polite-client.ts';
 import { ROBOTS_TOKEN, userAgent } from '../../net/user-agent.ts';
 import { DownloadWork, planBatches, planLists } from './download-work.ts';
 import { type DownloadOptions, downloadOptions } from './options.ts';
+import { PictureThread } from './picture-thread.ts';
 import { type Links, readLinks } from './read-links.ts';
+import { writeShard } from './write-shard.ts';
 
 /**
  * Downloads links, checks and resizes the pictures, and packs them as img2dataset does. Links come in batches/ that were drawn, or
@@ -39,15 +41,10 @@ export const download: Stage<'download', typeof downloadOptions, DownloadWork> =
   },
   async run({ name, work }, context, effects) {
     const { links, further } = await linksOf(work, context);
-    // Loaded here: every worker thread has this file, few need the codecs.
-    const { default: sharp } = await import('sharp');
-    const { writeShard } = await import('./write-shard.ts');
-    // One thread a picture: the pictures run side by side. No cache: no picture comes twice.
-    sharp.concurrency(1);
-    sharp.cache(false);
     const { options } = context;
     const client = await context.resources.get('http-client', options, () => makeClient(options));
-    const fetcher = { client, decoding: new ConcurrencyLimit(options.decodeConcurrency), options, signal: effects.signal };
+    const pictures = await context.resources.get('picture-thread', options, () => new PictureThread(options));
+    const fetcher = { client, pictures, options, signal: effects.signal };
     return writeShard(name, { links, further, size: work.size }, fetcher, effects);
   },
 };
@@ -67,6 +64,7 @@ function makeClient(options: DownloadOptions): PoliteClient {
     maxRedirects: options.maxRedirects,
     hostConcurrency: options.hostConcurrency,
     connectTo: options.connectTo.map(parseConnectTo),
+    allowedAddresses: parseAllowedAddresses(options.allowAddress),
     obeyRobots: options.robotsTxt,
     disallowedDirectives: options.disallowedHeaderDirectives,
     obeyTdmReservation: options.tdmReservation,
@@ -75,8 +73,9 @@ function makeClient(options: DownloadOptions): PoliteClient {
   });
 }
 
-function checkOptions({ encodeFormat, encodeQuality, connectTo }: DownloadOptions): void {
+function checkOptions({ encodeFormat, encodeQuality, connectTo, allowAddress }: DownloadOptions): void {
   if (encodeFormat === 'png' && encodeQuality > 9)
     throw new UsageError(`--encode-quality is ${encodeQuality}, but for png it is the compression, 0 to 9. Give one, such as 6.`);
   connectTo.map(parseConnectTo);
+  parseAllowedAddresses(allowAddress);
 }

@@ -86,6 +86,10 @@ export const downloadOptions = z.object({
     value: 'HOST:PORT:ADDR:PORT',
     decidesResult: false,
   }),
+  allowAddress: option(z.array(z.string()).default([]), 'Private addresses, or ranges of them, that requests may go to: 192.168.1.20, 10.0.0.0/8', {
+    value: 'ADDRESS,…',
+    decidesResult: false,
+  }),
   ignoreSslCertificate: option(z.boolean().default(false), 'Accept any TLS certificate'),
 });
 
