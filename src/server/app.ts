@@ -20,6 +20,8 @@ const MAX_BODY_BYTES = 32 * 1024 * 1024;
 export interface AppSettings {
   service: Service;
   page: ReadonlyMap<string, PageFile>;
+  /** Origins whose pages may read the answers, `*` for any; none: only our own page. */
+  cors: readonly string[];
   /** Whether a Host header is one of ours. */
   allowsHost(header: string | undefined): boolean;
   /** Told of what no caller should see: a fault of ours. */
@@ -27,7 +29,7 @@ export interface AppSettings {
 }
 
 /** The server without a socket: `app.request()` answers in tests. */
-export function createApp({ service, page, allowsHost, warn }: AppSettings): Hono {
+export function createApp({ service, page, cors: origins, allowsHost, warn }: AppSettings): Hono {
   const app = new Hono();
   app.use((c, next) => {
     if (!allowsHost(c.req.header('host')))
@@ -37,8 +39,7 @@ export function createApp({ service, page, allowsHost, warn }: AppSettings): Hon
       );
     return next();
   });
-  // As clip-retrieval's: its front end is served from elsewhere.
-  app.use(cors({ origin: '*', exposeHeaders: ['X-Pairmill-Without-Effect'] }));
+  if (origins.length > 0) app.use(cors({ origin: origins.includes('*') ? '*' : [...origins], exposeHeaders: ['X-Pairmill-Without-Effect'] }));
   app.use(
     bodyLimit({
       maxSize: MAX_BODY_BYTES,
@@ -50,12 +51,14 @@ export function createApp({ service, page, allowsHost, warn }: AppSettings): Hon
   app.use(async (c, next) => {
     await next();
     c.header('X-Content-Type-Options', 'nosniff');
+    // Other sites can't show our pictures either, and learn from them what is here.
+    c.header('Cross-Origin-Resource-Policy', origins.length > 0 ? 'cross-origin' : 'same-origin');
   });
   for (const route of [indicesListRoute, knnServiceRoute, metadataRoute, metricsRoute, imagesRoute, searchRoute]) app.route('/', route(service));
   app.route('/', pageRoute(page));
   app.notFound((c) => c.json({ message: `There is nothing at ${c.req.path}.` }, 404));
   app.onError((error, c) => {
-    if (error instanceof HTTPException) return c.json({ message: error.message }, error.status);
+    if (error instanceof HTTPException) return c.json({ message: error.message }, error.status, error.status === 503 ? { 'Retry-After': '1' } : {});
     warn(`${c.req.method} ${c.req.path}: ${messageOf(error)}`);
     return c.json({ message: 'The server failed to answer this; its log says why.' }, 500);
   });

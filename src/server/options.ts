@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { option } from '../contracts/option.ts';
 import { modelOptions } from '../models/model-settings.ts';
+import { downloadOptions } from '../stages/download/options.ts';
 
 export const serveOptions = z.object({
   input: option(z.string().default('pairmill-run'), 'Run folder, or index folder, to answer from', {
@@ -24,6 +25,21 @@ export const serveOptions = z.object({
   }),
   allowHost: option(z.array(z.string()).default([]), 'Further host names by which the server may be called, such as that of a proxy before it', {
     value: 'NAME',
+    decidesResult: false,
+  }),
+  cors: option(
+    z.array(z.string()).default([]),
+    'Origins whose pages may read the answers, such as http://localhost:8080; * for any. Only its own page where none is given',
+    {
+      value: 'ORIGIN',
+      decidesResult: false,
+    },
+  ),
+  fetchImageUrl: option(z.boolean().default(false), 'Fetch pictures that a request names by image_url: from public addresses only, as robots.txt allows', {
+    decidesResult: false,
+  }),
+  maxPixels: option(downloadOptions.shape.maxPixels, 'Pixels that a picture to search by may have; larger ones are refused before they are decoded', {
+    unit: 'pixels',
     decidesResult: false,
   }),
   model: option(z.string().optional(), 'Model of the vectors, where the index does not say it, or where its folder moved since', {

@@ -1,5 +1,7 @@
 import type { DualEncoder } from '../models/load-model.ts';
+import type { Modality } from '../contracts/index-description.ts';
 import type { KnnIndex } from '../knn/open-index.ts';
+import type { PictureFetcher } from './fetch-picture.ts';
 import { HttpError } from './http-error.ts';
 import type { Metrics } from './metrics.ts';
 import type { Pictures } from './pictures.ts';
@@ -25,6 +27,8 @@ export interface Service {
   /** Not empty; the first is asked where a request names none. */
   readonly indices: readonly IndexSource[];
   readonly metrics: Metrics;
+  /** Undefined unless the server was told to fetch pictures by their URL. */
+  readonly fetcher?: PictureFetcher | undefined;
 }
 
 /** Answers a request by the index of that name, or the first. */
@@ -49,8 +53,19 @@ export async function encodePicture(service: Service, served: ServedIndex, bytes
   const encoder = encoderOf(served);
   const [vector] = await service.metrics.time('image_clip_inference_time', () => encoder.encodeImages([bytes]));
   if (!(vector instanceof Float32Array))
-    throw new HttpError(400, `The picture can't be decoded: it must be a whole JPEG, PNG or WebP. (${vector?.message ?? 'no result'})`);
+    throw new HttpError(400, `The picture can't be searched by: ${vector?.message ?? 'no result'}. It must be a whole JPEG, PNG or WebP.`);
   return vector;
+}
+
+/** Which vectors a query is compared with: those asked for, else pictures where the index has them. Throws HttpError where it lacks them. */
+export function modalityOf({ index: { description } }: ServedIndex, asked: Modality | null | undefined): Modality {
+  const modality = asked ?? (description.vectors.image ? 'image' : 'text');
+  if (!description.vectors[modality])
+    throw new HttpError(
+      400,
+      `The index has no ${modality} vectors. Search with modality=${modality === 'image' ? 'text' : 'image'}, or build it from embeddings of both.`,
+    );
+  return modality;
 }
 
 function encoderOf({ encoder }: ServedIndex): NonNullable<ServedIndex['encoder']> {

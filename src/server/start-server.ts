@@ -5,18 +5,21 @@ import { UsageError } from '../contracts/errors.ts';
 import type { IndexDescription } from '../contracts/index-description.ts';
 import { packageRoot } from '../contracts/package-root.ts';
 import { openIndex } from '../knn/open-index.ts';
-import { type DualEncoder, loadModel, modelChecksums } from '../models/load-model.ts';
+import { loadModel, modelChecksums } from '../models/load-model.ts';
 import { modelSettings } from '../models/model-settings.ts';
 import { allowedHosts, isLoopback } from './allowed-hosts.ts';
 import { createApp } from './app.ts';
 import { portError } from './assert-port-free.ts';
 import { CurrentIndex, type OpenedBuild } from './current-index.ts';
 import { startDevPage } from './dev-page.ts';
+import { pictureFetcher } from './fetch-picture.ts';
 import { Metrics } from './metrics.ts';
 import { findServedFolders, indexVersion, type ServedFolders } from './open-input.ts';
 import type { ServeOptions } from './options.ts';
 import { readPageFiles } from './page-files.ts';
+import { PictureThread } from './picture-thread.ts';
 import { Pictures } from './pictures.ts';
+import type { ServedIndex } from './served-index.ts';
 
 export interface RunningServer {
   /** Where a browser on this machine finds it. */
@@ -31,11 +34,13 @@ export interface ServerEffects {
 
 /** Opens the index and its model and listens. Throws UsageError where there is no index or the port is taken. */
 export async function startServer(options: ServeOptions, effects: ServerEffects = { warn: () => undefined }): Promise<RunningServer> {
+  options.cors.forEach(assertOrigin);
   const opened = await openServedIndex(options, effects.warn);
+  const fetcher = options.fetchImageUrl ? pictureFetcher() : undefined;
   try {
-    const service = { indices: [opened], metrics: new Metrics() };
+    const service = { indices: [opened], metrics: new Metrics(), fetcher };
     const page = await readPageFiles(join(packageRoot(), 'dist', 'web'));
-    const app = createApp({ service, page, allowsHost: allowedHosts(options.host, options.allowHost), warn: effects.warn });
+    const app = createApp({ service, page, cors: options.cors, allowsHost: allowedHosts(options.host, options.allowHost), warn: effects.warn });
     const { server, port } = await listen(app.fetch, options.dev ? 0 : options.port, options.host);
     const dev = options.dev ? await startDevPage(options.port, port) : undefined;
     const host = isLoopback(options.host) || options.host === '0.0.0.0' || options.host === '::' ? 'localhost' : options.host;
@@ -48,6 +53,7 @@ export async function startServer(options: ServeOptions, effects: ServerEffects 
           // Browsers keep connections open that would keep the process.
           if ('closeAllConnections' in server) server.closeAllConnections();
         });
+        fetcher?.close();
         await opened.close();
       },
     };
@@ -57,9 +63,14 @@ export async function startServer(options: ServeOptions, effects: ServerEffects 
   }
 }
 
+function assertOrigin(text: string): void {
+  if (text !== '*' && (!URL.canParse(text) || new URL(text).origin !== text))
+    throw new UsageError(`--cors ${text} is no origin. Give SCHEME://HOST:PORT as a browser sends it, such as http://localhost:8080, or * for any.`);
+}
+
 /** A model that builds of one index share. */
 interface SharedModel {
-  readonly encoder: DualEncoder;
+  readonly encoder: NonNullable<ServedIndex['encoder']> & { close(): Promise<void> };
   users: number;
 }
 
@@ -101,7 +112,8 @@ async function modelOf({ model: built, dimensions }: IndexDescription, options: 
   const model = options.model ?? built.id;
   if (model === '') return undefined;
   assertSameModel(built.sha256, await modelChecksums(model, modelSettings(options)), model);
-  const encoder = await loadModel(model, modelSettings(options));
+  const settings = modelSettings(options);
+  const encoder = await loadModel(model, settings);
   // Where checksums agree it is the model.
   if (Object.keys(built.sha256).length === 0 && encoder.dimensions !== dimensions) {
     await encoder.close();
@@ -109,7 +121,16 @@ async function modelOf({ model: built, dimensions }: IndexDescription, options: 
       `The model ${model} makes vectors of ${encoder.dimensions} values, and those of the index have ${dimensions}. Name the model that made them by --model.`,
     );
   }
-  return { encoder, users: 0 };
+  // Texts take milliseconds; pictures go to a thread of their own, and the image tower is opened there only.
+  const pictures = new PictureThread({ model, settings, maxPixels: options.maxPixels });
+  return {
+    encoder: {
+      encodeTexts: encoder.encodeTexts,
+      encodeImages: (queries) => Promise.all(queries.map((picture) => pictures.encode(picture))),
+      close: async () => void (await Promise.all([encoder.close(), pictures.close()])),
+    },
+    users: 0,
+  };
 }
 
 async function leave(model: SharedModel): Promise<void> {

@@ -18,7 +18,7 @@ beforeAll(async () => {
   await writeRun(base);
   small = await openService(base);
   const page = new Map([['/', { bytes: new TextEncoder().encode('<!doctype html>'), type: 'text/html; charset=utf-8' }]]);
-  app = createApp({ service: small.service, page, allowsHost: allowedHosts('127.0.0.1', []), warn: (line) => warnings.push(line) });
+  app = createApp({ service: small.service, page, cors: [], allowsHost: allowedHosts('127.0.0.1', []), warn: (line) => warnings.push(line) });
 });
 afterAll(async () => {
   await small?.close();
@@ -56,7 +56,7 @@ describe('/knn-service', () => {
   test('text: metadata for num_images results, then id and similarity only', async () => {
     const response = await knn({ ...clientBody, text: 'cherry and fig' });
     expect(response.status).toBe(200);
-    expect(response.headers.get('access-control-allow-origin')).toBe('*');
+    expect(response.headers.get('access-control-allow-origin')).toBeNull();
     expect(response.headers.get('x-pairmill-without-effect')).toBeNull();
     const text = await response.text();
     const results = JSON.parse(text) as Record<string, unknown>[];
@@ -102,15 +102,35 @@ describe('/knn-service', () => {
   });
 
   test.each([
-    [{ ...clientBody }, 'One of text, image or embedding_input'],
-    [{ ...clientBody, image_url: 'http://169.254.169.254/' }, 'does not fetch image_url'],
+    [{ ...clientBody }, 'One of text, image, image_url or embedding_input'],
+    [{ ...clientBody, image_url: 'http://169.254.169.254/' }, 'unless it is started with --fetch-image-url'],
     [{ ...clientBody, text: 'x', modality: 'sound' }, 'modality'],
     [{ ...clientBody, embedding_input: [1] }, 'has 1 values'],
-    [{ ...clientBody, image: Buffer.from('broken').toString('base64') }, "can't be decoded"],
+    [{ ...clientBody, embedding_input: [0, 0, 0, 0, 0, 0, 0, 0] }, 'is zero'],
+    [{ ...clientBody, embedding_input: [1e-50, 0, 0, 0, 0, 0, 0, 0] }, 'is zero in float32'],
+    [{ ...clientBody, embedding_input: [1, 1e39, 0, 0, 0, 0, 0, 0] }, 'has the value 1e+39 at 1, which is beyond float32'],
+    [{ ...clientBody, embedding_input: [1, null, 0, 0, 0, 0, 0, 0] }, 'embedding_input.1'],
+    [{ ...clientBody, image: Buffer.from('broken').toString('base64') }, 'It must be a whole JPEG, PNG or WebP'],
   ])('refused: %#', async (body, message) => {
     const response = await knn(body);
     expect(response.status).toBe(400);
     expect((await read<{ message: string }>(response)).message).toContain(message);
+  });
+
+  test('a number beyond a double is refused like one beyond float32', async () => {
+    const body = JSON.stringify({ ...clientBody, embedding_input: [0, 0, 0, 0, 0, 0, 0, 0] }).replace('[0,', '[1e999,');
+    const response = await request('/knn-service', { method: 'POST', body });
+    expect([response.status, (await read<{ message: string }>(response)).message]).toEqual([400, expect.stringContaining('embedding_input.0') as string]);
+  });
+
+  test('the largest vector that float32 holds is searched by', async () => {
+    expect((await read<KnnResult[]>(knn({ ...clientBody, embedding_input: [3e38, 0, 0, 0, 0, 0, 0, 0] })))[0]!.id).toBe(0);
+  });
+
+  test('fields that there are not are named', async () => {
+    const response = await knn({ ...clientBody, text: 'fig', num_image: 3, 'ä b': 1 });
+    expect(response.status).toBe(200);
+    expect(response.headers.get('x-pairmill-without-effect')).toBe('num_image, ??b');
   });
 
   test('an unknown index, and a body that is not JSON', async () => {
@@ -140,6 +160,8 @@ describe('/api/v1', () => {
     expect(results).toHaveLength(2);
     expect(results[0]).toMatchObject({ id: 15, hash: String(2n ** 53n + 16n), caption: 'banana <b>honey</b>', language: 'en', image: '/images/000000015' });
     expect(results[0]!.tags['punsafe']).toBeCloseTo(0.1);
+    // A whole number that JavaScript would round is text.
+    expect(results[0]!.further).toEqual({ source: 'mine', views: String(2n ** 53n + 15n) });
   });
 
   test('like a sample, by a picture, with filters', async () => {
@@ -176,6 +198,35 @@ describe('/api/v1', () => {
       expect((await request(`/api/v1/search?${query}`)).status).toBe(400);
     },
   );
+
+  test.each([
+    ['like=9999999999999999999', /is no hash: that is a whole number from -2\^63 to 2\^63 - 1/],
+    ['text=a&min_width=0.5', /min_width: must be a whole number of pixels/],
+    ['text=a&min_height=-1', /min_height: must be a whole number of pixels/],
+    ['text=a&min_width=1e300', /min_width: must be a whole number of pixels/],
+    ['text=a&min_widht=5&q=b', /There is no parameter min_widht, q\. Those of a search are index, text, like/],
+    ['text=a&max_tag=pflag:0.5', /The index has no tag pflag; it has punsafe/],
+  ])('refused with a sentence: ?%s', async (query, message) => {
+    const response = await request(`/api/v1/search?${query}`);
+    expect([response.status, await response.json()]).toEqual([400, { message: expect.stringMatching(message) as string }]);
+  });
+
+  test.each(['/api/v1/samples/9999999999999999999', '/images/hash/-9999999999999999999'])('a hash beyond 64 bits: %s', async (path) => {
+    expect((await request(path)).status).toBe(400);
+  });
+
+  test('an index of captions alone: these are searched unless pictures are asked for, which is refused', async () => {
+    const { description } = small.served.index;
+    const captions = { ...small.served.index, description: { ...description, vectors: { text: description.vectors.text! } } };
+    const service = { ...small.service, indices: [alwaysServed({ ...small.served, index: captions })] };
+    const alone = createApp({ service, page: new Map(), cors: [], allowsHost: () => true, warn: (line) => warnings.push(line) });
+    expect(await (await alone.request('/api/v1/search?text=fig&k=1')).json()).toMatchObject({ modality: 'text', results: [{ id: 45 }] });
+    for (const response of [
+      await alone.request('/api/v1/search?text=fig&modality=image'),
+      await alone.request('/knn-service', { method: 'POST', body: JSON.stringify({ ...clientBody, text: 'fig' }) }),
+    ])
+      expect([response.status, await response.json()]).toEqual([400, { message: expect.stringMatching(/no image vectors.*modality=text/) as string }]);
+  });
 
   test('unknown samples', async () => {
     expect((await request('/api/v1/search?like=7')).status).toBe(404);
@@ -215,6 +266,7 @@ describe('safety', () => {
         indices: [alwaysServed({ ...small.served, encoder: { ...small.served.encoder, encodeTexts: () => Promise.reject(new Error('secret')) } })],
       },
       page: new Map(),
+      cors: [],
       allowsHost: () => true,
       warn: (line) => warnings.push(line),
     });
@@ -230,5 +282,35 @@ describe('safety', () => {
     expect(response.headers.get('content-type')).toContain('text/html');
     expect(response.headers.get('content-security-policy')).toContain("default-src 'self'");
     expect((await request('/package.json')).status).toBe(404);
+  });
+});
+
+describe('pages of other origins', () => {
+  const from = { origin: 'http://evil.test' };
+
+  test.each(['/', '/indices-list', '/config.json', '/api/v1/index', '/api/v1/search?text=fig', '/images/000000009', '/metrics', '/nothing'])(
+    'may not read %s, and no other name reaches it',
+    async (path) => {
+      const response = await request(path, { headers: from });
+      expect(response.headers.get('access-control-allow-origin')).toBeNull();
+      if (response.status === 200) expect(response.headers.get('cross-origin-resource-policy')).toBe('same-origin');
+      for (const method of ['GET', 'POST', 'OPTIONS', 'HEAD']) expect((await app.request(path, { method, headers: { host: 'evil.test' } })).status).toBe(403);
+    },
+  );
+
+  test('preflights are not answered', async () => {
+    const response = await request('/knn-service', { method: 'OPTIONS', headers: { ...from, 'access-control-request-method': 'POST' } });
+    expect([response.status, response.headers.get('access-control-allow-origin')]).toEqual([404, null]);
+  });
+
+  test('--cors lets in the origins that it names, or all; the Host check holds on', async () => {
+    const allowed = async (cors: string[], origin: string): Promise<string | null> => {
+      const open = createApp({ service: small.service, page: new Map(), cors, allowsHost: allowedHosts('127.0.0.1', []), warn: (line) => warnings.push(line) });
+      expect((await open.request('/indices-list', { headers: { host: 'evil.test', origin } })).status).toBe(403);
+      return (await open.request('/indices-list', { headers: { host: 'localhost', origin } })).headers.get('access-control-allow-origin');
+    };
+    expect(await allowed(['http://front.test:8080'], 'http://front.test:8080')).toBe('http://front.test:8080');
+    expect(await allowed(['http://front.test:8080'], 'http://evil.test')).toBeNull();
+    expect(await allowed(['*'], 'http://evil.test')).toBe('*');
   });
 });

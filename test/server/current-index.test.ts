@@ -45,6 +45,7 @@ test('while the index is built again and again no search fails, and a search aft
   const app = createApp({
     service: { indices: [current], metrics: new Metrics() },
     page: new Map(),
+    cors: [],
     allowsHost: () => true,
     warn: (line) => warnings.push(line),
   });

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -56,4 +56,29 @@ test('what is no key reads nothing', async () => {
 
 test('a folder that is not there has no pictures', async () => {
   expect(await Pictures.open(join(base, 'absent'))).toBeUndefined();
+});
+
+test('a key that is a path leads to a file of the folder, and nowhere else', async () => {
+  const folder = join(base, 'photos');
+  await mkdir(join(folder, 'summer'), { recursive: true });
+  await writeFile(join(folder, 'summer', 'ä b.JPG'), 'sea');
+  await writeFile(join(folder, 'notes.txt'), 'mine');
+  await writeFile(join(base, 'outside.jpg'), 'secret');
+  await symlink(join(base, 'outside.jpg'), join(folder, 'link.jpg'));
+  await mkdir(join(base, 'photos-other'));
+  await writeFile(join(base, 'photos-other', 'a.jpg'), 'secret');
+  const pictures = (await Pictures.open(folder))!;
+  for (const path of ['summer/ä b.JPG', 'photos/summer/ä b.JPG', join(folder, 'summer', 'ä b.JPG')]) expect(await read(pictures, path)).toBe('sea');
+  for (const path of [
+    '../outside.jpg',
+    join(base, 'outside.jpg'),
+    'link.jpg',
+    'notes.txt',
+    'summer',
+    'absent.jpg',
+    '../photos-other/a.jpg',
+    'a\0.jpg',
+    '.jpg/x.jpg',
+  ])
+    expect(await read(pictures, path)).toBeUndefined();
 });

@@ -20,6 +20,10 @@ beforeAll(async () => {
 });
 afterAll(() => rm(base, { recursive: true, force: true }));
 
+test.each(['localhost:8080', 'http://localhost:8080/', 'evil'])('--cors %s is no origin', async (cors) => {
+  await expect(startServer(serveOptions.parse({ input: base, cors: [cors] }))).rejects.toThrow(`--cors ${cors} is no origin`);
+});
+
 test('a folder without an index, and a port in use', async () => {
   await expect(startServer(serveOptions.parse({ input: join(base, 'pairs') }))).rejects.toThrow(/holds no index.*--input/);
   const blocker = createServer().listen(0, '127.0.0.1');
@@ -50,7 +54,7 @@ print(json.dumps([text, image, vector]))
 test("clip-retrieval's ClipClient works unmodified", async (context) => {
   const python = requirePythonFor(context, 'import importlib.util, requests; assert importlib.util.find_spec("clip_retrieval")', 'clip-retrieval');
   const { service, close } = await openService(base);
-  const app = createApp({ service, page: new Map(), allowsHost: () => true, warn: (line) => void expect.fail(line) });
+  const app = createApp({ service, page: new Map(), cors: [], allowsHost: () => true, warn: (line) => void expect.fail(line) });
   const server = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' });
   try {
     await new Promise((resolve) => server.once('listening', resolve));

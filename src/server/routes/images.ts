@@ -1,5 +1,6 @@
 import { Hono } from 'hono';
 import { HttpError } from '../http-error.ts';
+import { parseHash } from '../parse-hash.ts';
 import { type ServedIndex, type Service, withIndex } from '../served-index.ts';
 
 /** GET /images/KEY and /images/hash/HASH: the packed picture, out of its tar. */
@@ -20,7 +21,7 @@ export function imagesRoute(service: Service): Hono {
   return new Hono()
     .get('/images/hash/:hash{-?\\d{1,19}}', (c) =>
       withIndex(service, c.req.query('index'), async (served) => {
-        const sample = await served.index.byHash(BigInt(c.req.param('hash')));
+        const sample = await served.index.byHash(parseHash(c.req.param('hash')));
         if (!sample) throw new HttpError(404, `The index has no sample ${c.req.param('hash')}.`);
         return send(served, sample.key);
       }),

@@ -6,7 +6,7 @@ import { HttpError } from '../http-error.ts';
 import { jsonResponse } from '../json-response.ts';
 import { firstOfGroups } from '../near-duplicates.ts';
 import { parseBody } from '../parse-body.ts';
-import { encodePicture, encodeText, type ServedIndex, type Service, withIndex } from '../served-index.ts';
+import { encodePicture, encodeText, modalityOf, type ServedIndex, type Service, withIndex } from '../served-index.ts';
 
 /** Results among which near-duplicates are looked for: the work is quadratic, and more are not seen at once. */
 const DEDUPLICATED = 1000;
@@ -15,9 +15,11 @@ const SAME = 0.94;
 /** LAION's threshold for unsafe. */
 const UNSAFE = 0.5;
 const MAX_RESULTS = 100_000;
+/** Unknown fields that an answer names. */
+const MAX_NAMED = 20;
 
 /** clip-retrieval's request (clip_back.py, KnnService.post): every field may be null. */
-const KnnRequest = z.object({
+const KnnRequest = z.looseObject({
   text: z.string().nullish(),
   image: z.string().nullish(),
   image_url: z.string().nullish(),
@@ -49,7 +51,7 @@ async function answer(c: Context, service: Service, served: ServedIndex, request
   const { index } = served;
   const unused = withoutEffect(request, served);
   if (unused.length > 0) c.header('X-Pairmill-Without-Effect', unused.join(', '));
-  const modality = request.modality ?? 'image';
+  const modality = modalityOf(served, request.modality);
   const numImages = request.num_images ?? 40;
   const vector = await queryVector(service, served, request);
   const predicate = request.use_safety_model && index.description.heads.includes('punsafe') ? { maxTags: { punsafe: UNSAFE } } : {};
@@ -74,11 +76,11 @@ export function legacyMetadata({ url, caption, key, NSFW, hash, language, licenc
 async function queryVector(service: Service, served: ServedIndex, { text, image, image_url, embedding_input }: KnnRequest): Promise<Float32Array> {
   if (text) return encodeText(service, served, text);
   if (image) return encodePicture(service, served, Buffer.from(image.replace(/^data:[^,]*,/, ''), 'base64'));
-  if (image_url)
-    throw new HttpError(
-      400,
-      'This server does not fetch image_url: it could be led to addresses that only it can reach. Send the picture itself as image (base64).',
-    );
+  if (image_url) {
+    if (!service.fetcher)
+      throw new HttpError(400, 'This server does not fetch image_url unless it is started with --fetch-image-url. Send the picture itself as image (base64).');
+    return encodePicture(service, served, await service.fetcher.fetch(image_url));
+  }
   if (embedding_input) {
     const { dimensions, model } = served.index.description;
     if (embedding_input.length !== dimensions)
@@ -86,12 +88,22 @@ async function queryVector(service: Service, served: ServedIndex, { text, image,
         400,
         `embedding_input has ${embedding_input.length} values, but the vectors of this index (${model.id === '' ? 'of an unknown model' : `model ${model.id}`}) have ${dimensions}.`,
       );
-    return Float32Array.from(embedding_input);
+    return searchable(embedding_input);
   }
-  throw new HttpError(400, 'One of text, image or embedding_input is needed.');
+  throw new HttpError(400, 'One of text, image, image_url or embedding_input is needed.');
 }
 
-/** Options that were asked for and that this index has no model for. */
+/** The values in float32, of which something must be left: neither zero nor beyond its range. */
+function searchable(values: readonly number[]): Float32Array {
+  const vector = Float32Array.from(values);
+  const overflowing = vector.findIndex((value) => !Number.isFinite(value));
+  if (overflowing >= 0)
+    throw new HttpError(400, `embedding_input has the value ${values[overflowing]} at ${overflowing}, which is beyond float32. Send it normalised.`);
+  if (vector.every((value) => value === 0)) throw new HttpError(400, 'embedding_input is zero in float32: it points nowhere, so nothing is near to it.');
+  return vector;
+}
+
+/** Options that were asked for and that this index has no model for, and fields that there are not. */
 function withoutEffect(request: KnnRequest, { index }: ServedIndex): string[] {
   const asked: [string, boolean][] = [
     ['use_mclip', request.use_mclip === true],
@@ -99,5 +111,7 @@ function withoutEffect(request: KnnRequest, { index }: ServedIndex): string[] {
     ['use_violence_detector', request.use_violence_detector === true],
     ['aesthetic_score', request.aesthetic_score != null && request.aesthetic_score !== ''],
   ];
-  return asked.filter(([, without]) => without).map(([name]) => name);
+  // What a header can't hold is left out of the names.
+  const unknown = Object.keys(request).filter((name) => !Object.hasOwn(KnnRequest.shape, name));
+  return [...asked.filter(([, without]) => without).map(([name]) => name), ...unknown.slice(0, MAX_NAMED).map((name) => name.replaceAll(/[^\w-]/g, '?'))];
 }

@@ -8,7 +8,8 @@ import type { Hit } from '../../knn/search.ts';
 import { HttpError } from '../http-error.ts';
 import { firstOfGroups } from '../near-duplicates.ts';
 import { checked } from '../parse-body.ts';
-import { encodePicture, encodeText, type ServedIndex, type Service, withIndex } from '../served-index.ts';
+import { parseHash } from '../parse-hash.ts';
+import { encodePicture, encodeText, modalityOf, type ServedIndex, type Service, withIndex } from '../served-index.ts';
 
 const numeric = (name: string): z.ZodOptional<z.ZodPipe<z.ZodString, z.ZodTransform<number, string>>> =>
   z
@@ -20,22 +21,27 @@ const numeric = (name: string): z.ZodOptional<z.ZodPipe<z.ZodString, z.ZodTransf
     })
     .optional();
 
+const MAX_PIXELS_A_SIDE = 2 ** 31 - 1;
+/** The column holds whole numbers. */
+const pixels = (name: string): ReturnType<typeof numeric> =>
+  numeric(name).refine(
+    (value) => value === undefined || (Number.isInteger(value) && value >= 0 && value <= MAX_PIXELS_A_SIDE),
+    `must be a whole number of pixels, from 0 to ${MAX_PIXELS_A_SIDE}`,
+  );
+
 const bound = /^([\w-]+):(-?\d+(?:\.\d+)?)$/;
 
 /** Query parameters; `language`, `max_tag` and `min_tag` may come several times. */
 const SearchParameters = z.object({
   index: z.string().optional(),
   text: z.string().optional(),
-  like: z
-    .string()
-    .regex(/^-?\d{1,19}$/, 'is no hash')
-    .optional(),
-  modality: Modality.default('image'),
+  like: z.string().optional(),
+  modality: Modality.optional(),
   k: numeric('k'),
   language: z.array(z.string()).default([]),
   min_similarity: numeric('min_similarity'),
-  min_width: numeric('min_width'),
-  min_height: numeric('min_height'),
+  min_width: pixels('min_width'),
+  min_height: pixels('min_height'),
   max_tag: z.array(z.string().regex(bound, 'must be NAME:NUMBER')).default([]),
   min_tag: z.array(z.string().regex(bound, 'must be NAME:NUMBER')).default([]),
   exact: z.enum(['true', 'false']).default('false'),
@@ -59,6 +65,9 @@ export function searchRoute(service: Service): Hono {
   const search = (c: Context, body: Uint8Array | undefined): Promise<Response> =>
     service.metrics.time('full_knn_request_time', () => {
       const given = Object.entries(c.req.queries()).map(([name, values]) => [name, severally.has(name) ? values : values[0]]);
+      const unknown = given.map(([name]) => name as string).filter((name) => !Object.hasOwn(SearchParameters.shape, name));
+      if (unknown.length > 0)
+        throw new HttpError(400, `There is no parameter ${unknown.join(', ')}. Those of a search are ${Object.keys(SearchParameters.shape).join(', ')}.`);
       const parameters = checked(SearchParameters, Object.fromEntries(given));
       return withIndex(service, parameters.index, async (served) => c.json(await searchResponse(service, served, parameters, body)));
     });
@@ -68,7 +77,7 @@ export function searchRoute(service: Service): Hono {
     .get('/api/v1/index', (c) => withIndex(service, c.req.query('index'), async (served) => c.json(await describe(served))))
     .get('/api/v1/samples/:hash{-?\\d{1,19}}', (c) =>
       withIndex(service, c.req.query('index'), async (served) => {
-        const sample = await served.index.byHash(BigInt(c.req.param('hash')));
+        const sample = await served.index.byHash(parseHash(c.req.param('hash')));
         if (!sample) throw new HttpError(404, `The index has no sample ${c.req.param('hash')}.`);
         return c.json(resultOf(served, sample, { score: 1, others: 0 }));
       }),
@@ -79,9 +88,11 @@ async function searchResponse(service: Service, served: ServedIndex, parameters:
   const started = performance.now();
   const k = parameters.k ?? 40;
   if (!Number.isInteger(k) || k < 1 || k > MAX_K) throw new HttpError(400, `k must be a whole number from 1 to ${MAX_K}.`);
-  const vector = await queryVector(service, served, parameters, body);
+  const modality = modalityOf(served, parameters.modality);
   const { index } = served;
-  const options = { k, modality: parameters.modality, predicate: predicateOf(parameters), exact: parameters.exact === 'true' };
+  const predicate = predicateOf(parameters, index.description.heads);
+  const vector = await queryVector(service, served, parameters, body);
+  const options = { k, modality, predicate, exact: parameters.exact === 'true' };
   const hits =
     parameters.distinct === 'true'
       ? await distinctHits(service, index, vector, options)
@@ -89,7 +100,7 @@ async function searchResponse(service: Service, served: ServedIndex, parameters:
   const samples = await service.metrics.time('metadata_get_time', () => index.samples(hits.map(({ id }) => id)));
   return {
     index: served.name,
-    modality: parameters.modality,
+    modality,
     took_ms: Math.round((performance.now() - started) * 10) / 10,
     results: samples.map((sample, i) => resultOf(served, sample, hits[i]!)),
   };
@@ -98,7 +109,7 @@ async function searchResponse(service: Service, served: ServedIndex, parameters:
 async function queryVector(service: Service, served: ServedIndex, { text, like }: SearchParameters, body: Uint8Array | undefined): Promise<Float32Array> {
   if (body !== undefined) return encodePicture(service, served, body);
   if (like !== undefined) {
-    const sample = await served.index.byHash(BigInt(like));
+    const sample = await served.index.byHash(parseHash(like));
     if (!sample) throw new HttpError(404, `The index has no sample ${like}.`);
     // What the sample looks like; where the index has no pictures' vectors, what its caption says.
     return served.index.vector(sample.id, served.index.description.vectors.image ? 'image' : 'text');
@@ -118,9 +129,11 @@ async function distinctHits(service: Service, index: KnnIndex, vector: Float32Ar
   }
 }
 
-function predicateOf({ language, min_similarity, min_width, min_height, max_tag, min_tag }: SearchParameters): KnnPredicate {
+function predicateOf({ language, min_similarity, min_width, min_height, max_tag, min_tag }: SearchParameters, heads: readonly string[]): KnnPredicate {
   const bounds = (terms: readonly string[]): Record<string, number> =>
     Object.fromEntries(terms.map((term) => bound.exec(term)!).map(([, name = '', value]) => [name, Number(value)]));
+  const lacking = [...max_tag, ...min_tag].map((term) => bound.exec(term)![1]!).find((name) => !heads.includes(name));
+  if (lacking !== undefined) throw new HttpError(400, `The index has no tag ${lacking}; ${heads.length > 0 ? `it has ${heads.join(', ')}` : 'it has none'}.`);
   return { languages: language, minSimilarity: min_similarity, minWidth: min_width, minHeight: min_height, maxTags: bounds(max_tag), minTags: bounds(min_tag) };
 }
 
