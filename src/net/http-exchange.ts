@@ -27,6 +27,8 @@ export interface Exchange {
 
 /** Body bytes of an error or a redirect that are read so that the connection can be used again. */
 const MAX_IGNORED_BYTES = 16 * 1024;
+/** A body whose length the server says is read into one buffer of that length; with a longer one it has to show first that it has as much. */
+const MAX_TRUSTED_BYTES = 1024 * 1024;
 /** Idle connections kept: hosts are many and come once, so most are of no further use. */
 const MAX_IDLE_SOCKETS = 256;
 const IDLE_MS = 15_000;
@@ -123,6 +125,8 @@ function readBody(
   const status = response.statusCode!;
   const wanted = status >= 200 && status <= 299;
   const cap = wanted ? maxBytes : MAX_IGNORED_BYTES;
+  const declared = Number(response.headers['content-length']);
+  const whole = declared > 0 && declared <= Math.min(cap, MAX_TRUSTED_BYTES) ? Buffer.allocUnsafeSlow(declared) : undefined;
   const chunks: Buffer[] = [];
   let size = 0;
   let ended = false;
@@ -131,14 +135,21 @@ function readBody(
     ended = true;
     response.removeAllListeners('data');
     if (error) done(error);
-    else done(undefined, { status, headers: response.headersDistinct, body: chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks) });
+    else
+      done(undefined, {
+        status,
+        headers: response.headersDistinct,
+        body: whole?.subarray(0, size) ?? (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)),
+      });
   };
   const overCap = (bytes: string): void => end(!wanted || cut ? undefined : new FetchError('body-too-large', bytes, { threshold: String(maxBytes) }));
 
-  const declared = Number(response.headers['content-length']);
   if (declared > cap && !cut) return overCap(String(declared));
   response.on('data', (chunk: Buffer) => {
+    // Node's parser lets no more through than the length that was declared.
+    if (whole) chunk.copy(whole, size);
     size += chunk.byteLength;
+    if (whole) return;
     if (size > cap) {
       chunks.push(chunk.subarray(0, chunk.byteLength - (size - cap)));
       overCap(`more than ${cap}`);

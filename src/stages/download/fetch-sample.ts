@@ -1,11 +1,12 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { DropReason } from '../../contracts/drop-reason.ts';
-import type { ConcurrencyLimit } from '../../net/concurrency-limit.ts';
 import { FetchError } from '../../net/fetch-error.ts';
 import type { PoliteClient } from '../../net/polite-client.ts';
 import { withRetries } from '../../net/retry.ts';
 import type { DownloadOptions } from './options.ts';
-import { type Picture, PictureError, processPicture } from './process-picture.ts';
+import type { PictureThread } from './picture-thread.ts';
+import { PictureError } from './picture-error.ts';
+import type { Picture } from './process-picture.ts';
 import type { DownloadLink } from './read-links.ts';
 
 /** What became of one link. */
@@ -13,8 +14,7 @@ export type SampleOutcome = { picture: Picture; sha256: string | null } | { reas
 
 export interface SampleFetcher {
   client: PoliteClient;
-  /** Bounds the pictures that are decoded at a time: each may take 4 bytes a pixel. */
-  decoding: ConcurrencyLimit;
+  pictures: PictureThread;
   options: DownloadOptions;
   signal: AbortSignal;
 }
@@ -22,15 +22,15 @@ export interface SampleFetcher {
 /** Downloads one link and makes its picture. A broken one costs itself; only what is no fault of the link throws. */
 export async function fetchSample(
   link: Pick<DownloadLink, 'url' | 'expectedSha256'>,
-  { client, decoding, options, signal }: SampleFetcher,
+  { client, pictures, options, signal }: SampleFetcher,
 ): Promise<SampleOutcome> {
   signal.throwIfAborted();
   try {
     const { body } = await withRetries(async () => client.get(link.url), options.retries, signal);
-    const computed = options.computeHash === 'sha256' || link.expectedSha256 !== undefined ? createHash('sha256').update(body).digest('hex') : null;
+    const computed = options.computeHash === 'sha256' || link.expectedSha256 !== undefined ? hash('sha256', body) : null;
     if (link.expectedSha256 !== undefined && computed !== link.expectedSha256)
       return { reason: 'hash-mismatch', value: computed!, threshold: link.expectedSha256 };
-    const picture = await decoding.run(async () => processPicture(body, options));
+    const picture = await pictures.process(body);
     return { picture, sha256: options.computeHash === 'sha256' ? computed : null };
   } catch (error) {
     if (!(error instanceof FetchError || error instanceof PictureError)) throw error;

@@ -1,9 +1,9 @@
 import sharp, { type Sharp } from 'sharp';
-import type { DropReason } from '../../contracts/drop-reason.ts';
 import { messageOf } from '../../contracts/errors.ts';
 import { jpegCodec } from '../../pictures/jpeg-codec.ts';
 import { exifJson, exifOrientation } from './exif-json.ts';
 import type { DownloadOptions } from './options.ts';
+import { PictureError } from './picture-error.ts';
 import { describeContent, type PictureFormat, readHeader, sniffFormat } from './picture-header.ts';
 import { type ResizeGeometry, resizeGeometry } from './resize-geometry.ts';
 
@@ -16,20 +16,6 @@ export interface Picture {
   originalHeight: number;
   /** JSON, null where --no-extract-exif. */
   exif: string | null;
-}
-
-/** Why a body is not packed. */
-export class PictureError extends Error {
-  readonly reason: DropReason<'download'>;
-  readonly value: string;
-  readonly threshold: string | null;
-
-  constructor(reason: DropReason<'download'>, value: string | number, threshold: string | number | null = null) {
-    super(`${reason}: ${value}`);
-    this.reason = reason;
-    this.value = String(value);
-    this.threshold = threshold === null ? null : String(threshold);
-  }
 }
 
 /** img2dataset's names; libvips has no area kernel, its linear one covers the whole source area when it shrinks. */

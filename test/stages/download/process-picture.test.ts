@@ -1,7 +1,8 @@
 import sharp, { type Sharp } from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { downloadOptions } from '../../../src/stages/download/options.ts';
-import { PictureError, type Picture, processPicture } from '../../../src/stages/download/process-picture.ts';
+import { PictureError } from '../../../src/stages/download/picture-error.ts';
+import { type Picture, processPicture } from '../../../src/stages/download/process-picture.ts';
 
 const options = (given: object = {}) => downloadOptions.parse({ minBytes: 0, ...given });
 
