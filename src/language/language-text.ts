@@ -5,7 +5,7 @@ const MIN_LETTERS = 3;
 const MAX_CHARACTERS = 10_000;
 
 /**
- * What a detector is shown of a text (docs/extract.md holds what each step gains): without URLs; in lower case, as fastText takes
+ * What a detector is shown of a text (docs/notes/extract.md holds what each step gains): without URLs; in lower case, as fastText takes
  * capitals for other words; `_` and the `-` within a word made spaces, as names of files have them. No NUL (C ends strings
  * there) and no lone surrogates. Undefined where too few letters are left to say something.
  */

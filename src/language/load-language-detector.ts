@@ -6,7 +6,7 @@ import { languageText } from './language-text.ts';
 
 /**
  * The detectors by name. A confidence of one says something else than the same confidence of another, so each has a threshold
- * of its own, chosen by `npm run bench -- language`; docs/extract.md has the rule and the figures.
+ * of its own, chosen by `npm run bench -- language`; docs/notes/extract.md has the rule and the figures.
  */
 export const languageDetectors = {
   fasttext: { load: loadFastText, threshold: 0.5 },

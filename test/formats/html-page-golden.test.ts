@@ -5,7 +5,7 @@ import { readHtmlPage } from '../../src/formats/html-page.ts';
 
 /**
  * Pages with the oddities of HTML, and the image links that Common Crawl's own extractor has for them in a WAT (made by
- * bench/extract/make-wats.sh, ia-web-commons 39b5c22). `ours` is there where we differ: by docs/extract.md, "HTML of a WARC".
+ * bench/extract/make-wats.sh, ia-web-commons 39b5c22). `ours` is there where we differ: by docs/notes/extract.md, "HTML of a WARC".
  */
 interface Golden {
   html: string;
