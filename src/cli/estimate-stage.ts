@@ -1,5 +1,6 @@
 import type { ShardStats } from '../contracts/shard-stats.ts';
 import type { OpenedRun } from '../runtime/run-pipeline.ts';
+import { isOurs } from '../runtime/shard-verdict.ts';
 import type { StageState } from '../runtime/stage-state.ts';
 
 /** What a stage has to do yet, as far as its finished shards and its input tell; undefined where they don't. */
@@ -27,17 +28,20 @@ export function estimateStages({ states }: OpenedRun, given: ReadonlyMap<string,
 function estimateStage(state: StageState, out: ReadonlyMap<string, number | undefined>, workers: number): StageEstimate {
   const { plan, pending, valid } = state;
   const finished = [...valid.values()];
-  const measured = finished.filter(({ skipped }) => !skipped);
-  const sum = (of: (marker: ShardStats) => number): number => measured.reduce((total, marker) => total + of(marker), 0);
-  const [taken, written, bytes, seconds] = [sum((marker) => marker.in), sum((marker) => marker.out), sum(bytesOf), sum(({ duration }) => duration)];
-  const rows = plan.complete && pending.length === 0 && finished.length === plan.shards.length ? 0 : rowsLeft(state, taken, out);
+  const whole = plan.complete && pending.length === 0 && finished.length === plan.shards.length;
+  const rows = whole ? 0 : rowsLeft(state, sum(finished, takenBy), out);
+  const written = sum(finished, writtenBy);
   if (rows === 0) return { rows, bytes: 0, hours: 0, out: written };
+  // Shards that are made again tell the pace too.
+  const measured = [...state.markers.values()].filter(isOurs).filter(({ skipped }) => !skipped);
+  const taken = sum(measured, takenBy);
   if (rows === undefined || taken === 0) return { rows, bytes: undefined, hours: undefined, out: undefined };
+  const share = rows / taken;
   return {
     rows,
-    bytes: (rows / taken) * bytes,
-    hours: ((rows / taken) * seconds) / 3600 / Math.min(workers, Math.max(1, pending.length)),
-    out: Math.round(written + (rows / taken) * written),
+    bytes: share * sum(measured, bytesOf),
+    hours: (share * sum(measured, ({ duration }) => duration)) / 3600 / Math.min(workers, Math.max(1, pending.length)),
+    out: Math.round(written + share * sum(measured, writtenBy)),
   };
 }
 
@@ -52,15 +56,22 @@ function rowsLeft({ stage, pending, valid }: StageState, taken: number, out: Rea
 
 /** The digest of a file from outside is its size. */
 function fileBytes(digests: readonly string[]): number | undefined {
-  let sum = 0;
+  let total = 0;
   for (const digest of digests) {
     const bytes = /^(\d+) bytes/.exec(digest)?.[1];
     if (bytes === undefined) return undefined;
-    sum += Number(bytes);
+    total += Number(bytes);
   }
-  return sum;
+  return total;
+}
+
+const takenBy = (marker: ShardStats): number => marker.in;
+const writtenBy = ({ out }: ShardStats): number => out;
+
+function sum(markers: readonly ShardStats[], of: (marker: ShardStats) => number): number {
+  return markers.reduce((total, marker) => total + of(marker), 0);
 }
 
 function bytesOf({ files }: ShardStats): number {
-  return files.reduce((sum, { bytes }) => sum + bytes, 0);
+  return files.reduce((total, { bytes }) => total + bytes, 0);
 }

@@ -53,7 +53,7 @@ function resolvesTo(...addresses: string[]): AddressResolver {
 
 describe('addresses', () => {
   test('--allow-address lets private ones in, and no others', async () => {
-    const server = await startServer((_request, response) => response.end('picture'));
+    const server = await startServer((_request, response) => void response.end('picture'));
     const client = makeClient({ allowedAddresses: parseAllowedAddresses(['127.0.0.0/8', '10.1.2.3', 'fd00::/8']) });
     expect(await reasonOf(client.get(`http://127.0.0.1:${server.port}/a.jpg`))).toBe('fetched');
     for (const url of ['http://10.1.2.4/a.jpg', 'http://192.168.1.1/a.jpg', 'http://[::1]/a.jpg', 'http://169.254.169.254/'])

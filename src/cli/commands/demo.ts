@@ -135,6 +135,7 @@ async function makeCrawl(location: string, { seed, candidates, quiet }: { seed: 
     },
   });
   progress.stop();
-  if (!quiet) io.err(`crawl: an example web of ${manifest.hosts.length} hosts with ${made.toLocaleString('en')} pictures in ${crawl}\n`);
+  const pictures = made > 0 ? `with ${counted(made, 'pictures')} is made in ${crawl}` : `is already there, in ${crawl}`;
+  if (!quiet) io.err(`crawl: an example web of ${counted(manifest.hosts.length, 'hosts')} ${pictures}\n`);
   return crawl;
 }
