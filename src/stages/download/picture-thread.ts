@@ -46,7 +46,7 @@ export class PictureThread {
           if (this.#pending.size === 0) this.#worker.ref();
           this.#pending.set(id, { resolve, reject });
           // A body that is all of its memory is handed over, one that is a part of some is copied.
-          const whole = body.byteLength === body.buffer.byteLength && body.byteLength > Buffer.poolSize;
+          const whole = body.byteLength === body.buffer.byteLength;
           this.#worker.postMessage({ id, body } satisfies ToPictureWorker, whole ? [body.buffer as ArrayBuffer] : []);
         }),
     );
