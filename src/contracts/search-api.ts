@@ -38,7 +38,7 @@ export type SearchResponse = z.infer<typeof SearchResponse>;
 /** GET /api/v1/index */
 export const IndexResponse = z.object({
   name: z.string(),
-  model: z.string().describe('empty where nobody said which model made the vectors'),
+  model: z.string().describe('the one that made the vectors, or that serve was given for them; empty where neither is known'),
   encodes: z.boolean().describe('whether a text or a picture can be the query: not without a model'),
   first: z.string().nullable().describe('hash of a sample to begin with'),
   rows: z.int(),

@@ -11,7 +11,7 @@ export interface ServedIndex {
   readonly name: string;
   readonly index: KnnIndex;
   /** Undefined where nobody said which model made the vectors. */
-  readonly encoder: Pick<DualEncoder, 'encodeTexts' | 'encodeImages'> | undefined;
+  readonly encoder: Pick<DualEncoder, 'id' | 'encodeTexts' | 'encodeImages'> | undefined;
   readonly pictures: Pictures | undefined;
 }
 
@@ -52,8 +52,7 @@ export async function encodeText(service: Service, served: ServedIndex, text: st
 export async function encodePicture(service: Service, served: ServedIndex, bytes: Uint8Array): Promise<Float32Array> {
   const encoder = encoderOf(served);
   const [vector] = await service.metrics.time('image_clip_inference_time', () => encoder.encodeImages([bytes]));
-  if (!(vector instanceof Float32Array))
-    throw new HttpError(400, `The picture can't be searched by: ${vector?.message ?? 'no result'}. It must be a whole JPEG, PNG or WebP.`);
+  if (!(vector instanceof Float32Array)) throw new HttpError(400, `The picture can't be searched by: ${vector?.message ?? 'no result'}.`);
   return vector;
 }
 

@@ -125,6 +125,7 @@ async function modelOf({ model: built, dimensions }: IndexDescription, options: 
   const pictures = new PictureThread({ model, settings, maxPixels: options.maxPixels });
   return {
     encoder: {
+      id: encoder.id,
       encodeTexts: encoder.encodeTexts,
       encodeImages: (queries) => Promise.all(queries.map((picture) => pictures.encode(picture))),
       close: async () => void (await Promise.all([encoder.close(), pictures.close()])),

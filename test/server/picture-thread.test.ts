@@ -46,8 +46,8 @@ describe('pictures are encoded in a thread of their own', () => {
   });
 
   test.each([
-    ['no picture', Buffer.from('hello'), 'it is no JPEG, PNG or WebP'],
-    ['an SVG', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'), 'it is no JPEG, PNG or WebP'],
+    ['no picture', Buffer.from('hello'), 'it must be a JPEG, PNG or WebP'],
+    ['an SVG', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'), 'it must be a JPEG, PNG or WebP'],
   ])('%s', async (_, bytes, message) => {
     expect(await open().encode(bytes)).toEqual(new Error(message));
   });

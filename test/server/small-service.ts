@@ -18,6 +18,7 @@ export const words = ['apple', 'banana', 'cherry', 'date', 'elder', 'fig', 'grap
 
 /** A text's vector has 1 at each of the words that it names; a picture's bytes are such a text. */
 export const encoder: NonNullable<ServedIndex['encoder']> = {
+  id: 'mini',
   encodeTexts: async (texts) => texts.map(vectorOf),
   encodeImages: async (pictures) =>
     pictures.map((bytes) => (Buffer.from(bytes).toString().startsWith('broken') ? new Error('cut off') : vectorOf(Buffer.from(bytes).toString()))),

@@ -156,7 +156,7 @@ async function describe({ name, index, encoder, pictures }: ServedIndex): Promis
   const present = modalities.filter((modality) => description.vectors[modality]);
   return {
     name,
-    model: description.model.id,
+    model: description.model.id || (encoder?.id ?? ''),
     encodes: encoder !== undefined,
     first: first ? first.hash.toString() : null,
     rows: description.rows,
