@@ -50,11 +50,12 @@ function platformNode() {
  * Runs this file again on another Node and ends as it does. The child stays in our process group, so that Ctrl-C and
  * kill -9 of the group reach both. A signal is passed on whether it was sent to this process alone or by a terminal to
  * the whole group, as the two can't be told apart: the child may get it twice within milliseconds, and takes that for one
- * (SAME_SIGNAL_MS in src/cli/main.ts).
+ * (SAME_SIGNAL_MS in src/cli/main.ts). The channel between the two closes when this process is killed: then
+ * the child stops too.
  * @param {string} node
  */
 function runOn(node) {
-  const child = spawn(node, [...FLAGS, self, ...process.argv.slice(2)], { stdio: 'inherit' });
+  const child = spawn(node, [...FLAGS, self, ...process.argv.slice(2)], { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'])) process.on(signal, () => child.kill(signal));
   child.on('error', (error) => fail(`${node} can't be started: ${error.message}`));
   child.on('exit', (code, signal) => {

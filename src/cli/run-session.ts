@@ -43,7 +43,9 @@ export async function runSession(session: Session, io: CommandIo): Promise<0 | 1
   const { stages, run } = session;
   const progress = createProgress(io, run.quiet);
   const watch = new StageWatch(stages, session.options, (line) => progress.note(line));
-  const database = lazyDatabase(session, io);
+  const broken = new AbortController();
+  const stop = AbortSignal.any([io.signal, broken.signal]);
+  const database = lazyDatabase(session, io, (words) => broken.abort(new RunError(words)));
   const killAt = io.environment['PAIRMILL_KILL_AT'];
   const executor = new ThreadExecutor(
     run.workers ?? availableParallelism(),
@@ -52,7 +54,7 @@ export async function runSession(session: Session, io: CommandIo): Promise<0 | 1
   );
   let opened: OpenedRun | undefined;
   try {
-    opened = await openRun(pipelineRun(session, io), executor, {
+    opened = await openRun({ ...pipelineRun(session, io), signal: stop }, executor, {
       changed: (state, activity) => progress.update(stageProgress(state, activity, opened?.states ?? [])),
       finished: (stats, already) => {
         if (!already) watch.finished(stats);
@@ -66,7 +68,7 @@ export async function runSession(session: Session, io: CommandIo): Promise<0 | 1
     for (const [i, state] of opened.states.entries()) progress.update(stageProgress(state, opened.scheduler.activities[i]!, opened.states));
     // What a killed run left there is of no use.
     await rm(scratchRoot(session.location), { recursive: true, force: true });
-    const outcome = await untilStopped(opened.run(), executor, database, io.signal);
+    const outcome = await untilStopped(opened.run(), executor, database, stop);
     progress.stop();
     await reportRun(opened, outcome, session, io);
     return outcome.failed.length > 0 ? 1 : 0;
@@ -84,23 +86,21 @@ function workerEnvironment(environment: CommandIo['environment']): Record<string
 
 interface LazyDatabase {
   open(): Promise<OpenDatabase>;
-  /** Resolves with words when the run's own server ended although nobody stopped it. */
-  lost: Promise<string>;
   close(): Promise<void>;
 }
 
-/** The database is started when the first shard asks for it: a run that only reads shards needs none. */
-function lazyDatabase({ run, location }: Session, io: CommandIo): LazyDatabase {
+/**
+ * The database is started when the first shard asks for it: a run that only reads shards needs none. `lost` is called with words when
+ * the run's own server ended although nobody stopped it.
+ */
+function lazyDatabase({ run, location }: Session, io: CommandIo, lost: (words: string) => void): LazyDatabase {
   let opened: Promise<OpenDatabase> | undefined;
-  let lose: (words: string) => void = () => undefined;
-  const lost = new Promise<string>((resolve) => (lose = resolve));
   // An embedded server needs a local folder; it holds nothing that can't be rebuilt.
   const folder = /^[a-z0-9]+:\/\//i.test(location) ? join(tmpdir(), `pairmill-${createHash('sha256').update(location).digest('hex').slice(0, 16)}`) : location;
   return {
-    lost,
     open: () =>
       (opened ??= openDatabase(run.db === 'embedded' ? undefined : run.db, folder, io.signal).then((database) => {
-        void database.ended.then((words) => lose(words));
+        void database.ended.then(lost);
         return database;
       })),
     close: async () => {
@@ -110,17 +110,15 @@ function lazyDatabase({ run, location }: Session, io: CommandIo): LazyDatabase {
   };
 }
 
-/** The run's end, or what ends it from outside: a signal, or its PostgreSQL that is gone. Threads get their time to come to an end. */
-async function untilStopped(work: Promise<PipelineOutcome>, executor: ThreadExecutor, { lost }: LazyDatabase, signal: AbortSignal): Promise<PipelineOutcome> {
-  const stopped = new Promise<Error>((resolve) => {
-    const stop = (): void => resolve(new RunError('Stopped. The same command goes on from here.'));
-    if (signal.aborted) stop();
-    else signal.addEventListener('abort', stop, { once: true });
+/** The run's end, or what ends it from outside (the reason of `stop`). Threads get their time to come to an end. */
+async function untilStopped(work: Promise<PipelineOutcome>, executor: ThreadExecutor, database: LazyDatabase, stop: AbortSignal): Promise<PipelineOutcome> {
+  const stopped = new Promise<void>((resolve) => {
+    if (stop.aborted) resolve();
+    else stop.addEventListener('abort', () => resolve(), { once: true });
   });
-  const broken = lost.then((words) => new RunError(words));
-  const first = await Promise.race([work, stopped, broken]);
-  if (!(first instanceof Error)) return first;
-  work.catch(() => undefined);
-  await executor.close();
-  throw first;
+  const outcome = await Promise.race([work, stopped]);
+  if (outcome) return outcome;
+  // At the same time: one after the other may take longer than the 5 s that a stopped run has.
+  await Promise.all([executor.close(), database.close(), work.catch(() => undefined)]);
+  throw stop.reason instanceof RunError ? stop.reason : new RunError('Stopped. The same command goes on from here.');
 }

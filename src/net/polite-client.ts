@@ -59,6 +59,7 @@ export class PoliteClient {
   readonly #robots: RobotsCache;
   readonly #hosts: KeyedLimit;
   readonly #disallowed: ReadonlySet<string>;
+  #closed = false;
 
   constructor(options: PoliteClientOptions, ports: NetworkPorts = {}) {
     this.#options = options;
@@ -88,7 +89,9 @@ export class PoliteClient {
     return { body, url: last.href };
   }
 
+  /** Ends what is in flight, and refuses what waits for its turn. */
   close(): void {
+    this.#closed = true;
     this.#exchanger.close();
   }
 
@@ -104,6 +107,7 @@ export class PoliteClient {
       const target = await chooseAddress(url, this.#dns, this.#options.connectTo, this.#options.allowedAddresses ?? (() => false));
       if (options.checkRobots) await this.#robots.check(url);
       const exchange = await this.#hosts.run(url.hostname, async () => {
+        if (this.#closed) throw new FetchError('connection-failed', 'the client is closed');
         const started = performance.now();
         try {
           return await this.#exchanger.get(url, target, { headers, deadlineMs: leftMs, maxBytes: options.maxBytes, cut: options.cut });

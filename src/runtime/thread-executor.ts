@@ -39,8 +39,10 @@ interface Slot {
 
 /** Memory of a thread for objects that have just been made. */
 const YOUNG_GENERATION_MB = 24;
-/** A stopped thread that is in the middle of native work is given this long to come out of it. */
-const STOP_MS = 4_000;
+/** A stopped thread that is in the middle of native work is given this long to come out of it: after a signal the whole process has 5 s. */
+const STOP_MS = 3_000;
+
+const STOPPED = 'Stopped. The same command goes on from here.';
 
 /** Runs jobs in worker threads of this process, each loading the pipeline once: up to `workers` for each kind. */
 export class ThreadExecutor implements Executor {
@@ -48,6 +50,7 @@ export class ThreadExecutor implements Executor {
   readonly #settings: WorkerSettings;
   readonly #database: () => Promise<string>;
   readonly #slots = new Set<Slot>();
+  #closed: Promise<void> | undefined;
 
   constructor(workers: number, settings: WorkerSettings, database: () => Promise<string>) {
     this.slots = { cpu: workers, io: workers };
@@ -58,7 +61,8 @@ export class ThreadExecutor implements Executor {
   }
 
   /** The caller submits no more jobs of a kind at a time than there are slots. */
-  submit(job: ShardJob, submission: Submission): Promise<ShardStats | undefined> {
+  async submit(job: ShardJob, submission: Submission): Promise<ShardStats | undefined> {
+    if (this.#closed) throw new RunError(STOPPED);
     const idle = [...this.#slots].filter(({ running, threads }) => !running && threads === submission.threads);
     const known = submission.lane === undefined ? undefined : idle.find(({ lanes }) => lanes.has(submission.lane!));
     const full = [...this.#slots].filter(({ threads }) => threads === submission.threads).length >= this.slots[submission.threads];
@@ -70,14 +74,21 @@ export class ThreadExecutor implements Executor {
     });
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    return (this.#closed ??= this.#endThreads());
+  }
+
+  async #endThreads(): Promise<void> {
     await Promise.all(
-      [...this.#slots].map(async ({ worker }) => {
-        const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
-        worker.postMessage({ stop: true } satisfies ToWorker);
+      [...this.#slots].map(async (slot) => {
+        const ended = new Promise<void>((resolve) => slot.worker.once('exit', () => resolve()));
+        slot.worker.postMessage({ stop: true } satisfies ToWorker);
         let timer;
         await Promise.race([ended, new Promise<void>((resolve) => (timer = setTimeout(resolve, STOP_MS)))]);
         clearTimeout(timer);
+        // Whoever waits for the job of a thread that is still busy waits no longer.
+        slot.running?.reject(new RunError(STOPPED));
+        slot.running = undefined;
       }),
     );
   }
