@@ -36,7 +36,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const anyFile: SourceKind = {
   name: 'file',
   wanted: 'crawl files, a list of links, a folder of pictures, webdataset tars or embeddings',
-  inFolder: /(?:^|\/)(?!.*_stats\.json$)[^._][^/]*\.(?:warc|wat|tar|parquet|csv|tsv|txt|json|jsonl|ndjson)(?:\.(?:gz|zst))?$/i,
+  inFolder: /(?:^|\/)(?!.*_stats\.json$)[^/]+\.(?:warc|wat|tar|parquet|csv|tsv|txt|json|jsonl|ndjson)(?:\.(?:gz|zst))?$/i,
   deep: true,
 };
 

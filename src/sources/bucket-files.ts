@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { type S3Location, s3Url } from '../storage/location.ts';
 import type { S3Objects } from '../storage/s3-objects.ts';
-import type { SourceFile, SourceKind } from './source-file.ts';
+import { isOfKind, type SourceFile, type SourceKind } from './source-file.ts';
 
 const GLOB_SIGN = /[*?[{]/;
 
@@ -19,7 +19,7 @@ export async function bucketFiles({ bucket, key }: S3Location, s3: S3Objects, ki
   const deep = isGlob ? key.includes('/', sign) || key.includes('**') : (kind.deep ?? false);
   const files: SourceFile[] = [];
   for await (const { key: found, etag, bytes } of s3.list({ bucket, key: prefix }, deep)) {
-    if (!kind.inFolder.test(found) || (isGlob && !posix.matchesGlob(found, key))) continue;
+    if (!isOfKind(found.slice(prefix.lastIndexOf('/') + 1), kind) || (isGlob && !posix.matchesGlob(found, key))) continue;
     files.push({ path: s3Url({ bucket, key: found }), digest: etag ? `ETag ${etag}` : `${bytes} bytes` });
   }
   return files.sort((a, b) => (a.path < b.path ? -1 : 1));

@@ -5,7 +5,7 @@ import { systemCode, UsageError } from '../contracts/errors.ts';
 import { isUrl, parseS3Url } from '../storage/location.ts';
 import type { S3Objects } from '../storage/s3-objects.ts';
 import { bucketFiles, isFolderOrGlob } from './bucket-files.ts';
-import type { SourceFile, SourceKind } from './source-file.ts';
+import { isOfKind, type SourceFile, type SourceKind } from './source-file.ts';
 import { withoutSecrets } from './source-name.ts';
 
 /**
@@ -29,7 +29,10 @@ async function expand(item: string, kind: SourceKind, s3: S3Objects): Promise<So
     if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return undefined;
     throw error;
   });
-  if (info?.isDirectory()) return localFiles((await Array.fromAsync(glob(join(item, kind.deep ? '**/*' : '*')))).filter((path) => kind.inFolder.test(path)));
+  if (info?.isDirectory()) {
+    const below = await Array.fromAsync(glob(kind.deep ? '**/*' : '*', { cwd: item }));
+    return localFiles(below.filter((path) => isOfKind(path, kind)).map((path) => join(item, path)));
+  }
   if (info && kind.index?.test(item)) return listed(item, kind, s3);
   if (info) return [{ path: item, digest: `${info.size} bytes` }];
   return localFiles(await Array.fromAsync(glob(item)));

@@ -19,3 +19,8 @@ export interface SourceKind {
   /** Names of files that list others, one a line. */
   readonly index?: RegExp;
 }
+
+/** Whether a file is read out of a folder, by its path in it: hidden files, and what begins with a line (`_plan`, `_temporary`), are not. */
+export function isOfKind(path: string, { inFolder }: SourceKind): boolean {
+  return inFolder.test(path) && !/(?:^|\/)[._]/.test(path);
+}

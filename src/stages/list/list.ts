@@ -17,8 +17,8 @@ import { type ListOptions, listOptions } from './options.ts';
 export const linkLists: SourceKind = {
   name: 'list of links',
   wanted: 'Parquet, csv, tsv, txt, json or jsonl files (paths, globs, folders, URLs; .gz and .zst too)',
-  // Not what begins with a dot or a line, nor markers.
-  inFolder: /(?:^|\/)(?!.*_stats\.json$)[^._][^/]*\.(?:parquet|csv|tsv|txt|json|jsonl|ndjson)(?:\.(?:gz|zst))?$/i,
+  // Not markers.
+  inFolder: /(?:^|\/)(?!.*_stats\.json$)[^/]+\.(?:parquet|csv|tsv|txt|json|jsonl|ndjson)(?:\.(?:gz|zst))?$/i,
   deep: true,
 };
 
