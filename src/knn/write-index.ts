@@ -26,6 +26,8 @@ export interface IndexParameters {
 
 /** Vectors and texts of a batch in memory. */
 const BATCH_BYTES = 32 * 1024 * 1024;
+/** What a row's objects take besides. */
+const ROW_BYTES = 1024;
 
 /** Writes one shard of an index into a folder: a LanceDB table and a float16 file for each modality. */
 export class IndexWriter {
@@ -108,7 +110,7 @@ export class IndexWriter {
 function bytesOf({ url, caption, further }: IndexRow, { dimensions, modalities }: IndexShape): number {
   let characters = url.length + caption.length;
   for (const value of Object.values(further)) if (typeof value === 'string') characters += value.length;
-  return 4 * dimensions * modalities.length + 2 * characters;
+  return ROW_BYTES + 4 * dimensions * modalities.length + 2 * characters;
 }
 
 const vectorFile = (modality: Modality): string => `${modality}.f16`;
