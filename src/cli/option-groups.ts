@@ -22,8 +22,6 @@ export function optionGroups({ options }: Command): OptionGroup[] {
   const fields = optionFields(options);
   if (fields.length < MIN_GROUPED) return fields.length > 0 ? [{ title: 'Options', fields }] : [];
   const often = fields.filter((field) => field.often);
-  // Where many stages are run, what several of them share stands before what one has.
-  if (fields.length > MAX_TOGETHER) often.sort((a, b) => rank(a) - rank(b));
   const first = new Set(often.slice(0, MAX_OFTEN));
   const isOf = (shape: object, { key }: OptionField): boolean => key in shape;
   const others = fields.filter((field) => !first.has(field));
@@ -34,11 +32,6 @@ export function optionGroups({ options }: Command): OptionGroup[] {
     { title: 'Models', fields: others.filter((field) => isOf(modelOptions, field)) },
     { title: 'Every run', fields: others.filter((field) => isOf(runOptions.shape, field)) },
   ].filter((group) => group.fields.length > 0);
-}
-
-function rank(field: OptionField): number {
-  const ofStage = pipeline.some(({ options }) => field.key in options.shape);
-  return field.shared ? 1 : ofStage ? 2 : 0;
 }
 
 /** Options of a command that runs many stages: an option that several have stands with the first. */

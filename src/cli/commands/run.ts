@@ -52,6 +52,11 @@ export const configOptions = z.object({
 });
 
 const flags = stageFlags(pipeline);
+/** Of the stages' options those that help shows first. */
+const { model: ofStages, ...others } = flags.listed.shape as Record<string, z.ZodType>;
+const { threshold, urlCol, captionCol } = others;
+const model = option(ofStages!, 'Model by which pictures and texts are compared, for all stages: an id or a folder (docs/models.md)', { ...ofStages!.meta() });
+const first = { model, threshold: threshold!, urlCol: urlCol!, captionCol: captionCol! };
 
 export const runCommand: Command = {
   name: 'run',
@@ -60,7 +65,7 @@ export const runCommand: Command = {
     'Recognises by content what is given and runs the stages from there on: crawl files (WARC, WAT), lists of links (Parquet, csv, tsv, txt, json, jsonl), a folder of pictures, webdataset tars, embeddings of clip-retrieval, or a configuration file (.yaml; docs/config.md lists the keys, and flags win over it). ' +
     'Killed anywhere and started again, it goes on. Each option of a stage is one of this command; --STAGE.OPTION (--filter.model) is for that stage alone.',
   positionals: 'INPUT …',
-  options: z.object({ ...configOptions.shape, ...runOptions.shape, ...flags.listed.shape }),
+  options: z.object({ ...configOptions.shape, ...first, ...runOptions.shape, ...others }),
   unlisted: flags.ofStages,
   async run(args, io) {
     const { configPath, positional } = inputOf(args.positionals);
