@@ -9,6 +9,7 @@ const PREFIX = 'PAIRMILL_';
 /** Variables that are no options: of the kill tests, and of what develops Pairmill. */
 const OTHERS: readonly string[] = [
   'PAIRMILL_KILL_AT',
+  'PAIRMILL_FAIL_AT',
   'PAIRMILL_PYTHON',
   'PAIRMILL_CHROMIUM',
   'PAIRMILL_DEMO_RUN',

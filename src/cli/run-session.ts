@@ -46,10 +46,9 @@ export async function runSession(session: Session, io: CommandIo): Promise<0 | 1
   const broken = new AbortController();
   const stop = AbortSignal.any([io.signal, broken.signal]);
   const database = lazyDatabase(session, io, (words) => broken.abort(new RunError(words)));
-  const killAt = io.environment['PAIRMILL_KILL_AT'];
   const executor = new ThreadExecutor(
     run.workers ?? availableParallelism(),
-    { pipelineUrl: new URL(`../pipeline${extname(import.meta.filename)}`, import.meta.url).href, environment: workerEnvironment(io.environment), killAt },
+    { pipelineUrl: new URL(`../pipeline${extname(import.meta.filename)}`, import.meta.url).href, environment: workerEnvironment(io.environment) },
     async () => (await database.open()).url,
   );
   let opened: OpenedRun | undefined;
@@ -62,7 +61,7 @@ export async function runSession(session: Session, io: CommandIo): Promise<0 | 1
       sealed: (state) => watch.sealed(state),
       failed: (stage, shard, message, again) => progress.note(again ? `${stage} ${shard} is tried again: ${message}` : `failed: ${message}`),
       note: (line) => progress.note(line),
-      reached: faultPoint(killAt),
+      reached: faultPoint(io.environment),
     });
     if (!run.quiet) for (const line of announcements(session)) progress.note(line);
     for (const [i, state] of opened.states.entries()) progress.update(stageProgress(state, opened.scheduler.activities[i]!, opened.states));

@@ -12,8 +12,10 @@ export interface PublishedShard {
   readonly out?: number | undefined;
   /** Names relative to the dataset; empty where it has markers only. */
   readonly files: readonly string[];
-  /** Options and models that made it; absent where another tool did. */
+  /** Options and models that it counts as made with; absent where another tool made it. */
   readonly madeBy?: { readonly options: Readonly<Record<string, unknown>>; readonly models: Readonly<Record<string, string>> } | undefined;
+  /** What really made it, where --accept-changed has kept it. */
+  readonly acceptedFrom?: PublishedShard['madeBy'];
   /** True where its files were removed after everything that reads them was finished (--keep). */
   readonly removed?: boolean | undefined;
 }
@@ -24,7 +26,12 @@ export interface DatasetState {
   readonly shards: readonly PublishedShard[];
   /** True where none is missing and none will come. */
   readonly sealed: boolean;
+  /** Of a sealed dataset: what the stage's `seal` has recorded. */
+  readonly record?: SealRecord | undefined;
 }
+
+/** What the seal of a stage records for the plans of the stages that read it: plain JSON. */
+export type SealRecord = Readonly<Record<string, unknown>>;
 
 /** A dataset as a running shard sees it. */
 export interface Dataset {

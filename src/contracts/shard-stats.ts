@@ -44,6 +44,7 @@ export const SealedDataset = z.object({
   stage: z.string(),
   shards: z.record(z.string(), z.string()).describe('digest by shard'),
   digest: z.string().describe('sha256 over the names and digests'),
+  record: z.record(z.string(), z.unknown()).optional().describe('what the stage has recorded for those that read it'),
 });
 export type SealedDataset = z.infer<typeof SealedDataset>;
 

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Dataset, DatasetInput, DatasetState } from './dataset.ts';
+import type { Dataset, DatasetInput, DatasetState, SealRecord } from './dataset.ts';
 import type { DropReason } from './drop-reason.ts';
 import type { Reject } from './records.ts';
 import type { ShardFiles, ShardWriter } from './shard-files.ts';
@@ -56,13 +56,20 @@ export interface Resources {
   get<T extends object>(kind: string, key: unknown, make: () => T | Promise<T>): Promise<T>;
 }
 
+/** What waits between a stage and its readers, in the unit of the stage. */
+export interface WaterMarks {
+  readonly level: number;
+  readonly low: number;
+  readonly high: number;
+}
+
 /** What a running shard can see. */
 export interface RunContext<Options> {
   readonly options: Options;
   readonly input: string | undefined;
   /** A dataset that the stage reads. Undefined where it is optional and absent. */
   dataset(name: string): Dataset | undefined;
-  /** The dataset that the stage writes, for what it keeps beside its shards. */
+  /** The dataset that the stage writes, for what it keeps beside its shards. While a redo is open, without what it has yet to make again. */
   readonly own: Dataset;
   /** An empty local folder that goes with the shard. */
   readonly scratch: string;
@@ -152,13 +159,11 @@ export interface Stage<S extends string = string, Schema extends z.ZodObject = z
   maxRunning?(options: z.output<Schema>): number;
   /** Finished shards that may wait for their reader, for each worker; where it is reached, no further one is started. */
   readonly maxAhead?: number;
-  /** False while the stage is to wait although it could go on (staging is full). `running` are its own names. */
-  mayStart?(context: {
-    options: z.output<Schema>;
-    datasets: Readonly<Record<string, DatasetState>>;
-    own: DatasetState;
-    readers: Readonly<Record<string, DatasetState>>;
-  }): boolean;
+  /**
+   * How much waits for the stages that read it, and the water marks: at `high` no further shard is started until `low` is reached.
+   * `readers` are the datasets of the stages of this command that read what it writes.
+   */
+  waiting?(context: { options: z.output<Schema>; own: DatasetState; readers: Readonly<Record<string, DatasetState>> }): WaterMarks;
   /** What the user should know before the first shard (memory that it will take, say): a line each. */
   announce?(options: z.output<Schema>): string[];
   /** Throws UsageError where options contradict each other; before anything is done. */
@@ -167,6 +172,9 @@ export interface Stage<S extends string = string, Schema extends z.ZodObject = z
   models?(options: z.output<Schema>): Promise<Record<string, string>>;
   plan(context: PlanContext<z.output<Schema>, Work>): Plan<Work> | Promise<Plan<Work>>;
   run(shard: Shard<Work>, context: RunContext<z.output<Schema>>, effects: Effects<S>): Promise<ShardResult>;
-  /** When all its shards are there, and again when one of them has changed. Idempotent. */
-  seal?(context: RunContext<z.output<Schema>>, effects: Pick<Effects<S>, 'signal' | 'reached'>): Promise<void>;
+  /**
+   * When all its shards are there, and again when one of them has changed. Idempotent. What it returns stands in `_sealed.json`, for
+   * the plans of the stages that read the dataset (`DatasetState.record`).
+   */
+  seal?(context: RunContext<z.output<Schema>>, effects: Pick<Effects<S>, 'signal' | 'reached'>): Promise<SealRecord | void>;
 }

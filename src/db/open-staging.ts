@@ -28,10 +28,10 @@ export interface Staging {
   /** Lets go of batches whose files are there. False where batches/ and the tables contradict each other: open them anew. */
   settle(): Promise<boolean>;
   /**
-   * Marks `size` links, or what is left, as the batch's; a batch that is marked already stays as it is. Where fewer than
-   * `expected` are there it marks none and returns false: the tables are not what links/ minus batches/ says.
+   * Marks `size` links, or what is left, as the batch's; a batch that is marked already stays as it is. `waiting` links are in no
+   * file of a batch: where fewer are there it marks none and returns false, as the tables are not what links/ minus batches/ says.
    */
-  draw(batch: number, size: number, expected: number): Promise<boolean>;
+  draw(batch: number, size: number, waiting: number): Promise<boolean>;
 }
 
 /**
@@ -71,7 +71,7 @@ export async function openStaging(
         const { unknown, lost, contradiction } = await settleBatches(open.sql, sources.batches!, open.made);
         return unknown.length === 0 && lost.length === 0 && !contradiction;
       },
-      draw: (batch, size, expected) => markBatch(open, batch, size, expected),
+      draw: (batch, size, waiting) => markBatch(open, batch, size, waiting),
     };
   } catch (error) {
     signal?.throwIfAborted();
@@ -79,7 +79,7 @@ export async function openStaging(
   }
 }
 
-async function markBatch({ sql, made }: OpenStaging, batch: number, size: number, expected: number): Promise<boolean> {
+async function markBatch({ sql, made }: OpenStaging, batch: number, size: number, waiting: number): Promise<boolean> {
   const [known] = await sql<{ size: number; digest: string | null }[]>`SELECT size, digest FROM pairmill.batches WHERE batch = ${batch}`;
   if (known && known.digest !== null)
     throw new ShardError(
@@ -87,9 +87,12 @@ async function markBatch({ sql, made }: OpenStaging, batch: number, size: number
     );
   // What another size has left of a killed run.
   if (known && known.size !== size) await releaseLease(sql, batch);
-  if (known?.size !== size && (await drawBatch(sql, { batch, size })) < expected) {
-    await releaseLease(sql, batch);
-    return false;
+  if (known?.size !== size) {
+    const [others] = await sql<{ marked: bigint }[]>`SELECT count(*) AS marked FROM pairmill.batch_rows WHERE batch <> ${batch}`;
+    if ((await drawBatch(sql, { batch, size })) < Math.min(size, waiting - Number(others!.marked))) {
+      await releaseLease(sql, batch);
+      return false;
+    }
   }
   made.add(batch);
   return true;

@@ -16,6 +16,7 @@ export function publishedShard(marker: ShardStats): PublishedShard {
     out: marker.out,
     files: marker.files.map(({ name }) => name),
     madeBy: { options: marker.made_by.options, models: marker.made_by.models },
+    ...(marker.accepted_from && { acceptedFrom: { options: marker.accepted_from.options, models: marker.accepted_from.models } }),
     ...(marker.removed !== undefined && { removed: true }),
   };
 }
@@ -27,15 +28,17 @@ export function publishedShard(marker: ShardStats): PublishedShard {
 export async function readDatasetState(
   storage: Storage,
   { unmarked, foreignUnmarked = false }: Pick<DatasetInput, 'unmarked' | 'foreignUnmarked'> = {},
+  counts: (marker: ShardStats) => boolean = () => true,
 ): Promise<DatasetState> {
   const markers = await readMarkers(storage);
   const shards: PublishedShard[] = [];
-  for (const marker of markers.values()) if (isOurs(marker) && !marker.skipped) shards.push(publishedShard(marker));
+  for (const marker of markers.values()) if (isOurs(marker) && !marker.skipped && counts(marker)) shards.push(publishedShard(marker));
   const foreign = [...markers].filter(([, marker]) => !isOurs(marker));
   const anyFile = markers.size === foreign.length && (markers.size === 0 || foreignUnmarked);
   if (unmarked && (anyFile || foreign.length > 0)) shards.push(...(await unmarkedShards(storage, unmarked, new Map(foreign), anyFile)));
   shards.sort((a, b) => byNumber(a.name, b.name));
-  return { shards, sealed: (await storage.readText(SEALED)) !== undefined };
+  const seal = await readSeal(storage);
+  return { shards, sealed: seal !== undefined, record: seal?.record };
 }
 
 /** Shards that are known by their files alone. Files of one shard are those of which the pattern gives one name. */
@@ -69,14 +72,21 @@ export async function readSeal(storage: Storage): Promise<SealedDataset | undefi
   }
 }
 
-/** A dataset as a running shard sees it; copies of remote files go into `scratch`. */
-export function openDataset(name: string, storage: Storage, input: DatasetInput | undefined, scratch: string, signal: AbortSignal): Dataset {
+/** A dataset as a running shard sees it: the shards that count. Copies of remote files go into `scratch`. */
+export function openDataset(
+  name: string,
+  storage: Storage,
+  input: DatasetInput | undefined,
+  scratch: string,
+  signal: AbortSignal,
+  counts?: (marker: ShardStats) => boolean,
+): Dataset {
   let state: Promise<DatasetState> | undefined;
   return {
     name,
     location: storage.location,
     storage,
-    state: () => (state ??= readDatasetState(storage, input)),
+    state: () => (state ??= readDatasetState(storage, input, counts)),
     fetch: async (file) => {
       if ((await storage.size(file)) === undefined && !(await isFolder(storage, file)))
         throw new ShardError(`${file} in ${storage.location} is missing. pairmill verify says what else is; the stage that wrote it makes it again.`);

@@ -1,5 +1,4 @@
-import type { ShardStats } from '../contracts/shard-stats.ts';
-import type { ShardJob } from './shard-job.ts';
+import type { JobResult, ShardJob } from './shard-job.ts';
 
 /** How a job is to be run. */
 export interface Submission {
@@ -16,8 +15,8 @@ export interface Submission {
 export interface Executor {
   /** Jobs of each kind that may run at a time. */
   readonly slots: Readonly<Record<'cpu' | 'io', number>>;
-  /** Runs one job to its marker; undefined for a seal. Rejects with ShardError, RunError or UsageError. */
-  submit(job: ShardJob, submission: Submission): Promise<ShardStats | undefined>;
+  /** Runs one job to its end. Rejects with ShardError, RunError or UsageError. */
+  submit(job: ShardJob, submission: Submission): Promise<JobResult>;
   /** Ends its threads; what runs is aborted. */
   close(): Promise<void>;
 }

@@ -1,16 +1,34 @@
+import { ShardError } from '../contracts/errors.ts';
+
 /**
- * A named point at which the process group kills itself (SIGKILL), for the kill tests: `STAGE.POINT` or
- * `STAGE.POINT:N` for its Nth passing in one thread. Without one, passing a point does nothing.
+ * Faults for the tests of kills and failures, at named points `STAGE.POINT`, or `STAGE.POINT:N` for the Nth passing in one thread.
+ * `PAIRMILL_KILL_AT` names one at which the process group kills itself (SIGKILL), `PAIRMILL_FAIL_AT` some, with commas, at each
+ * of which one shard fails. Without them, passing a point does nothing.
  */
-export function faultPoint(killAt: string | undefined): (point: string) => void {
-  if (!killAt) return () => undefined;
-  const [name, count = '1'] = killAt.split(':');
-  let passed = 0;
+export function faultPoint(environment: Readonly<Record<string, string | undefined>>): (point: string) => void {
+  const kills = countdown(environment['PAIRMILL_KILL_AT']);
+  const fails = countdown(environment['PAIRMILL_FAIL_AT']);
   return (point) => {
-    if (point !== name || ++passed < Number(count)) return;
+    if (fails(point)) throw new ShardError(`a failure at ${point}, which PAIRMILL_FAIL_AT asked for`);
+    if (!kills(point)) return;
     // Process group 0 is our own: PostgreSQL and the worker threads go with it, as with kill -9 of the group.
     process.kill(0, 'SIGKILL');
     // The signal comes at once, but not before the next instruction: nothing may run on.
     for (;;);
+  };
+}
+
+/** Says of each passing whether it is the one that is named. */
+function countdown(points: string | undefined): (point: string) => boolean {
+  const left = new Map<string, number>();
+  for (const each of points?.split(',') ?? []) {
+    const [point, count = '1'] = each.split(':');
+    left.set(point!, Number(count));
+  }
+  return (point) => {
+    const before = left.get(point);
+    if (before === undefined) return false;
+    left.set(point, before - 1);
+    return before === 1;
   };
 }

@@ -1,8 +1,7 @@
-import type { ShardStats } from '../contracts/shard-stats.ts';
 import type { Stage } from '../contracts/stage.ts';
 import type { Executor, Submission } from './executor.ts';
 import { ResourcePool } from './resource-pool.ts';
-import { type JobHost, runShardJob, type ShardJob } from './shard-job.ts';
+import { type JobHost, type JobResult, runShardJob, type ShardJob } from './shard-job.ts';
 
 export interface InlineSettings extends Partial<Pick<JobHost, 'signal' | 'environment' | 'database' | 'reached'>> {
   workers?: number;
@@ -21,7 +20,7 @@ export class InlineExecutor implements Executor {
     this.slots = { cpu: settings.workers ?? 1, io: settings.workers ?? 1 };
   }
 
-  submit(job: ShardJob, { progress }: Submission): Promise<ShardStats | undefined> {
+  submit(job: ShardJob, { progress }: Submission): Promise<JobResult> {
     const stage = this.#stages.find(({ name }) => name === job.stage)!;
     return runShardJob(stage, job, {
       signal: this.#settings.signal ?? new AbortController().signal,

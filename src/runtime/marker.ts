@@ -53,6 +53,11 @@ export function byNumber(a: string, b: string): number {
   return a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);
 }
 
+/** The name under which a shard's lineage is an input of the shard after it. */
+export function allBefore(dataset: string, shard: string): string {
+  return `${dataset}/${shard} and all before it`;
+}
+
 /** What a shard is known by: its files, or where it has none, what it was made from. */
 export function digestOf(files: readonly ShardFile[], inputs: Readonly<Record<string, string>>): string {
   return sha256(stableJson(files.length > 0 ? files.map(({ name, sha256 }) => [name, sha256]) : inputs));

@@ -6,7 +6,7 @@ import { madeAgain } from './made-again.ts';
 import { writeMarker } from './marker.ts';
 import type { SchedulerEvents, SchedulerSettings } from './scheduler-settings.ts';
 import { breakSeal, sealOf, writeSeal } from './seal.ts';
-import { removeShard, type ShardJob } from './shard-job.ts';
+import { type JobResult, removeShard, type ShardJob } from './shard-job.ts';
 import { askForRemoved, removeConsumed } from './consumed-files.ts';
 import { skippedMarker } from './skipped-marker.ts';
 import type { PendingShard, StageState } from './stage-state.ts';
@@ -115,8 +115,8 @@ export class Scheduler {
     const again = state.pending.filter(({ shard, why }) => why !== 'missing' && why !== 'redo' && !work.announced.has(shard.name));
     for (const { shard } of again) work.announced.add(shard.name);
     for (const line of madeAgain(state.stage.name, again)) this.#events.note(line);
-    if (state.pending.length > 0 && state.sealedDigest !== undefined) {
-      state.sealedDigest = undefined;
+    if (state.pending.length > 0 && state.seal !== undefined) {
+      state.seal = undefined;
       state.sealed = false;
       await breakSeal(state.storage);
     }
@@ -167,20 +167,22 @@ export class Scheduler {
   #hasRoom(work: StageWork): boolean {
     const kind = work.state.stage.threads ?? 'cpu';
     const slots = this.#executor.slots[kind];
-    return this.#busy[kind] < slots && mayBegin(this.#work, work, slots, this.#settings.run, this.#datasets(work.state) ?? {});
+    return this.#busy[kind] < slots && mayBegin(this.#work, work, slots, this.#settings.run);
   }
 
   #seal(work: StageWork): void {
     work.sealing = true;
     const { state } = work;
-    const seal = sealOf(state.stage.name, state.valid);
+    const markers = new Map(state.valid);
     const task = (async () => {
       try {
-        if (state.stage.seal)
-          await this.#submit(work, { stage: state.stage.name, settings: this.#settings.run, madeBy: NOTHING, lineages: [] }, firstLane(state));
+        const job: ShardJob = { stage: state.stage.name, settings: this.#settings.run, madeBy: NOTHING, lineages: [] };
+        const { record } = state.stage.seal ? await this.#submit(work, job, firstLane(state)) : {};
+        const seal = sealOf(state.stage.name, markers, record);
+        this.#events.reached(`${state.stage.name}.sealing`);
         await writeSeal(state.storage, seal);
         this.#events.reached(`${state.stage.name}.sealed`);
-        state.sealedDigest = seal.digest;
+        state.seal = seal;
         work.lastEnd = Date.now();
       } catch (error) {
         this.#fail(work, SEAL, error);
@@ -200,11 +202,8 @@ export class Scheduler {
     this.#busy[kind]++;
     const task = (async () => {
       try {
-        const stats = (await this.#submit(
-          work,
-          { stage: state.stage.name, shard, settings: this.#settings.run, madeBy, lineages, redo: state.redo },
-          shard.after ? lane : undefined,
-        ))!;
+        const job: ShardJob = { stage: state.stage.name, shard, settings: this.#settings.run, madeBy, lineages, redo: state.redo };
+        const stats = (await this.#submit(work, job, shard.after ? lane : undefined)).marker!;
         state.setMarker(shard.name, stats);
         work.announced.add(shard.name);
         this.#events.finished(stats, false);
@@ -224,7 +223,7 @@ export class Scheduler {
     this.#events.changed(state, work);
   }
 
-  #submit(work: StageWork, job: ShardJob, lane?: string): Promise<ShardStats | undefined> {
+  #submit(work: StageWork, job: ShardJob, lane?: string): Promise<JobResult> {
     const { stage } = work.state;
     return this.#executor.submit(job, {
       threads: stage.threads ?? 'cpu',

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { z } from 'zod';
-import type { Dataset, DatasetInput } from '../contracts/dataset.ts';
+import type { Dataset, DatasetInput, SealRecord } from '../contracts/dataset.ts';
 import { type Dropped, totalDropped } from '../contracts/drop-reason.ts';
 import { messageOf, RunError, ShardError, systemCode, UsageError } from '../contracts/errors.ts';
 import type { MadeBy, ShardStats } from '../contracts/shard-stats.ts';
@@ -31,6 +31,12 @@ export interface ShardJob {
   redo?: string | undefined;
 }
 
+/** What a job brings: of a shard its marker, of a seal what the stage records. */
+export interface JobResult {
+  marker?: ShardStats;
+  record?: SealRecord | undefined;
+}
+
 /** What the process that runs a job has to offer. */
 export interface JobHost {
   signal: AbortSignal;
@@ -45,7 +51,7 @@ export interface JobHost {
  * Makes one shard: its files, its rejects and, last, its marker. Of a shard that is made again the old marker goes first, then its
  * files; where the stage swaps, the old files go last. Throws ShardError (this shard failed) or RunError (nothing can go on).
  */
-export async function runShardJob(stage: Stage, job: ShardJob, host: JobHost): Promise<ShardStats | undefined> {
+export async function runShardJob(stage: Stage, job: ShardJob, host: JobHost): Promise<JobResult> {
   const name = job.shard?.name ?? 'seal';
   const root = scratchRoot(job.settings.location);
   await mkdir(root, { recursive: true });
@@ -55,9 +61,8 @@ export async function runShardJob(stage: Stage, job: ShardJob, host: JobHost): P
     const own = await openStorage(job.settings.locations[stage.writes]!, host.environment);
     const context = await runContext(stage, job, host, own, scratch, resources);
     const reached = (point: string): void => host.reached(`${stage.name}.${point}`);
-    if (job.shard) return await makeShard(stage, { ...job, shard: job.shard }, host, own, context);
-    await stage.seal?.(context, { signal: host.signal, reached });
-    return undefined;
+    if (job.shard) return { marker: await makeShard(stage, { ...job, shard: job.shard }, host, own, context) };
+    return { record: (await stage.seal?.(context, { signal: host.signal, reached })) ?? undefined };
   } catch (error) {
     throw asStageError(error, stage, name, job.settings.locations[stage.writes]!, host.signal);
   } finally {
@@ -164,7 +169,7 @@ async function removeFiles(storage: Storage, names: readonly string[]): Promise<
 
 async function runContext(
   stage: Stage,
-  { settings }: ShardJob,
+  { settings, redo }: ShardJob,
   host: JobHost,
   own: Storage,
   scratch: string,
@@ -183,7 +188,7 @@ async function runContext(
     options: settings.options[stage.name] ?? {},
     input: settings.inputs[stage.name],
     dataset: (name) => datasets.get(name),
-    own: openDataset(stage.writes, own, undefined, join(scratch, 'own'), host.signal),
+    own: openDataset(stage.writes, own, undefined, join(scratch, 'own'), host.signal, (marker) => redo === undefined || marker.redo === redo),
     scratch,
     resources,
     database: host.database,

@@ -1,10 +1,10 @@
 import type { DatasetState } from '../contracts/dataset.ts';
 import { UsageError } from '../contracts/errors.ts';
-import type { MadeBy, ShardStats } from '../contracts/shard-stats.ts';
+import type { MadeBy, SealedDataset, ShardStats } from '../contracts/shard-stats.ts';
 import type { Plan, Shard, Stage } from '../contracts/stage.ts';
 import type { Storage } from '../contracts/storage.ts';
 import { publishedShard, readSeal } from './dataset-reader.ts';
-import { byNumber, readMarkers } from './marker.ts';
+import { allBefore, byNumber, readMarkers } from './marker.ts';
 import { readRecordedWork, recordWork } from './recorded-work.ts';
 import type { RunSettings } from './run-settings.ts';
 import { decidingOptions } from './deciding-options.ts';
@@ -54,7 +54,8 @@ export class StageState {
   redo: string | undefined;
   /** True where `_sealed.json` names exactly the shards that are valid, and all are. */
   sealed = false;
-  sealedDigest: string | undefined;
+  /** `_sealed.json` as it is there. */
+  seal: SealedDataset | undefined;
 
   private constructor(stage: Stage, storage: Storage, settings: RunSettings, markers: StageState['markers'], recorded: Map<string, unknown>, sizes: FileSizes) {
     this.stage = stage;
@@ -71,7 +72,7 @@ export class StageState {
     const recorded = stage.records && !newRedo ? await readRecordedWork(storage) : new Map<string, unknown>();
     const sizes = await fileSizes(storage, [...markers.values()].filter(isOurs));
     const state = new StageState(stage, storage, settings, markers, recorded, sizes);
-    state.sealedDigest = (await readSeal(storage))?.digest;
+    state.seal = await readSeal(storage);
     return state;
   }
 
@@ -82,7 +83,7 @@ export class StageState {
   /** What the stages after this one may read: finished shards, and whether that is all. */
   dataset(): DatasetState {
     const shards = [...this.valid.values()].filter(({ skipped }) => !skipped).map(publishedShard);
-    return { shards: shards.sort((a, b) => byNumber(a.name, b.name)), sealed: this.sealed };
+    return { shards: shards.sort((a, b) => byNumber(a.name, b.name)), sealed: this.sealed, ...(this.sealed && { record: this.seal?.record }) };
   }
 
   /** Plans anew from the state of the inputs and decides for each shard. Changes nothing but the record of choices. */
@@ -107,7 +108,7 @@ export class StageState {
         why: 'leftover',
         because: `${this.leftovers.length} finished shards are in no plan any more: what they were made from is gone`,
       });
-    this.sealed = this.whole && this.sealedDigest === sealOf(stage.name, this.valid).digest;
+    this.sealed = this.whole && this.seal?.digest === sealOf(stage.name, this.valid).digest;
   }
 
   /** True where every planned shard is finished and no further one will come. */
@@ -166,7 +167,7 @@ export class StageState {
     // Models are read only where there is something to compare or to make.
     this.#models ??= (await this.stage.models?.(options)) ?? {};
     const inputs = Object.fromEntries(shard.inputs.map(({ name, digest }) => [name, digest]));
-    for (const { shard: name, lineage, digest } of before) inputs[`${this.stage.writes}/${name} and all before it`] = lineage ?? digest;
+    for (const { shard: name, lineage, digest } of before) inputs[allBefore(this.stage.writes, name)] = lineage ?? digest;
     const madeBy: MadeBy = { format: this.stage.format, options: decidingOptions(this.stage, options), models: this.#models, inputs };
     const damage = marker && isOurs(marker) ? this.#damage(marker) : undefined;
     const verdict: Verdict = verdictOf(marker, madeBy, {

@@ -1,4 +1,3 @@
-import type { DatasetState } from '../contracts/dataset.ts';
 import type { RunSettings } from './run-settings.ts';
 import type { StageState } from './stage-state.ts';
 
@@ -21,6 +20,8 @@ export interface StageWork extends StageActivity {
   /** Its inputs or markers have changed since the last plan. */
   dirty: boolean;
   sealing: boolean;
+  /** It has reached its high water mark, and not the low one since. */
+  held: boolean;
   /** Shards that were made in this session, or said to be made again. */
   readonly announced: Set<string>;
 }
@@ -32,6 +33,7 @@ export function stageWork(state: StageState): StageWork {
     pausedUntil: new Map(),
     dirty: true,
     sealing: false,
+    held: false,
     running: new Set(),
     failed: new Map(),
     counts: { in: 0, out: 0, dropped: 0 },
@@ -47,21 +49,27 @@ export function readersOf(all: readonly StageWork[], { stage }: StageState): Sta
 }
 
 /** Whether the stage's own rules let it begin another shard: memory, shards ahead of their readers, water marks. */
-export function mayBegin(
-  all: readonly StageWork[],
-  work: StageWork,
-  slots: number,
-  run: RunSettings,
-  datasets: Readonly<Record<string, DatasetState>>,
-): boolean {
+export function mayBegin(all: readonly StageWork[], work: StageWork, slots: number, run: RunSettings): boolean {
   const { state } = work;
   const { stage } = state;
   const options = run.options[stage.name] ?? {};
   if (stage.maxRunning && work.running.size >= stage.maxRunning(options)) return false;
   if (stage.maxAhead !== undefined && shardsAhead(all, work) >= stage.maxAhead * slots) return false;
-  if (!stage.mayStart) return true;
-  const readers = Object.fromEntries(readersOf(all, state).map((reader) => [reader.state.stage.writes, reader.state.dataset()]));
-  return stage.mayStart({ options, datasets, own: state.dataset(), readers });
+  return !isHeld(readersOf(all, state), work, options);
+}
+
+/**
+ * Whether a stage waits for its readers: from its high water mark on, until the low one is reached. Where they can't go on with what is
+ * there (it is less than a batch), it is not held.
+ */
+function isHeld(readers: readonly StageWork[], work: StageWork, options: Readonly<Record<string, unknown>>): boolean {
+  const { stage } = work.state;
+  if (!stage.waiting || readers.length === 0) return false;
+  const datasets = Object.fromEntries(readers.map(({ state }) => [state.stage.writes, state.dataset()]));
+  const { level, low, high } = stage.waiting({ options, own: work.state.dataset(), readers: datasets });
+  if (level >= high) work.held = true;
+  else if (level <= low) work.held = false;
+  return work.held && readers.some(({ state, running }) => state.pending.length > 0 || running.size > 0);
 }
 
 /** Shards that are made or in the making and that no reader of this session has finished with. */

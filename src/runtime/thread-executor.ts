@@ -3,25 +3,19 @@ import { extname } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import { messageOf, RunError, ShardError, UsageError } from '../contracts/errors.ts';
-import type { ShardStats } from '../contracts/shard-stats.ts';
 import type { Executor, Submission } from './executor.ts';
-import type { ShardJob } from './shard-job.ts';
+import type { JobResult, ShardJob } from './shard-job.ts';
 
 /** What a worker thread is started with. */
 export interface WorkerSettings {
   /** URL of the module that exports `pipeline`: runtime does not import stages. */
   pipelineUrl: string;
   environment: Readonly<Record<string, string | undefined>>;
-  killAt?: string | undefined;
 }
 
 /** Messages between the executor and its threads. */
 export type ToWorker = { job: ShardJob } | { database: string } | { noDatabase: string } | { stop: true };
-export type FromWorker =
-  | { progress: { in?: number; out?: number; dropped?: number } }
-  | { ask: 'database' }
-  | { done: ShardStats | undefined }
-  | { failed: Failure };
+export type FromWorker = { progress: { in?: number; out?: number; dropped?: number } } | { ask: 'database' } | { done: JobResult } | { failed: Failure };
 interface Failure {
   kind: 'shard' | 'run' | 'usage';
   heals: boolean;
@@ -34,7 +28,7 @@ interface Slot {
   threads: 'cpu' | 'io';
   /** Lanes whose jobs it has run: it may hold what their next one needs. */
   readonly lanes: Set<string>;
-  running?: { job: ShardJob; submission: Submission; resolve: (stats: ShardStats | undefined) => void; reject: (error: Error) => void } | undefined;
+  running?: { job: ShardJob; submission: Submission; resolve: (result: JobResult) => void; reject: (error: Error) => void } | undefined;
 }
 
 /** Memory of a thread for objects that have just been made. */
@@ -61,7 +55,7 @@ export class ThreadExecutor implements Executor {
   }
 
   /** The caller submits no more jobs of a kind at a time than there are slots. */
-  async submit(job: ShardJob, submission: Submission): Promise<ShardStats | undefined> {
+  async submit(job: ShardJob, submission: Submission): Promise<JobResult> {
     if (this.#closed) throw new RunError(STOPPED);
     const idle = [...this.#slots].filter(({ running, threads }) => !running && threads === submission.threads);
     const known = submission.lane === undefined ? undefined : idle.find(({ lanes }) => lanes.has(submission.lane!));

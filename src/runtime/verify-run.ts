@@ -1,36 +1,61 @@
 import { rm } from 'node:fs/promises';
 import type { ShardStats } from '../contracts/shard-stats.ts';
+import { wholeInput } from '../contracts/whole-input.ts';
 import { checksum } from '../storage/shard-files.ts';
 import type { Storage } from '../contracts/storage.ts';
-import { SEALED } from './dataset-reader.ts';
-import { markerName, readMarkers } from './marker.ts';
+import { publishedShard, readSeal, SEALED } from './dataset-reader.ts';
+import { allBefore, markerName, readMarkers } from './marker.ts';
 import { isOurs } from './shard-verdict.ts';
 
 /** Something that is not as the markers say. `file` is relative to the dataset. */
 export interface Finding {
   dataset: string;
-  kind: 'damaged' | 'missing' | 'foreign' | 'removed' | 'left over';
+  kind: 'damaged' | 'missing' | 'stale' | 'foreign' | 'removed' | 'left over';
   shard?: string;
   file?: string;
   what: string;
 }
 
+type Markers = Awaited<ReturnType<typeof readMarkers>>;
+
 /** Names of ours beside the shards: they follow from them, or lead to them. */
 const OURS = /^_|(?:^|\/)(?:run\.json|summary\.json|\.lock.*)$|^(?:rejects|\.scratch|postgres)\//;
 
 /**
- * Compares a dataset with its markers: size and sha256 of every file, and files that belong to no shard. Reads every byte. `scratch` is a
- * local folder for copies of remote files.
+ * Compares the datasets of a run with their markers: size and sha256 of every file, files that belong to no shard, and the digests of
+ * what each shard was made from with what is there now. Reads every byte. Files from outside the run are not looked at. `scratch` is
+ * a local folder for copies of remote files.
  */
-export async function* verifyDataset(dataset: string, storage: Storage, scratch: string, signal: AbortSignal): AsyncGenerator<Finding | { verified: number }> {
+export async function* verifyRun(
+  datasets: Readonly<Record<string, Storage>>,
+  scratch: string,
+  signal: AbortSignal,
+): AsyncGenerator<Finding | { verified: number }> {
+  const markers = new Map<string, Markers>();
+  for (const [dataset, storage] of Object.entries(datasets)) markers.set(dataset, await readMarkers(storage));
+  const digests = digestsOf(markers);
+  for (const [dataset, storage] of Object.entries(datasets)) yield* verifyDataset(dataset, storage, markers.get(dataset)!, digests, scratch, signal);
+}
+
+async function* verifyDataset(
+  dataset: string,
+  storage: Storage,
+  markers: Markers,
+  digests: ReadonlyMap<string, string | undefined>,
+  scratch: string,
+  signal: AbortSignal,
+): AsyncGenerator<Finding | { verified: number }> {
   const known = new Set<string>([SEALED]);
-  for (const [shard, marker] of await readMarkers(storage)) {
+  for (const shard of Object.keys((await readSeal(storage))?.shards ?? {}))
+    if (!markers.has(shard)) yield { dataset, kind: 'missing', shard, what: `${SEALED} names it, and its marker is missing` };
+  for (const [shard, marker] of markers) {
     known.add(markerName(shard));
     if (!isOurs(marker)) {
       yield { dataset, kind: 'foreign', shard, what: 'its marker was written by another tool or an earlier version' };
       continue;
     }
     for (const { name } of marker.files) known.add(name);
+    for (const what of staleInputs(marker, digests)) yield { dataset, kind: 'stale', shard, what };
     if (marker.removed !== undefined) {
       yield { dataset, kind: 'removed', shard, what: 'its files were removed after everything that reads them was finished (--keep)' };
       continue;
@@ -45,6 +70,32 @@ export async function* verifyDataset(dataset: string, storage: Storage, scratch:
   for await (const { name } of storage.listDeep('')) {
     if (!known.has(name) && !OURS.test(name)) yield { dataset, kind: 'left over', file: name, what: 'it belongs to no finished shard' };
   }
+}
+
+/** What every shard and dataset of the run has as an input of another shard now; undefined where that can't be known from markers. */
+function digestsOf(markers: ReadonlyMap<string, Markers>): Map<string, string | undefined> {
+  const digests = new Map<string, string | undefined>();
+  for (const [dataset, all] of markers) {
+    for (const [shard, marker] of all) {
+      digests.set(`${dataset}/${shard}`, isOurs(marker) ? marker.digest : undefined);
+      digests.set(allBefore(dataset, shard), isOurs(marker) ? (marker.lineage ?? marker.digest) : undefined);
+    }
+    const ours = [...all.values()].filter(isOurs);
+    const shards = ours.filter(({ skipped }) => !skipped).map(publishedShard);
+    digests.set(dataset, ours.length === all.size ? wholeInput(dataset, { shards, sealed: true }).digest : undefined);
+  }
+  return digests;
+}
+
+/** Which of a shard's inputs, of those that lie in the run, are other ones now. */
+function staleInputs({ made_by }: ShardStats, digests: ReadonlyMap<string, string | undefined>): string[] {
+  const found: string[] = [];
+  for (const [name, digest] of Object.entries(made_by.inputs)) {
+    const dataset = /^([a-z]+)\/\d+/.exec(name)?.[1];
+    if (!digests.has(name) && dataset !== undefined && digests.has(dataset)) found.push(`it was made from ${name}, which is not there any more`);
+    else if ((digests.get(name) ?? digest) !== digest) found.push(`it was made from ${name}, which has changed since`);
+  }
+  return found;
 }
 
 async function verifyFile(

@@ -11,7 +11,7 @@ import type { FromWorker, ToWorker, WorkerSettings } from './thread-executor.ts'
 const port = parentPort!;
 const settings = workerData as WorkerSettings;
 const { pipeline } = (await import(settings.pipelineUrl)) as { pipeline: readonly Stage[] };
-const reached = faultPoint(settings.killAt);
+const reached = faultPoint(settings.environment);
 const controller = new AbortController();
 const resources = new ResourcePool();
 let running: Promise<void> = Promise.resolve();

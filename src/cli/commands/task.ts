@@ -55,7 +55,7 @@ export const taskCommand: Command = {
     const executor = new InlineExecutor([stage], {
       signal: io.signal,
       environment: io.environment,
-      reached: faultPoint(io.environment['PAIRMILL_KILL_AT']),
+      reached: faultPoint(io.environment),
       database: async () => {
         if (db === undefined) throw new UsageError(`${stageName} needs the database of the run: give --db postgres://….`);
         return (database ??= await openDatabase(db, settings.location)).url;
@@ -63,11 +63,11 @@ export const taskCommand: Command = {
     });
     try {
       const { madeBy, lineages } = pending;
-      const stats = await executor.submit(
+      const { marker } = await executor.submit(
         { stage: stageName, shard: pending.shard, settings, madeBy, lineages, redo: state.redo },
         { threads: 'cpu', progress: () => undefined },
       );
-      io.err(`${stageName} ${shard}: ${stats!.in} ${stage.unit} in, ${stats!.out} out\n`);
+      io.err(`${stageName} ${shard}: ${marker!.in} ${stage.unit} in, ${marker!.out} out\n`);
       return 0;
     } finally {
       await executor.close();

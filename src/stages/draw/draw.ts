@@ -40,9 +40,10 @@ export const draw: Stage<'draw', typeof drawOptions, DrawWork> = {
 
   plan({ options, datasets, own }) {
     const size = options.numberSamplePerShard;
-    const { shards, sealed } = datasets['ingest']!;
+    const ingest = datasets['ingest']!;
+    const { sealed } = ingest;
     const drawn = drawnWith(size, own.shards);
-    const waiting = Math.max(0, linksOf(shards) - linksOf(drawn));
+    const waiting = waitingLinks(ingest, drawn);
     // A batch is full unless it is the last. An empty one says that there is nothing more, whatever the counts are.
     const rest = sealed && waiting % size > 0 && drawn.at(-1)?.out !== 0 ? 1 : 0;
     const finished = new Set(drawn.map(({ name }) => name));
@@ -84,19 +85,23 @@ export const draw: Stage<'draw', typeof drawOptions, DrawWork> = {
 async function markedFor(batch: number, size: number, context: RunContext<unknown>, signal: AbortSignal): Promise<Staging> {
   const from = sources(context, size);
   const staging = await openStaging(context, from, { signal });
-  const expected = await expectedLinks(from.ingest, from.batches, size);
+  const expected = waitingLinks(await from.ingest.state(), (await from.batches.state()).shards);
   if ((await staging.settle()) && (await staging.draw(batch, size, expected))) return staging;
   const mended = await openStaging(context, from, { signal, anew: true });
   if (!(await mended.draw(batch, size, expected)))
     throw new ShardError(
-      `Batch ${shardName(batch)} should have ${expected} links by the markers in ${from.ingest.location}, but fewer wait in the database, and ${from.links?.location ?? 'links/'} has no more. Run ingest again with --redo ingest.`,
+      `${expected} links should wait for batch ${shardName(batch)} by the markers in ${from.ingest.location}, but fewer do in the database, and ${from.links?.location ?? 'links/'} has no more. Run ingest again with --redo ingest.`,
     );
   return { ...mended, notes: [...staging.notes, ...mended.notes] };
 }
 
-/** Links that the batch will have as far as the markers say. */
-async function expectedLinks(ingest: Dataset, batches: Dataset, size: number): Promise<number> {
-  return Math.min(size, linksOf((await ingest.state()).shards) - linksOf((await batches.state()).shards));
+/** What the seal of ingest records: links of a batch, by its digest, that links/ does not have any more. */
+const IngestRecord = z.object({ vanished: z.record(z.string(), z.number()) });
+
+/** Links that are in no finished batch, as far as the markers say. */
+function waitingLinks({ shards, record }: DatasetState, drawn: readonly PublishedShard[]): number {
+  const vanished = IngestRecord.safeParse(record).data?.vanished ?? {};
+  return Math.max(0, linksOf(shards) - linksOf(drawn) + drawn.reduce((sum, { digest }) => sum + (vanished[digest] ?? 0), 0));
 }
 
 function sources(context: RunContext<unknown>, size: number): StagingSources & { batches: Dataset } {

@@ -1,12 +1,14 @@
 import { z } from 'zod';
 import type { PublishedShard } from '../../contracts/dataset.ts';
+import { counted } from '../../contracts/counted.ts';
 import { ShardError, UsageError } from '../../contracts/errors.ts';
+import { shardName } from '../../contracts/sample-key.ts';
 import type { Stage } from '../../contracts/stage.ts';
 import { copyLinks } from '../../db/copy-links.ts';
 import { droppedLinks } from '../../db/dropped-links.ts';
 import { chained, linkFiles, foreignLinks } from '../../db/links-chain.ts';
 import { openStaging } from '../../db/open-staging.ts';
-import { vanishedLinks } from '../../db/vanished-links.ts';
+import { type VanishedLinks, vanishedLinks } from '../../db/vanished-links.ts';
 import { ingestOptions } from './options.ts';
 
 const IngestWork = z.object({});
@@ -46,8 +48,13 @@ export const ingest: Stage<'ingest', typeof ingestOptions, z.output<typeof Inges
     };
   },
 
-  mayStart({ options, own, readers }) {
-    return linksOf(own.shards) - linksOf(readers['batches']?.shards ?? []) < options.stagingHigh;
+  check({ stagingHigh, stagingLow }) {
+    if (stagingLow > stagingHigh)
+      throw new UsageError(`--staging-low ${stagingLow} is above --staging-high ${stagingHigh}. Give a lower --staging-low or a higher --staging-high.`);
+  },
+
+  waiting({ options, own, readers }) {
+    return { level: linksOf(own.shards) - linksOf(readers['batches']?.shards ?? []), low: options.stagingLow, high: options.stagingHigh };
   },
 
   async run({ name }, context, effects) {
@@ -84,15 +91,22 @@ export const ingest: Stage<'ingest', typeof ingestOptions, z.output<typeof Inges
     // A database that was made anew knows of no batch yet.
     if (known!.batches === 0n && drawn && (await drawn.state()).shards.length > 0)
       await openStaging(context, { links: context.dataset('links'), ingest: context.own, batches: drawn, complete: true }, { signal, anew: true });
-    const { links, batches } = await vanishedLinks(staging.sql);
-    if (links === 0 || context.acceptChanged) return;
-    const named = batches.slice(0, MAX_NAMED).join(', ') + (batches.length > MAX_NAMED ? ', …' : '');
-    throw new UsageError(
-      `${links} links that were drawn are in ${context.dataset('links')!.location} no more (batch ${named}; ${batches.length} in all). ` +
-        'Give --accept-changed to keep them, or --accept-changed --redo draw,download to draw and download everything again.',
-    );
+    const vanished = await vanishedLinks(staging.sql);
+    if (vanished.length > 0 && !context.acceptChanged) throw vanishedError(vanished, context.dataset('links')!.location);
+    // By the digest of the batch: drawn again, it is another one, which has none of them.
+    return { vanished: Object.fromEntries(vanished.map(({ batch, digest, links }) => [digest ?? `batch ${batch}`, links])) };
   },
 };
+
+function vanishedError(vanished: readonly VanishedLinks[], location: string): UsageError {
+  const links = vanished.reduce((sum, each) => sum + each.links, 0);
+  const named = vanished.slice(0, MAX_NAMED).map(({ batch }) => shardName(batch));
+  const batches = `${counted(vanished.length, 'batches')} (${named.join(', ')}${vanished.length > MAX_NAMED ? ', …' : ''})`;
+  return new UsageError(
+    `${counted(links, 'links')} of ${batches} ${links === 1 ? 'is' : 'are'} not in ${location} any more, because the input has changed since they were drawn. ` +
+      'Give --accept-changed to keep what was drawn and downloaded, or --accept-changed --redo draw,download to draw and download everything again.',
+  );
+}
 
 /** Shards up to the first number that is not there yet: it may come, and is before those after it. */
 function firstInRow(shards: readonly PublishedShard[]): readonly PublishedShard[] {

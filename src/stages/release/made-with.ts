@@ -14,9 +14,9 @@ export type MadeWith = z.infer<typeof MadeWith>;
  */
 export function madeWith({ shards }: DatasetState): MadeWith[] {
   const found = new Map<string, MadeWith>();
-  for (const { madeBy } of shards) {
-    if (!madeBy) continue;
-    const making = withoutLocations({ options: madeBy.options, models: madeBy.models }) as MadeWith;
+  for (const { madeBy, acceptedFrom = madeBy } of shards) {
+    if (!acceptedFrom) continue;
+    const making = withoutLocations(acceptedFrom) as MadeWith;
     found.set(stableJson(making), making);
   }
   return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, making]) => making);

@@ -2,7 +2,9 @@ import { unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import type { DatasetState } from '../../../src/contracts/dataset.ts';
 import { UsageError } from '../../../src/contracts/errors.ts';
+import { shardName } from '../../../src/contracts/sample-key.ts';
 import type { ShardStats } from '../../../src/contracts/shard-stats.ts';
 import { connect } from '../../../src/db/client.ts';
 import { sampleHash } from '../../../src/formats/sample-hash.ts';
@@ -93,7 +95,7 @@ describe('ingest', () => {
     await run.draw(10);
     await run.links(0, makeLinks(27));
     await expect(run.ingest()).rejects.toThrow(UsageError);
-    await expect(run.ingest()).rejects.toThrow(/^3 links that were drawn are in .*links no more \(batch .* in all\)\. Give --accept-changed to keep them/);
+    await expect(run.ingest()).rejects.toThrow(/^3 links of 1 batch \(0000\d\) are not in .*links any more, because the input has changed/);
     expect((await run.ingest({ acceptChanged: true })).summary).toMatchObject({ in: 27, out: 27 });
     expect((await run.ingest()).made).toEqual([]);
   });
@@ -174,14 +176,14 @@ describe('ingest', () => {
     expect((await run.ingest()).summary).toMatchObject({ in: 20, out: 20 });
   });
 
-  test('waits while more links are staged than --staging-high', () => {
-    const state = (out: number): { shards: { name: string; digest: string; out: number; files: string[] }[]; sealed: boolean } => ({
-      shards: [{ name: '00000', digest: '', out, files: [] }],
-      sealed: false,
-    });
-    const mayStart = (ingested: number, drawn: number): boolean =>
-      ingest.mayStart!({ options: { stagingHigh: 100 }, datasets: {}, own: state(ingested), readers: { batches: state(drawn) } });
-    expect([mayStart(99, 0), mayStart(100, 0), mayStart(150, 50), mayStart(150, 51)]).toEqual([true, false, false, true]);
+  test('what waits is what is in and not drawn; a low water mark above the high one is refused', () => {
+    const state = (...outs: number[]): DatasetState => ({ shards: outs.map((out, i) => ({ name: shardName(i), digest: '', out, files: [] })), sealed: false });
+    const options = { stagingHigh: 100, stagingLow: 20 };
+    expect(ingest.waiting!({ options, own: state(70, 80), readers: { batches: state(30, 20) } })).toEqual({ level: 100, low: 20, high: 100 });
+    ingest.check!(options);
+    expect(() => ingest.check!({ stagingHigh: 100, stagingLow: 101 })).toThrow(
+      new UsageError('--staging-low 101 is above --staging-high 100. Give a lower --staging-low or a higher --staging-high.'),
+    );
   });
 });
 
@@ -189,7 +191,7 @@ test('shards after a gap wait while one may still come', () => {
   const plan = (names: string[], sealed: boolean): string[] => {
     const shards = names.map((name) => ({ name, digest: name, files: [] }));
     const planned = ingest.plan({
-      options: { stagingHigh: 1 },
+      options: { stagingHigh: 1, stagingLow: 1 },
       input: undefined,
       datasets: { links: { shards, sealed } },
       own: { shards: [], sealed: false },
