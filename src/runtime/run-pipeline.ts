@@ -1,6 +1,7 @@
 import { rmdir } from 'node:fs/promises';
 import type { DatasetState } from '../contracts/dataset.ts';
 import type { Dropped } from '../contracts/drop-reason.ts';
+import { counted } from '../contracts/counted.ts';
 import { UsageError } from '../contracts/errors.ts';
 import type { ShardStats, StageSummary } from '../contracts/shard-stats.ts';
 import type { Stage } from '../contracts/stage.ts';
@@ -72,6 +73,7 @@ export async function openRun(run: PipelineRun, executor: Executor, events: Sche
   const given = await givenDatasets(run, settings);
   const scheduler = new Scheduler(states, executor, { ...run, run: settings, given }, events);
   await scheduler.plan();
+  for (const state of states) assertReadable(state, given, settings);
   return {
     states,
     scheduler,
@@ -107,6 +109,19 @@ async function givenDatasets({ stages, environment }: PipelineRun, settings: Run
     }
   }
   return given;
+}
+
+/** Throws UsageError where a shard that is to be made reads files that --keep has removed, and no stage of this command makes them again. */
+function assertReadable({ stage, pending }: StageState, given: ReadonlyMap<string, DatasetState>, settings: RunSettings): void {
+  const wanted = new Set(pending.flatMap(({ shard }) => shard.inputs.map(({ name }) => name)));
+  for (const { dataset } of stage.reads) {
+    const removed = given.get(dataset)?.shards.filter((shard) => shard.removed && (wanted.has(dataset) || wanted.has(`${dataset}/${shard.name}`))) ?? [];
+    if (removed.length === 0) continue;
+    throw new UsageError(
+      `${stage.name} reads ${dataset}, of which the files of ${counted(removed.length, 'shards')} in ${settings.locations[dataset]} were removed (--keep). Nothing was changed. ` +
+        'Give the command that made the whole run, with the same --redo: it makes them again where that can be done.',
+    );
+  }
 }
 
 /** A URL without what may be a signature or a password. */
