@@ -18,6 +18,11 @@ export interface Storage {
   writeText(name: string, text: string): Promise<void>;
   /** Writes a small file only where none is; false where there is one. */
   createText(name: string, text: string): Promise<boolean>;
+  /**
+   * Writes a small file only over the text `before`; false where there is another or none. On S3 one of several that try at a time
+   * gets true, where the service knows conditional writes; in a folder the caller holds a lock.
+   */
+  replaceText(name: string, before: string, text: string): Promise<boolean>;
   /** Removes a file or, with its content, a folder; nothing where there is none. */
   remove(name: string): Promise<void>;
   /** A local path at which the file (or folder) can be read: its own, or a copy in `scratch`. Throws where there is none. */

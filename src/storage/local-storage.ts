@@ -58,6 +58,12 @@ export class LocalStorage implements Storage {
     }
   }
 
+  async replaceText(name: string, before: string, text: string): Promise<boolean> {
+    if ((await this.readText(name)) !== before) return false;
+    await this.writeText(name, text);
+    return true;
+  }
+
   async remove(name: string): Promise<void> {
     const path = this.#path(name);
     await rm(path, { recursive: true, force: true });

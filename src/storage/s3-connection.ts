@@ -1,6 +1,6 @@
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
 import { messageOf, UsageError } from '../contracts/errors.ts';
-import { refusalOf, type S3Refusal, s3Error } from './s3-error.ts';
+import { isCutAnswer, refusalOf, type S3Refusal, s3Error } from './s3-error.ts';
 import { checkedEndpoint, readS3Settings, type S3Settings } from './s3-settings.ts';
 
 type Sdk = typeof import('@aws-sdk/client-s3');
@@ -11,8 +11,11 @@ export interface S3Access {
   sdk: Sdk;
 }
 
-/** Its waits double. The SDK's own 3 give up within 0.2 s; 8 last for 1-4 s (measured), after which the shard is tried again. */
-const MOST_ATTEMPTS = 8;
+/**
+ * Their waits double, each a random share of its length: 10 last for 13 s on average. An upload gives up with the first of its
+ * parts that does, and the whole shard with it; the 8 before lasted for 3 s.
+ */
+const MAX_ATTEMPTS = 10;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** Without a byte in either direction. */
 const IDLE_TIMEOUT_MS = 60_000;
@@ -89,8 +92,12 @@ export class S3Connection {
   }
 
   #client(sdk: Sdk, config: S3ClientConfig, region: string): S3Client {
-    const client = this.#clients.get(region) ?? new sdk.S3Client({ ...config, region });
-    this.#clients.set(region, client);
+    let client = this.#clients.get(region);
+    if (!client) {
+      client = new sdk.S3Client({ ...config, region });
+      retryCutAnswers(client);
+      this.#clients.set(region, client);
+    }
     return client;
   }
 
@@ -100,15 +107,47 @@ export class S3Connection {
     return s3Error(error, { item, host, signed, secrets });
   }
 
-  #connect(): Promise<Connected> {
-    return (this.#connected ??= connect(readS3Settings(this.#environment), this.#sign));
+  async #connect(): Promise<Connected> {
+    try {
+      return await (this.#connected ??= connect(readS3Settings(this.#environment), this.#sign));
+    } catch (error) {
+      // A login that was missing may be there the next time.
+      this.#connected = undefined;
+      throw error;
+    }
   }
+}
+
+/** By the environment that they were set up with. */
+const shared = { signed: new WeakMap<object, S3Connection>(), unsigned: new WeakMap<object, S3Connection>() };
+
+/** The one connection of everything that was given this environment: a client looks for credentials anew and has sockets of its own. */
+export function sharedConnection(environment: Readonly<Record<string, string | undefined>>, sign: boolean): S3Connection {
+  const connections = sign ? shared.signed : shared.unsigned;
+  let connection = connections.get(environment);
+  if (!connection) connections.set(environment, (connection = new S3Connection(environment, sign)));
+  return connection;
+}
+
+/** The SDK asks again after a broken connection, but not after an answer whose XML ends in the middle, as a proxy may pass it on. */
+function retryCutAnswers(client: S3Client): void {
+  client.middlewareStack.add(
+    (next) => async (request) => {
+      try {
+        return await next(request);
+      } catch (error) {
+        if (error instanceof Error && isCutAnswer(error)) Object.assign(error, { $retryable: {} });
+        throw error;
+      }
+    },
+    { step: 'deserialize', priority: 'high', name: 'retryCutAnswers' },
+  );
 }
 
 async function connect(settings: S3Settings, sign: boolean): Promise<Connected> {
   const sdk = await import('@aws-sdk/client-s3');
   const base: S3ClientConfig = {
-    maxAttempts: MOST_ATTEMPTS,
+    maxAttempts: MAX_ATTEMPTS,
     retryMode: 'standard',
     requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, socketTimeout: IDLE_TIMEOUT_MS },
     // Asked for, each part of an upload would open a connection of its own.

@@ -30,6 +30,8 @@ interface SdkError {
   Region?: unknown;
   $metadata?: { httpStatusCode?: number; attempts?: number };
   $response?: { statusCode?: number; headers?: Record<string, string | undefined> };
+  /** Of an answer that the SDK could not parse. */
+  $responseBodyText?: unknown;
 }
 
 /** Codes with which the command can't go on whatever shard is next. */
@@ -55,6 +57,13 @@ export function refusalOf(error: unknown): S3Refusal | undefined {
     region: region !== undefined && /^[a-z0-9-]+$/.test(region) ? region : undefined,
     location: headers['location'],
   };
+}
+
+/** Whether S3 did what was asked, and its answer begins as XML and ends in the middle. Other text is that of another service. */
+export function isCutAnswer(error: Error & SdkError): boolean {
+  const { $response, $responseBodyText: text } = error;
+  const status = $response?.statusCode ?? 0;
+  return status >= 200 && status < 300 && typeof text === 'string' && text.trimStart().startsWith('<');
 }
 
 /** Whether an answer to HEAD, which has no code, says that there is no such object. */

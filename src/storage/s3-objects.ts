@@ -3,7 +3,7 @@ import { addAbortSignal, type Readable } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
 import { messageOf, ShardError, systemCode, UsageError } from '../contracts/errors.ts';
 import { type S3Location, s3Url } from './location.ts';
-import { S3Connection } from './s3-connection.ts';
+import { type S3Connection, sharedConnection } from './s3-connection.ts';
 import { AbsentObjectError, isAbsent } from './s3-error.ts';
 import { uploadFile, WRITER } from './s3-upload.ts';
 
@@ -20,7 +20,7 @@ export interface S3Entry {
 const ATTEMPTS = 5;
 const FIRST_WAIT_MS = 500;
 /** S3's limit for one request. */
-const MOST_KEYS = 1000;
+const MAX_KEYS = 1000;
 
 /** The objects of S3 buckets: lists, reads and writes them. */
 export class S3Objects {
@@ -31,7 +31,7 @@ export class S3Objects {
    * buckets can be read so.
    */
   constructor(environment: Readonly<Record<string, string | undefined>>, signRequest: boolean) {
-    this.#connection = new S3Connection(environment, signRequest);
+    this.#connection = sharedConnection(environment, signRequest);
   }
 
   /** Throws UsageError where what the environment says of S3 can't be used. */
@@ -123,21 +123,43 @@ export class S3Objects {
 
   /** Writes a text only where there is no object; false where there is one. Of several that try at a time one gets true. */
   async createText(object: S3Location, text: string): Promise<boolean> {
+    return this.#writeIf(object, text, { IfNoneMatch: '*' });
+  }
+
+  /**
+   * Writes a text only over the text `before`; false where there is another or none. Of several that try at a time one gets true,
+   * but where the service knows no conditional writes: there the last one is left.
+   */
+  async replaceText(object: S3Location, before: string, text: string): Promise<boolean> {
+    // The tag comes first: one of an older object than the text is refused when we write.
+    const tag = (await this.#head(object))?.ETag;
+    if (tag === undefined || (await this.readText(object)) !== before) return false;
+    return this.#writeIf(object, text, { IfMatch: tag });
+  }
+
+  async #writeIf(object: S3Location, text: string, condition: { IfNoneMatch: '*' } | { IfMatch: string }): Promise<boolean> {
     const { bucket, key } = object;
     const writer = randomUUID();
+    const put = { Bucket: bucket, Key: key, Body: Buffer.from(text), Metadata: { [WRITER]: writer } };
     for (let attempt = 1; ; attempt++) {
-      let conflict = false;
-      const there = (refusal: { status: number; code: string }): boolean => {
+      let reason: 'conflict' | 'unknown' | 'refused' | undefined;
+      const expected = ({ status, code }: { status: number; code: string }): boolean => {
         // Another write is under way, which may yet fail.
-        conflict = refusal.code === 'ConditionalRequestConflict' && attempt < ATTEMPTS;
-        return conflict || refusal.status === 412 || refusal.code === 'PreconditionFailed';
+        if (code === 'ConditionalRequestConflict' && attempt < ATTEMPTS) reason = 'conflict';
+        else if (status === 501 && 'IfMatch' in condition) reason = 'unknown';
+        else if (status === 412 || code === 'PreconditionFailed' || ('IfMatch' in condition && code === 'NoSuchKey')) reason = 'refused';
+        return reason !== undefined;
       };
-      const written = await this.#connection.requestUnless(bucket, s3Url(object), there, ({ client, sdk }) =>
-        client.send(new sdk.PutObjectCommand({ Bucket: bucket, Key: key, Body: Buffer.from(text), IfNoneMatch: '*', Metadata: { [WRITER]: writer } })),
+      const written = await this.#connection.requestUnless(bucket, s3Url(object), expected, ({ client, sdk }) =>
+        client.send(new sdk.PutObjectCommand({ ...put, ...condition })),
       );
       if (written) return true;
-      // Where the answer to our write was lost, the SDK asks again and is told of an object: ours.
-      if (!conflict) return (await this.#head(object))?.Metadata?.[WRITER] === writer;
+      if (reason === 'unknown') {
+        await this.writeText(object, text);
+        return true;
+      }
+      // Where the answer to our write was lost, the SDK asks again and is told of another object: ours.
+      if (reason === 'refused') return (await this.#head(object))?.Metadata?.[WRITER] === writer;
       await wait(FIRST_WAIT_MS * 2 ** (attempt - 1));
     }
   }
@@ -149,7 +171,7 @@ export class S3Objects {
 
   /** Removes objects; those that are not there count as removed. */
   async remove(bucket: string, keys: readonly string[]): Promise<void> {
-    for (let start = 0; start < keys.length; start += MOST_KEYS) await this.#removeBatch(bucket, keys.slice(start, start + MOST_KEYS));
+    for (let start = 0; start < keys.length; start += MAX_KEYS) await this.#removeBatch(bucket, keys.slice(start, start + MAX_KEYS));
   }
 
   async #removeBatch(bucket: string, keys: readonly string[]): Promise<void> {
@@ -183,7 +205,7 @@ export class S3Objects {
     }
   }
 
-  async #head(object: S3Location): Promise<{ ContentLength?: number; Metadata?: Record<string, string> } | undefined> {
+  async #head(object: S3Location): Promise<{ ContentLength?: number; ETag?: string; Metadata?: Record<string, string> } | undefined> {
     const { bucket, key } = object;
     return this.#connection.requestUnless(bucket, s3Url(object), isAbsent, ({ client, sdk }) =>
       client.send(new sdk.HeadObjectCommand({ Bucket: bucket, Key: key })),

@@ -59,6 +59,10 @@ export class S3Storage implements Storage {
     return this.#objects.createText(this.#object(name), text);
   }
 
+  async replaceText(name: string, before: string, text: string): Promise<boolean> {
+    return this.#objects.replaceText(this.#object(name), before, text);
+  }
+
   async remove(name: string): Promise<void> {
     const below = await this.#keysBelow(name);
     // Whether the object is there needs no look: S3 removes what is not there without an error.

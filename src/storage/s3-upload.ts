@@ -15,7 +15,7 @@ export const WRITER = 'pairmill-writer';
 /** Larger files are uploaded in parts, which are sent again one by one when a connection breaks. */
 const PART_BYTES = 8 * 1_048_576;
 /** S3's limit. */
-const MOST_PARTS = 10_000;
+const MAX_PARTS = 10_000;
 /** Parts of one file under way; each is in memory. */
 const PARTS_AT_ONCE = 3;
 const ATTEMPTS = 5;
@@ -71,7 +71,7 @@ async function uploadOnce({ client, sdk }: S3Access, { path, size, object, write
     await new Upload({
       client: { config: client.config, send } as unknown as S3Client,
       params: { Bucket: object.bucket, Key: object.key, Body: body, ContentLength: size, Metadata: { [WRITER]: writer } },
-      partSize: Math.max(PART_BYTES, Math.ceil(size / MOST_PARTS)),
+      partSize: Math.max(PART_BYTES, Math.ceil(size / MAX_PARTS)),
       queueSize: PARTS_AT_ONCE,
     }).done();
   } finally {

@@ -137,7 +137,9 @@ describe('S3Objects', () => {
 
   it('says that nobody answers', { timeout: 120_000 }, async () => {
     const failure = read(new S3Objects(environmentOf({ endpoint: 'http://127.0.0.1:9' }), true), 's3://crawl/a');
-    await expect(failure).rejects.toThrow(/^s3:\/\/crawl\/a: connect ECONNREFUSED 127\.0\.0\.1:9, 8 times\. Start the same command again; .* AWS_ENDPOINT_URL/);
+    await expect(failure).rejects.toThrow(
+      /^s3:\/\/crawl\/a: connect ECONNREFUSED 127\.0\.0\.1:9, 10 times\. Start the same command again; .* AWS_ENDPOINT_URL/,
+    );
     await expect(failure).rejects.toThrow(ShardError);
   });
 

@@ -59,6 +59,10 @@ export interface S3Server {
   /** Every so many requests one fails: answers 500, or hangs up before it did what was asked, in the answer, or after. 0: none. */
   faultEvery: number;
   faults: number;
+  /** Requests that are answered with 500, or with 501 where it says so. */
+  refuses: (request: IncomingMessage) => boolean | 'NotImplemented';
+  /** Called for each connection that a client opens. */
+  connected: () => void;
   /** Whether to hang up after doing what was asked. */
   losesAnswer: (request: IncomingMessage) => boolean;
 }
@@ -96,22 +100,35 @@ class Refusal extends Error {
 
 const FAULTS = ['500', 'cut before', 'cut within', 'cut after'] as const;
 /** Of all parts of an upload but the last. */
-const LEAST_PART_BYTES = 5 * 1_048_576;
+const MIN_PART_BYTES = 5 * 1_048_576;
 
 /** An S3 service with one bucket, which checks signatures and checksums. Answers and their order of checks are those of S3's reference. */
 export async function startS3Server({ bucket = 'crawl', region = 'eu-central-1', open = false, pageKeys = 2 }: S3ServerSettings = {}): Promise<S3Server> {
   const bucketState = new Bucket(pageKeys);
   const { objects, uploads } = bucketState;
-  const state: S3Server = { endpoint: '', objects, uploads, requests: [], instead: [], faultEvery: 0, faults: 0, losesAnswer: () => false };
+  const state: S3Server = {
+    endpoint: '',
+    objects,
+    uploads,
+    requests: [],
+    instead: [],
+    faultEvery: 0,
+    faults: 0,
+    refuses: () => false,
+    connected: () => undefined,
+    losesAnswer: () => false,
+  };
   const answerRequest = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const url = new URL(request.url!, 'http://host');
     const shown = request.url!.replace(/([?&])x-id=\w+&?/, '$1').replace(/[?&]$/, '');
-    state.requests.push([request.method, shown, request.headers.range].filter((part) => part !== undefined).join(' '));
+    const number = state.requests.push([request.method, shown, request.headers.range].filter((part) => part !== undefined).join(' '));
     const body = Buffer.concat(await Array.fromAsync(request as AsyncIterable<Buffer>));
     const answer = state.instead.shift();
     if (answer) return answer(request, response);
-    const fault = state.faultEvery > 0 && state.requests.length % state.faultEvery === 0 ? FAULTS[state.faults++ % FAULTS.length] : undefined;
-    if (fault === '500') return refuse(response, 500, 'InternalError', 'We encountered an internal error. Please try again.');
+    const fault = state.faultEvery > 0 && number % state.faultEvery === 0 ? FAULTS[state.faults++ % FAULTS.length] : undefined;
+    const refused = state.refuses(request);
+    if (refused === 'NotImplemented') return refuse(response, 501, refused, 'A header you provided implies functionality that is not implemented.');
+    if (fault === '500' || refused) return refuse(response, 500, 'InternalError', 'We encountered an internal error. Please try again.');
     if (fault === 'cut before') return void request.socket.destroy();
     const [, asked, ...rest] = url.pathname.split('/').map(decodeURIComponent);
     try {
@@ -135,7 +152,8 @@ export async function startS3Server({ bucket = 'crawl', region = 'eu-central-1',
       refuse(response, error.status, error.code, error.message);
     }
   };
-  const { port } = await startServer((request, response) => answerRequest(request, response).catch(() => void request.socket.destroy()));
+  const { port, server } = await startServer((request, response) => answerRequest(request, response).catch(() => void request.socket.destroy()));
+  server.on('connection', () => state.connected());
   state.endpoint = `http://127.0.0.1:${port}`;
   return state;
 }
@@ -180,7 +198,12 @@ class Bucket {
   }
 
   #put({ key, headers, body }: Asked): Answer {
-    if (headers['if-none-match'] === '*' && this.objects.has(key)) throw new Refusal(412, 'PreconditionFailed', 'A precondition does not hold');
+    const before = this.objects.get(key);
+    if (headers['if-none-match'] === '*' && before) throw new Refusal(412, 'PreconditionFailed', 'A precondition does not hold');
+    if (headers['if-match'] !== undefined) {
+      if (!before) throw new Refusal(404, 'NoSuchKey', 'The specified key does not exist.');
+      if (headers['if-match'] !== `"${tagOf(before)}"`) throw new Refusal(412, 'PreconditionFailed', 'A precondition does not hold');
+    }
     this.objects.set(key, body);
     this.metadata.set(key, metadataOf(headers));
     return { status: 200, headers: { etag: `"${tagOf(body)}"` } };
@@ -210,7 +233,7 @@ class Bucket {
       if (!part || tagOf(part) !== etag) throw new Refusal(400, 'InvalidPart', 'One or more of the specified parts could not be found.');
       return part;
     });
-    if (parts.slice(0, -1).some(({ length }) => length < LEAST_PART_BYTES)) throw new Refusal(400, 'EntityTooSmall', 'A part is too small.');
+    if (parts.slice(0, -1).some(({ length }) => length < MIN_PART_BYTES)) throw new Refusal(400, 'EntityTooSmall', 'A part is too small.');
     this.objects.set(key, Buffer.concat(parts));
     this.metadata.set(key, upload.metadata);
     return {

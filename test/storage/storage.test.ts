@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -91,6 +92,17 @@ describe.each(storages)('a storage in $name', ({ open }) => {
     expect(won.filter(Boolean)).toHaveLength(1);
     expect(await storage.readText('b')).toBe(`writer ${won.indexOf(true)}`);
     expect(await namesIn(storage)).toEqual(['a/lock', 'b']);
+  });
+
+  it('replaces a text only where it is the expected one', async () => {
+    expect(await storage.replaceText('lock', '', 'first')).toBe(false);
+    expect(await namesIn(storage)).toEqual([]);
+    await storage.writeText('lock', 'first');
+    expect(await storage.replaceText('lock', 'another', 'second')).toBe(false);
+    expect(await storage.readText('lock')).toBe('first');
+    expect(await storage.replaceText('lock', 'first', 'second')).toBe(true);
+    expect(await storage.replaceText('lock', 'first', 'second')).toBe(false);
+    expect(await storage.readText('lock')).toBe('second');
   });
 
   it('lists a folder, and all below one', async () => {
@@ -258,6 +270,52 @@ describe('S3', () => {
     expect(await storage.size('large')).toBe(70_000_000);
   });
 
+  it('goes on with a part of an upload that is refused nine times in a row', async () => {
+    const { storage, server } = await openS3(0);
+    let refused = 0;
+    server.refuses = ({ url }) => url!.includes('partNumber=2') && refused++ < 9;
+    await write(storage, 'large', Buffer.alloc(20_000_000, 3));
+    expect(server.objects.get('work/run/large')!.equals(Buffer.alloc(20_000_000, 3))).toBe(true);
+    expect(server.requests.filter((line) => line.includes('partNumber=2'))).toHaveLength(10);
+    expect(server.requests.filter((line) => line.includes('partNumber=1'))).toHaveLength(1);
+  });
+
+  it('asks again where an answer ends in the middle', async () => {
+    const { storage, server } = await openS3(0);
+    const cut = (_: unknown, response: ServerResponse): void => void response.end('<?xml version="1.0"?><ListBucketResult><Name>crawl</Na');
+    server.instead.push(cut, cut);
+    expect(await storage.list('')).toEqual([]);
+    expect(server.requests).toHaveLength(3);
+    server.instead.push((_, response) => void response.end('<InitiateMultipartUploadResult><Key>work/run/large</Key><Uplo'));
+    await write(storage, 'large', Buffer.alloc(20_000_000, 7));
+    expect(await storage.size('large')).toBe(20_000_000);
+  });
+
+  it('replaces a text for one of several that try at a time', async () => {
+    const { storage } = await openS3(0);
+    await storage.writeText('lock', 'stale');
+    const won = await Promise.all(Array.from({ length: 8 }, (_, number) => storage.replaceText('lock', 'stale', `writer ${number}`)));
+    expect(won.filter(Boolean)).toHaveLength(1);
+    expect(await storage.readText('lock')).toBe(`writer ${won.indexOf(true)}`);
+  });
+
+  it('replaces a text also where the service knows no conditional writes', async () => {
+    const { storage, server } = await openS3(0);
+    await storage.writeText('lock', 'stale');
+    server.refuses = ({ headers }) => headers['if-match'] !== undefined && 'NotImplemented';
+    expect(await storage.replaceText('lock', 'stale', 'new')).toBe(true);
+    expect(await storage.readText('lock')).toBe('new');
+  });
+
+  it('is reached by one client for each environment', async () => {
+    const { server } = await openS3(0);
+    const environment = environmentOf(server);
+    let connections = 0;
+    server.connected = () => void connections++;
+    for (const name of ['a', 'b', 'c']) await (await openStorage(`s3://crawl/${name}`, environment)).writeText('text', name);
+    expect(connections).toBe(1);
+  });
+
   /** Loses the answer to the first request that does. */
   const loseOne = (server: S3Server, which: (request: { method?: string; url?: string }) => boolean): void => {
     server.losesAnswer = (request) => {
@@ -295,6 +353,9 @@ describe('S3', () => {
     loseOne(server, ({ method }) => method === 'PUT');
     expect(await storage.createText('lock', 'ours')).toBe(true);
     expect(await storage.createText('lock', 'ours')).toBe(false);
+    loseOne(server, ({ method }) => method === 'PUT');
+    expect(await storage.replaceText('lock', 'ours', 'ours again')).toBe(true);
+    expect(await storage.replaceText('lock', 'ours', 'ours again')).toBe(false);
   });
 
   it('says what could not be had, with no secret, and leaves no part of it', async () => {
