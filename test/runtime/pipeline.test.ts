@@ -164,7 +164,7 @@ test('--keep removes what nothing needs any more, and it is no loss until it is 
 test('a stage alone whose input was removed is refused, and what it has made stays', async () => {
   await run({ '00000': '1', '00001': '2' }, { keep: ['sums', 'report'] });
   await expect(run({}, { stages: [sumStage] as unknown as Stage[], redo: ['sum'] })).rejects.toThrow(
-    /^sum reads numbers, of which the files of 2 shards in .* were removed \(--keep\)\. Nothing was changed\./,
+    /^sum reads numbers, of which the files of 1 shard in .* were removed \(--keep\)\. Nothing was changed\./,
   );
   expect(await sumOf('00001')).toBe('3');
 });
