@@ -36,8 +36,10 @@ export interface PlanContext<Options, Work = unknown> {
   readonly input: string | undefined;
   /** State of each dataset that the stage reads, by name; one that is optional and absent is not in it. */
   readonly datasets: Readonly<Record<string, DatasetState>>;
-  /** What the stage has finished. */
+  /** What the stage has finished; while a redo is open, what of it is made again. */
   readonly own: DatasetState;
+  /** True while a --redo of the stage is open. */
+  readonly redo?: boolean;
   /** Work that earlier plans have chosen, by shard name in order; only of a stage that `records`. */
   readonly recorded: ReadonlyMap<string, Work>;
   /** What the environment says of S3: for memory only, never written or printed. */

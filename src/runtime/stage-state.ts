@@ -95,6 +95,7 @@ export class StageState {
       input: this.#settings.inputs[stage.name],
       datasets,
       own: this.#ownState(),
+      redo: this.redo !== undefined,
       recorded: this.#recorded,
       environment,
       runLocation: this.#settings.location,
@@ -102,7 +103,7 @@ export class StageState {
     do await this.#decideAll(options);
     while (this.#needsRemoved());
     this.leftovers = this.plan.complete ? this.#leftovers() : [];
-    if (this.leftovers.length > 0 && stage.irreplaceable && !this.#settings.acceptChanged)
+    if (this.leftovers.length > 0 && stage.irreplaceable && !this.#settings.acceptChanged && this.redo === undefined)
       this.refusals.push({
         shard: this.leftovers[0]!,
         why: 'leftover',
@@ -196,7 +197,7 @@ export class StageState {
   #ownState(): DatasetState {
     const shards = [...this.#markers.values()]
       .filter(isOurs)
-      .filter(({ skipped }) => !skipped)
+      .filter(({ skipped, redo }) => !skipped && (this.redo === undefined || redo === this.redo))
       .map(publishedShard);
     return { shards: shards.sort((a, b) => byNumber(a.name, b.name)), sealed: this.sealed };
   }

@@ -2,34 +2,43 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Release } from '../../src/contracts/records.ts';
+import { readNpyBatches } from '../../src/formats/npy.ts';
+import { readParquet } from '../../src/formats/parquet.ts';
 import { readSamples } from '../../src/formats/webdataset.ts';
 import { openIndex } from '../../src/knn/open-index.ts';
 import { rowsBelow } from './demo-run.ts';
 
 const sha256 = (...parts: (string | Uint8Array)[]): string => parts.reduce((hash, part) => hash.update(part), createHash('sha256')).digest('hex');
 
-/** What two runs of the same input must share: candidates, links and release byte by byte; samples, tags and vectors by hash. */
+/**
+ * What two runs of the same input must share: candidates, links and release byte by byte; drawn links, samples, scores and vectors by
+ * hash, since batches are drawn at random.
+ */
 export interface RunContent {
   candidates: Record<string, string>;
   links: Record<string, string>;
-  tags: Record<string, string>;
-  texts: Record<string, string>;
-  release: Record<string, string>;
+  drawn: Record<string, string>;
   samples: Record<string, string>;
   pairs: Record<string, string>;
-  vectors: Record<string, string>;
+  /** Of embeddings/. */
+  vectors: Record<'image' | 'text', Record<string, string>>;
+  tags: Record<string, string>;
+  release: Record<string, string>;
+  /** Of the index. */
+  indexed: Record<'image' | 'text', Record<string, string>>;
 }
 
 export async function contentOf(runDir: string): Promise<RunContent> {
   return {
     candidates: await files(join(runDir, 'candidates')),
     links: await files(join(runDir, 'links')),
-    tags: await tags(join(runDir, 'tags')),
-    texts: await vectors(runDir, 'text'),
-    release: await files(join(runDir, 'release')),
+    drawn: await rows(join(runDir, 'batches')),
     samples: await tars(join(runDir, 'samples')),
     pairs: await tars(join(runDir, 'pairs')),
-    vectors: await vectors(runDir, 'image'),
+    vectors: { image: await vectors(runDir, 'img_emb'), text: await vectors(runDir, 'text_emb') },
+    tags: await rows(join(runDir, 'tags')),
+    release: await files(join(runDir, 'release')),
+    indexed: { image: await indexed(runDir, 'image'), text: await indexed(runDir, 'text') },
   };
 }
 
@@ -45,10 +54,27 @@ export async function files(folder: string): Promise<Record<string, string>> {
   return Object.fromEntries(Object.entries(found).sort());
 }
 
-/** By hash: the scores. */
-async function tags(folder: string): Promise<Record<string, string>> {
+/** By hash: what a row has. */
+async function rows(folder: string): Promise<Record<string, string>> {
   const found: Record<string, string> = {};
-  for await (const { hash, ...scores } of rowsBelow<{ hash: bigint } & Record<string, unknown>>(folder)) found[String(hash)] = JSON.stringify(scores);
+  for await (const { hash, ...rest } of rowsBelow<{ hash: bigint } & Record<string, unknown>>(folder)) {
+    if (found[String(hash)] !== undefined) throw new Error(`${hash} is twice in ${folder}`);
+    found[String(hash)] = JSON.stringify(rest, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value));
+  }
+  return Object.fromEntries(Object.entries(found).sort());
+}
+
+/** By hash: the vector in the files of embeddings/, of which each row belongs to that of the metadata with its number. */
+async function vectors(runDir: string, kind: 'img_emb' | 'text_emb'): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  const folder = join(runDir, 'embeddings');
+  for (const name of (await readdir(join(folder, 'metadata'))).filter((each) => each.endsWith('.parquet')).sort()) {
+    const hashes: string[] = [];
+    for await (const { hash } of readParquet<{ hash: bigint }>(join(folder, 'metadata', name), ['hash'])) hashes.push(String(hash));
+    const part = name.replace('metadata', kind).replace('.parquet', '.npy');
+    for await (const { start, rows } of readNpyBatches(join(folder, kind, part)))
+      for (const [i, vector] of rows.entries()) found[hashes[start + i]!] = sha256(new Uint8Array(Float32Array.from(vector).buffer));
+  }
   return Object.fromEntries(Object.entries(found).sort());
 }
 
@@ -68,7 +94,7 @@ async function tars(folder: string): Promise<Record<string, string>> {
 }
 
 /** By hash: the vector of the picture or the caption in the index, found through a search for exactly the rows of the release. */
-async function vectors(runDir: string, modality: 'image' | 'text'): Promise<Record<string, string>> {
+async function indexed(runDir: string, modality: 'image' | 'text'): Promise<Record<string, string>> {
   const index = await openIndex(join(runDir, 'index'));
   try {
     const found: Record<string, string> = {};

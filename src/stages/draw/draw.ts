@@ -38,12 +38,13 @@ export const draw: Stage<'draw', typeof drawOptions, DrawWork> = {
   // They would wait for each other.
   maxRunning: () => 1,
 
-  plan({ options, datasets, own }) {
+  plan({ options, datasets, own, redo = false }) {
     const size = options.numberSamplePerShard;
     const ingest = datasets['ingest']!;
     const { sealed } = ingest;
     const drawn = drawnWith(size, own.shards);
-    const waiting = waitingLinks(ingest, drawn);
+    // Drawn again, a batch is what it was as far as its links are there, which is known when all of them are in.
+    const waiting = redo && !sealed ? 0 : waitingLinks(ingest, drawn);
     // A batch is full unless it is the last. An empty one says that there is nothing more, whatever the counts are.
     const rest = sealed && waiting % size > 0 && drawn.at(-1)?.out !== 0 ? 1 : 0;
     const finished = new Set(drawn.map(({ name }) => name));
