@@ -24,6 +24,8 @@ export interface PublishedShard {
 export interface DatasetState {
   /** Finished shards by ascending number; those that were skipped for good (--skip-failed) are left out. */
   readonly shards: readonly PublishedShard[];
+  /** Names of those that were skipped. */
+  readonly skipped?: readonly string[];
   /** True where none is missing and none will come. */
   readonly sealed: boolean;
   /** Of a sealed dataset: what the stage's `seal` has recorded. */

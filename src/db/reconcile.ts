@@ -39,7 +39,8 @@ export async function reconcile(sql: Database, sources: StagingSources, made: Re
     const notes: string[] = [];
     await sql`INSERT INTO pairmill.staging DEFAULT VALUES ON CONFLICT DO NOTHING`;
     const chain = sources.links ? chained((await sources.links.state()).shards) : undefined;
-    if (chain && chain.length > 0) await retractChanged(sql, chain, sources.complete ?? false);
+    const skipped = new Set((await sources.ingest.state()).skipped?.map(Number));
+    if (chain && chain.length > 0) await retractChanged(sql, chain, skipped, sources.complete ?? false);
     let comparison = sources.batches && (await settleBatches(sql, sources.batches, made));
     if (comparison?.contradiction) {
       await empty(sql);
@@ -50,7 +51,7 @@ export async function reconcile(sql: Database, sources: StagingSources, made: Re
       const { unknown } = comparison;
       await sql.begin(async (transaction) => registerBatches(transaction as unknown as Database, sources.batches!, unknown));
     }
-    const again = chain ? await copyMissing(sql, sources, chain, signal) : 0;
+    const again = chain ? await copyMissing(sql, sources, chain, skipped, signal) : 0;
     if (again > 0) notes.push(`${again} shards of links were not in the database (any more) and have been copied again.`);
     if (comparison && comparison.lost.length > 0 && chain) await restoreBatches(sql, comparison.lost, sources.size!, sources.links!, chain);
     const [staging] = await sql<{ token: string }[]>`SELECT token::text AS token FROM pairmill.staging`;
@@ -58,9 +59,12 @@ export async function reconcile(sql: Database, sources: StagingSources, made: Re
   });
 }
 
-/** Takes back what came from shards that are other ones now, or gone. Their own ingest brings what they have now. */
-async function retractChanged(sql: Database, chain: readonly ChainedShard[], complete: boolean): Promise<void> {
-  const now = new Map(chain.map((shard) => [shard.number, shard.chain]));
+/**
+ * Takes back what came from shards that are other ones now, or gone, or were skipped after they had come in. Their own ingest brings
+ * what they have now.
+ */
+async function retractChanged(sql: Database, chain: readonly ChainedShard[], skipped: ReadonlySet<number>, complete: boolean): Promise<void> {
+  const now = new Map(chain.filter(({ number }) => !skipped.has(number)).map((shard) => [shard.number, shard.chain]));
   // A later one may have come since links/ was looked at.
   const last = complete ? Infinity : chain.at(-1)!.number;
   const known = await sql<{ shard: number; chain: string }[]>`SELECT shard, chain FROM pairmill.ingested ORDER BY shard`;
@@ -70,12 +74,18 @@ async function retractChanged(sql: Database, chain: readonly ChainedShard[], com
 }
 
 /** Copies the shards whose ingest is finished and that the database lacks, in order; returns how many. */
-async function copyMissing(sql: Database, { links, ingest }: StagingSources, chain: readonly ChainedShard[], signal?: AbortSignal): Promise<number> {
+async function copyMissing(
+  sql: Database,
+  { links, ingest }: StagingSources,
+  chain: readonly ChainedShard[],
+  skipped: ReadonlySet<number>,
+  signal?: AbortSignal,
+): Promise<number> {
   const known = new Set((await sql<{ shard: number }[]>`SELECT shard FROM pairmill.ingested`).map(({ shard }) => shard));
   const finished = new Set((await ingest.state()).shards.map(({ name }) => Number(name)));
   let copied = 0;
   for (const { number, shard, chain: before } of chain) {
-    if (known.has(number)) continue;
+    if (known.has(number) || skipped.has(number)) continue;
     // Those after it depend on it: they are not in either, and come when it has.
     if (!finished.has(number)) break;
     const files = await linkFiles(links!, shard);

@@ -38,7 +38,8 @@ export async function readDatasetState(
   if (unmarked && (anyFile || foreign.length > 0)) shards.push(...(await unmarkedShards(storage, unmarked, new Map(foreign), anyFile)));
   shards.sort((a, b) => byNumber(a.name, b.name));
   const seal = await readSeal(storage);
-  return { shards, sealed: seal !== undefined, record: seal?.record };
+  const skipped = [...markers.values()].flatMap((marker) => (isOurs(marker) && marker.skipped ? [marker.shard] : []));
+  return { shards, skipped, sealed: seal !== undefined, record: seal?.record };
 }
 
 /** Shards that are known by their files alone. Files of one shard are those of which the pattern gives one name. */

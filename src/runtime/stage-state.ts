@@ -1,4 +1,5 @@
 import type { DatasetState } from '../contracts/dataset.ts';
+import { counted } from '../contracts/counted.ts';
 import { UsageError } from '../contracts/errors.ts';
 import type { MadeBy, SealedDataset, ShardStats } from '../contracts/shard-stats.ts';
 import type { Plan, Shard, Stage } from '../contracts/stage.ts';
@@ -210,19 +211,25 @@ export class StageState {
 
 /** The words of a refusal: the subject, what happened, how much depends on it, and the next step. Nothing of the stage was changed. */
 export function refusalError({ stage, storage, refusals, plan }: StageState, dependent: number): UsageError {
-  const [first] = refusals;
-  const many = refusals.length === 1 ? `shard ${first!.shard}` : `${refusals.length} of ${plan.shards.length} shards (first: ${first!.shard})`;
+  const { shard, why, because } = refusals[0]!;
+  const one = refusals.length === 1;
+  const subject = one ? `shard ${shard}` : `${refusals.length} of ${counted(plan.shards.length, 'shards')} (first: ${shard})`;
+  const [was, it] = one ? ['was', 'it'] : ['were', 'them'];
   const happened = {
-    options: 'was made otherwise',
-    inputs: 'was made from other input',
-    foreign: 'was not made by this version',
-    leftover: 'is not in the plan any more',
-  }[first!.why];
-  const depends = first!.why === 'inputs' && stage.irreplaceable ? ` ${dependent} finished shards of later stages depend on it.` : '';
+    options: `${was} made with other options`,
+    inputs: `${was} made from other input`,
+    foreign: `${was} not made by this version`,
+    leftover: `${one ? 'is' : 'are'} not in the plan any more`,
+  }[why];
+  const depends = why === 'inputs' && stage.irreplaceable ? ` ${counted(dependent, 'finished shards')} of later stages may depend on ${it}.` : '';
+  const redo = `--redo ${stage.name} to make ${it} again`;
+  const next = {
+    options: `the options as they were, ${redo}, or --accept-changed to keep ${it}`,
+    inputs: `${redo}, or --accept-changed to keep ${it}`,
+    foreign: `another output folder, or ${redo}`,
+    leftover: `--accept-changed to remove ${it}`,
+  }[why];
   return new UsageError(
-    `${stage.name}: ${many} in ${storage.location} ${happened}: ${first!.because}.${depends} Nothing of ${stage.name} was changed. ` +
-      (first!.why === 'foreign'
-        ? `Give another output folder, or --redo ${stage.name} to make it again.`
-        : `Give --redo ${stage.name} to make it again${first!.why === 'options' ? ', the options of then,' : ''} or --accept-changed to keep it.`),
+    `${stage.name}: ${subject} in ${storage.location} ${happened}: ${because}.${depends} Nothing of ${stage.name} was changed. Give ${next}.`,
   );
 }
