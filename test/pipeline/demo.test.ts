@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { Kind } from '../../src/demo/kinds.ts';
 import { type ManifestLink, readManifest, readManifestLinks } from '../../src/demo/manifest.ts';
 import type { Summary } from '../../src/contracts/shard-stats.ts';
-import { pipeline } from '../../src/pipeline.ts';
+import { routes } from '../../src/pipeline.ts';
 import { collect, demoRun, readJson, rejectRows, releaseRows } from './demo-run.ts';
 
 /** Where a planted kind must end: dropped by this stage for this reason; or passed on to the filter, whatever that says. */
@@ -61,7 +61,7 @@ beforeAll(async () => {
   summary = await readJson<Summary>(join(runDir, 'summary.json'));
   // Rejects keep the first 2000 characters of a URL.
   links = (await collect(readManifestLinks(join(runDir, 'crawl')))).map((link) => ({ ...link, url: link.url.slice(0, 2000) }));
-  for (const { name } of pipeline) {
+  for (const { name } of routes.crawl) {
     for (const { url, reason } of await rejectRows(runDir, name)) {
       const counts = dropped.get(url) ?? new Map<string, number>();
       counts.set(`${name} ${reason}`, (counts.get(`${name} ${reason}`) ?? 0) + 1);
@@ -73,14 +73,14 @@ beforeAll(async () => {
 
 describe('the counts', () => {
   test('every stage is there, in order, and reconciles', () => {
-    expect(summary.stages.map(({ name }) => name)).toEqual(pipeline.map(({ name }) => name));
+    expect(summary.stages.map(({ name }) => name)).toEqual(routes.crawl.map(({ name }) => name));
     for (const stage of summary.stages) expect(stage.in, stage.name).toBe(stage.out + Object.values(stage.dropped).reduce((a, b) => a + b, 0));
   });
 
   test('what one stage writes is what the next one reads', () => {
     const out = new Map(summary.stages.map((stage) => [stage.name, stage.out]));
     for (const stage of summary.stages.slice(1)) {
-      const before = pipeline[pipeline.findIndex(({ name }) => name === stage.name) - 1]!.name;
+      const before = routes.crawl[routes.crawl.findIndex(({ name }) => name === stage.name) - 1]!.name;
       expect(stage.in, stage.name).toBe(out.get(before));
     }
   });
