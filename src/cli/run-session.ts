@@ -1,13 +1,12 @@
-import { availableParallelism, tmpdir } from 'node:os';
-import { createHash } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { existsSync } from 'node:fs';
 import { rm, rmdir } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { extname } from 'node:path';
 import { RunError } from '../contracts/errors.ts';
 import { type OpenDatabase, openDatabase } from '../db/open-database.ts';
 import { faultPoint } from '../runtime/fault-point.ts';
 import { lockRun } from '../runtime/lock-run.ts';
-import { scratchRoot } from '../runtime/shard-job.ts';
+import { localHome, scratchRoot } from '../runtime/local-home.ts';
 import { openRun, type OpenedRun, type PipelineOutcome } from '../runtime/run-pipeline.ts';
 import { ThreadExecutor } from '../runtime/thread-executor.ts';
 import { isUrl } from '../storage/location.ts';
@@ -21,13 +20,18 @@ import { pipelineRun, type Session } from './session.ts';
 import { stageProgress } from './stage-progress.ts';
 import { StageWatch } from './stage-watch.ts';
 
-/** Holds the lock of a run while `task` works on it. Nothing is written there before the lock is held. */
-export async function withLockedRun<T>(location: string, io: CommandIo, task: () => Promise<T>): Promise<T> {
+/**
+ * Holds the lock of a run while `task` works on it, with a signal that is aborted where the lock is lost too. Nothing is written there
+ * before the lock is held.
+ */
+export async function withLockedRun<T>(location: string, io: CommandIo, task: (io: CommandIo) => Promise<T>): Promise<T> {
   await assertWritableFolder(location, '--run-dir');
   const isNew = !isUrl(location) && !existsSync(location);
-  const lock = await lockRun(await openStorage(location, io.environment));
+  const lock = await lockRun(await openStorage(location, io.environment), { note: (line) => io.err(`${line}\n`), signal: io.signal });
+  const lost = new AbortController();
+  lock.lost.catch((error: unknown) => lost.abort(error));
   try {
-    return await Promise.race([task(), lock.lost]);
+    return await task({ ...io, signal: AbortSignal.any([io.signal, lost.signal]) });
   } finally {
     await lock.release().catch(() => undefined);
     // The lock has made it. A command that was refused leaves nothing; a folder with something in it stays.
@@ -66,7 +70,7 @@ export async function runSession(session: Session, io: CommandIo): Promise<0 | 1
     if (!run.quiet) for (const line of announcements(session)) progress.note(line);
     for (const [i, state] of opened.states.entries()) progress.update(stageProgress(state, opened.scheduler.activities[i]!, opened.states));
     // What a killed run left there is of no use.
-    await rm(scratchRoot(session.location), { recursive: true, force: true });
+    await rm(await scratchRoot(session.location), { recursive: true, force: true });
     const outcome = await untilStopped(opened.run(), executor, database, stop);
     progress.stop();
     await reportRun(opened, outcome, session, io);
@@ -95,13 +99,13 @@ interface LazyDatabase {
 function lazyDatabase({ run, location }: Session, io: CommandIo, lost: (words: string) => void): LazyDatabase {
   let opened: Promise<OpenDatabase> | undefined;
   // An embedded server needs a local folder; it holds nothing that can't be rebuilt.
-  const folder = /^[a-z0-9]+:\/\//i.test(location) ? join(tmpdir(), `pairmill-${createHash('sha256').update(location).digest('hex').slice(0, 16)}`) : location;
+  const openIt = async (): Promise<OpenDatabase> => {
+    const database = await openDatabase(run.db === 'embedded' ? undefined : run.db, await localHome(location), io.signal);
+    void database.ended.then(lost);
+    return database;
+  };
   return {
-    open: () =>
-      (opened ??= openDatabase(run.db === 'embedded' ? undefined : run.db, folder, io.signal).then((database) => {
-        void database.ended.then(lost);
-        return database;
-      })),
+    open: () => (opened ??= openIt()),
     close: async () => {
       const database = await opened?.catch(() => undefined);
       await database?.close();

@@ -8,13 +8,13 @@ import type { Stage } from '../contracts/stage.ts';
 import { openStorage } from '../storage/open-storage.ts';
 import { readDatasetState } from './dataset-reader.ts';
 import type { Executor } from './executor.ts';
+import { scratchRoot } from './local-home.ts';
 import { forgetRecordedWork } from './recorded-work.ts';
 import { readRunRecord, type RunRecord, withRedo, writeRunRecord } from './run-record.ts';
 import type { RunSettings } from './run-settings.ts';
 import { Scheduler } from './scheduler.ts';
 import type { SchedulerEvents } from './scheduler-settings.ts';
 import type { StageActivity } from './stage-work.ts';
-import { scratchRoot } from './shard-job.ts';
 import { StageState } from './stage-state.ts';
 
 /** One run: which stages, with which options, where. */
@@ -84,7 +84,7 @@ export async function openRun(run: PipelineRun, executor: Executor, events: Sche
       try {
         await scheduler.run();
       } finally {
-        await rmdir(scratchRoot(settings.location)).catch(() => undefined);
+        await rmdir(await scratchRoot(settings.location)).catch(() => undefined);
         await writeRunRecord(storage, withDecisions(closeRedo(record, states), run, settings)).catch(() => undefined);
       }
       return outcomeOf(states, scheduler.activities);

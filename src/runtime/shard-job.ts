@@ -1,5 +1,4 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import type { Dataset, DatasetInput, SealRecord } from '../contracts/dataset.ts';
@@ -7,11 +6,12 @@ import { type Dropped, totalDropped } from '../contracts/drop-reason.ts';
 import { messageOf, RunError, ShardError, systemCode, UsageError } from '../contracts/errors.ts';
 import type { MadeBy, ShardStats } from '../contracts/shard-stats.ts';
 import type { Effects, Resources, RunContext, Shard, ShardResult, Stage } from '../contracts/stage.ts';
-import { isUrl, joinLocation } from '../storage/location.ts';
+import { joinLocation } from '../storage/location.ts';
 import { openStorage } from '../storage/open-storage.ts';
 import { PublishedFiles } from '../storage/shard-files.ts';
 import type { Storage } from '../contracts/storage.ts';
 import { openDataset } from './dataset-reader.ts';
+import { scratchRoot } from './local-home.ts';
 import { digestOf, lineageOf, markerName, readMarker, writeMarker } from './marker.ts';
 import { Rejects } from './rejects.ts';
 import type { ResourcePool } from './resource-pool.ts';
@@ -53,7 +53,7 @@ export interface JobHost {
  */
 export async function runShardJob(stage: Stage, job: ShardJob, host: JobHost): Promise<JobResult> {
   const name = job.shard?.name ?? 'seal';
-  const root = scratchRoot(job.settings.location);
+  const root = await scratchRoot(job.settings.location);
   await mkdir(root, { recursive: true });
   const scratch = await mkdtemp(join(root, `${stage.name}-${name}-`));
   const resources = host.resources.forShard();
@@ -69,11 +69,6 @@ export async function runShardJob(stage: Stage, job: ShardJob, host: JobHost): P
     await resources.release().catch(() => undefined);
     await rm(scratch, { recursive: true, force: true });
   }
-}
-
-/** Where shards keep what they need for a while: in the run's own folder, whose disk is large enough for its data, not in a /tmp that may be memory. */
-export function scratchRoot(location: string): string {
-  return isUrl(location) ? join(tmpdir(), 'pairmill-scratch') : join(location, '.scratch');
 }
 
 async function makeShard(

@@ -74,7 +74,7 @@ describe('the lock of a run in S3', () => {
     server.refuses = () => true;
     const failure = await lock.lost.catch((error: unknown) => error as Error);
     expect(failure).toBeInstanceOf(RunError);
-    expect((failure as Error).message).toMatch(/could not be renewed for .* s\. Start the same command again/);
+    expect(failure.message).toMatch(/could not be renewed for .* s\. Start the same command again/);
     server.refuses = () => false;
     await lock.release();
   });

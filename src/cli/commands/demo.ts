@@ -74,11 +74,11 @@ export const demoCommand: Command = {
     // Better now than after three minutes of work.
     if (serve) await assertPortFree(port, '127.0.0.1');
     if (run.dryRun) return demoDryRun(location, candidates, run, io);
-    const code = await withLockedRun(location, io, async () => {
-      const crawl = await makeCrawl(location, { seed, candidates, quiet: run.quiet }, io);
+    const code = await withLockedRun(location, io, async (held) => {
+      const crawl = await makeCrawl(location, { seed, candidates, quiet: run.quiet }, held);
       const origin = await startOriginThread({ folder: crawl });
       try {
-        return await runSession({ ...demoSession(location, crawl, origin.connectTo, candidates, run), goesOn: serve }, io);
+        return await runSession({ ...demoSession(location, crawl, origin.connectTo, candidates, run), goesOn: serve }, held);
       } finally {
         await origin.close();
       }

@@ -101,7 +101,7 @@ export const runCommand: Command = {
     const session = { ...route, inputs, options, location, summary: true, goesOn: serve, run };
     if (!run.quiet && input !== undefined)
       io.err(`${input} is ${given.what}. Stages: ${route.stages.map(({ name }) => name).join(', ')}. Everything is written to ${runDir}.\n`);
-    const code = run.dryRun ? await dryRun(session, io) : await withLockedRun(location, io, () => runSession(session, io));
+    const code = run.dryRun ? await dryRun(session, io) : await withLockedRun(location, io, (held) => runSession(session, held));
     if (code !== 0 || !serve) return code;
     const { startServer } = await import('../../server/start-server.ts');
     return serveUntilStopped(() => startServer({ ...readOptions(serveOptions, sources), input: location, port }, { warn: (line) => io.err(`${line}\n`) }), io);

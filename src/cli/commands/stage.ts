@@ -83,7 +83,7 @@ export function stageCommand(stage: Stage): Command {
           summary: false,
           run,
         };
-        return run.dryRun ? dryRun(session, io) : withLockedRun(location, io, () => runSession(session, io));
+        return run.dryRun ? dryRun(session, io) : withLockedRun(location, io, (held) => runSession(session, held));
       }
       const elsewhere = {
         ...(output !== undefined && { [stage.writes]: locationOf(output) }),
@@ -95,7 +95,7 @@ export function stageCommand(stage: Stage): Command {
       const inputs = files === undefined ? {} : { [stage.name]: files };
       const unread = given === undefined ? [] : stage.reads.map(({ dataset }) => dataset).filter((dataset) => dataset !== given);
       const session = { stages: [stage], options: { [stage.name]: options }, location, elsewhere, rejects, unread, inputs, summary: false, run };
-      return run.dryRun ? dryRun(session, io) : withLockedRun(location, io, () => runSession(session, io));
+      return run.dryRun ? dryRun(session, io) : withLockedRun(location, io, (held) => runSession(session, held));
     },
   };
 }
