@@ -5,7 +5,9 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { generateEmojiWeb } from '../../src/demo/generate.ts';
 import { startOriginThread } from '../../src/demo/origin.ts';
+import { openStorage } from '../../src/storage/open-storage.ts';
 import { environmentOf, nothingOfAws } from '../storage/aws-environment.ts';
+import { startMotoServer } from '../storage/moto-server.ts';
 import { type S3Server, startS3Server } from '../storage/s3-server.ts';
 import { pairmill, startPairmill } from './pairmill.ts';
 import { contentOf, type RunContent } from './run-content.ts';
@@ -43,7 +45,7 @@ afterAll(async () => {
 const RUN = 's3://crawl/work/run';
 const runIn = (location: string): string[] => ['run', join(base, 'run.yaml'), '--run-dir', location];
 /** The environment of a process that finds the server, and a temporary folder of its own, which the machine would have alone. */
-const environment = async (server: S3Server, name: string): Promise<Record<string, string>> => {
+const environment = async (server: Pick<S3Server, 'endpoint'>, name: string): Promise<Record<string, string>> => {
   const TMPDIR = join(base, name);
   await mkdir(TMPDIR, { recursive: true });
   return { ...nothingOfAws, ...(environmentOf(server) as Record<string, string>), TMPDIR };
@@ -104,6 +106,16 @@ describe('a run in S3', () => {
     server.faultEvery = 0;
     expect(await storedContent(server, 'faults')).toEqual(quiet);
   }, 300_000);
+
+  test("ends the same in moto's S3", { timeout: 300_000 }, async (context) => {
+    const server = await startMotoServer(context);
+    const env = await environment(server, 'moto');
+    const { code, err } = await pairmill(runIn(RUN), env);
+    expect(code, err).toBe(0);
+    const storage = await openStorage(RUN, environmentOf(server));
+    const folder = await storage.fetch('', join(base, 'moto-copy'));
+    expect(await contentOf(folder)).toEqual(quiet);
+  });
 
   test('is taken up within a minute by the same command where its process was killed, here on another machine', async () => {
     const server = await startS3Server({ pageKeys: 1000 });

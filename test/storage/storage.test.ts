@@ -7,6 +7,7 @@ import { ShardError, UsageError } from '../../src/contracts/errors.ts';
 import { openStorage } from '../../src/storage/open-storage.ts';
 import type { Storage } from '../../src/contracts/storage.ts';
 import { environmentOf, withoutAws } from './aws-environment.ts';
+import { startMotoServer } from './moto-server.ts';
 import { keys, refuse, type S3Server, startS3Server } from './s3-server.ts';
 
 withoutAws();
@@ -386,6 +387,22 @@ describe('S3', () => {
     await expect(storage.fetch('table', scratch)).rejects.toThrow(UsageError);
     expect(basename(scratch)).toBe('scratch');
     expect((await readdir(base)).sort()).toEqual(['scratch']);
+  });
+});
+
+describe("moto's S3", () => {
+  it('keeps, replaces and conditions texts and files', { timeout: 120_000 }, async (context) => {
+    const storage = await openStorage('s3://crawl/work/run', environmentOf(await startMotoServer(context)));
+    expect([await storage.createText('lock', 'first'), await storage.createText('lock', 'second')]).toEqual([true, false]);
+    expect([await storage.replaceText('lock', 'another', 'x'), await storage.replaceText('lock', 'first', 'next')]).toEqual([false, true]);
+    const won = await Promise.all(Array.from({ length: 4 }, (_, number) => storage.replaceText('lock', 'next', `writer ${number}`)));
+    expect(await storage.readText('lock')).toBe(`writer ${won.indexOf(true)}`);
+    await write(storage, 'large', Buffer.alloc(20_000_000, 7));
+    expect((await readFile(await storage.fetch('large', scratch))).equals(Buffer.alloc(20_000_000, 7))).toBe(true);
+    await writeFolder(storage, 'index', { a: 'a', 'b/c': 'c' });
+    expect(await namesIn(storage)).toEqual(['index/a', 'index/b/c', 'large', 'lock']);
+    await storage.remove('');
+    expect(await namesIn(storage)).toEqual([]);
   });
 });
 
