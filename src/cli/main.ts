@@ -1,3 +1,4 @@
+import { isatty } from 'node:tty';
 import type { CommandIo } from './command.ts';
 import { describeError, runCommandLine } from './command-line.ts';
 
@@ -25,6 +26,7 @@ process.on('disconnect', () => stopBy('SIGTERM'));
 process.channel?.unref();
 if (process.connected === false) stopBy('SIGTERM');
 
+const inTerminal = [0, 1, 2].some((descriptor) => isatty(descriptor));
 let threads = 0;
 process.on('worker', (worker) => {
   threads++;
@@ -48,8 +50,9 @@ try {
 } catch (error) {
   process.exitCode = report(error);
 }
-// `process.exit` waits for threads that are in native code, and ONNX Runtime aborts in some of them.
-if (stoppedBy !== undefined && process.exitCode !== 0 && threads > 0) endBy(stoppedBy);
+// `process.exit` waits for threads that are in native code, ONNX Runtime aborts in some of them, and Node aborts where it can't reset
+// a terminal that is gone.
+if (stoppedBy !== undefined && process.exitCode !== 0 && (threads > 0 || (stoppedBy === 'SIGHUP' && inTerminal))) endBy(stoppedBy);
 // Worker threads, sockets and child processes were closed by the command; a handle left open must not keep the shell waiting.
 process.exit();
 

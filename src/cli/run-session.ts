@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { existsSync } from 'node:fs';
 import { rm, rmdir } from 'node:fs/promises';
 import { extname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { RunError } from '../contracts/errors.ts';
 import { type OpenDatabase, openDatabase } from '../db/open-database.ts';
 import { faultPoint } from '../runtime/fault-point.ts';
@@ -19,6 +20,9 @@ import { reportRun } from './report-run.ts';
 import { pipelineRun, type Session } from './session.ts';
 import { stageProgress } from './stage-progress.ts';
 import { StageWatch } from './stage-watch.ts';
+
+/** A thread that ends its work still has its database. */
+const MAX_THREADS_FIRST_MS = 1_000;
 
 /**
  * Holds the lock of a run while `task` works on it, with a signal that is aborted where the lock is lost too. Nothing is written there
@@ -121,7 +125,9 @@ async function untilStopped(work: Promise<PipelineOutcome>, executor: ThreadExec
   });
   const outcome = await Promise.race([work, stopped]);
   if (outcome) return outcome;
-  // At the same time: one after the other may take longer than the 5 s that a stopped run has.
-  await Promise.all([executor.close(), database.close(), work.catch(() => undefined)]);
+  // A stopped run has 5 s for all: the server does not wait for a thread that takes long.
+  const threads = executor.close();
+  await Promise.race([threads, sleep(MAX_THREADS_FIRST_MS)]);
+  await Promise.all([threads, database.close(), work.catch(() => undefined)]);
   throw stop.reason instanceof RunError ? stop.reason : new RunError('Stopped. The same command goes on from here.');
 }
