@@ -263,6 +263,7 @@ export class Scheduler {
       const marker = skippedMarker(work.state.stage.name, name, madeBy, { reason: messageOf(error), tries });
       await writeMarker(work.state.storage, marker);
       work.state.setMarker(name, marker);
+      work.announced.add(name);
       this.#events.note(`${work.state.stage.name} ${name} is skipped from now on: ${messageOf(error)}`);
       return;
     }

@@ -1,120 +1,92 @@
-import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { cp, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { generateEmojiWeb } from '../../src/demo/generate.ts';
-import { startOriginThread } from '../../src/demo/origin.ts';
-import { pairmill, type Finished } from './pairmill.ts';
+import { routes } from '../../src/pipeline.ts';
 import { contentOf, type RunContent } from './run-content.ts';
+import { nothingToDo, servedCrawl, type ServedCrawl } from './served-crawl.ts';
 
 /** Runs that fail in the middle and are mended by the same command, over three WATs on a real HTTP server. */
-let base: string;
-let wats: Server;
-let origin: Awaited<ReturnType<typeof startOriginThread>>;
+let crawl: ServedCrawl;
 let quiet: RunContent;
-/** Names of the WATs that the server refuses. */
-const away = new Set<string>();
 
 beforeAll(async () => {
-  base = await mkdtemp(join(tmpdir(), 'pairmill-mend-'));
-  const crawl = join(base, 'crawl');
-  await generateEmojiWeb({ folder: crawl, candidates: 150, crawlFiles: 3 });
-  origin = await startOriginThread({ folder: crawl });
-  wats = createServer((request, response) => {
-    const name = basename(request.url!);
-    if (away.has(name)) response.writeHead(403).end();
-    else
-      readFile(join(crawl, 'wat', name)).then(
-        (bytes) => response.writeHead(200, { 'content-length': bytes.length, etag: `"${bytes.length}"` }).end(bytes),
-        () => response.writeHead(404).end(),
-      );
-  }).listen(0, '127.0.0.1');
-  await new Promise((resolve) => wats.once('listening', resolve));
-  await configure(3);
-  const { code, err } = await start('quiet');
+  crawl = await servedCrawl();
+  const { code, err } = await crawl.start('quiet', 3);
   expect(code, err).toBe(0);
-  quiet = await contentOf(join(base, 'quiet'));
+  quiet = await contentOf(join(crawl.base, 'quiet'));
 }, 300_000);
 
-afterAll(async () => {
-  wats.close();
-  await origin.close();
-  await rm(base, { recursive: true, force: true });
+afterAll(() => crawl.close());
+
+const content = (run: string): Promise<RunContent> => contentOf(join(crawl.base, run));
+
+async function finish(run: string, more: string[] = []): Promise<string> {
+  const { code, err } = await crawl.start(run, 3, more);
+  expect(code, err).toBe(0);
+  return err;
+}
+
+test('a WAT that answers 503 for a while: the rest is made, and the same command ends as a quiet run', { timeout: 300_000 }, async () => {
+  crawl.away.set('00001.warc.wat.gz', Infinity);
+  const failed = await crawl.start('away', 3);
+  crawl.away.clear();
+  expect([failed.code, failed.err]).toEqual([1, expect.stringContaining('dedup is not whole: it waits for extract')]);
+  await finish('away');
+  expect(await content('away')).toEqual(quiet);
 });
 
-/** Writes the configuration with the first `count` WATs. */
-async function configure(count: number): Promise<void> {
-  const { port } = wats.address() as AddressInfo;
-  const input = Array.from({ length: count }, (_, i) => `http://127.0.0.1:${port}/0000${i}.warc.wat.gz`).join(',');
-  const config = {
-    input,
-    draw: { 'number-sample-per-shard': 100 },
-    download: { 'connect-to': origin.connectTo, timeout: 3, 'resize-mode': 'keep_ratio', 'max-bytes': 20_000_000 },
-    filter: { model: 'mini', 'multilingual-model': 'mini' },
-    embed: { model: 'mini', 'shards-per-part': 2 },
-    tag: { model: 'mini' },
-  };
-  // JSON is YAML.
-  await writeFile(join(base, 'run.yaml'), JSON.stringify(config));
-}
+test('a WAT that answers 503 once: it is asked again, and the run ends as a quiet one', { timeout: 300_000 }, async () => {
+  crawl.away.set('00001.warc.wat.gz', 1);
+  await finish('once');
+  crawl.away.clear();
+  expect(await content('once')).toEqual(quiet);
+});
 
-const finished = '10 stages were already finished: extract, dedup, ingest, draw, download, filter, embed, tag, release, index. Nothing was to be done.';
+test('a shard that fails in each stage, one after another: each time the same command goes on, and it ends as a quiet run', { timeout: 600_000 }, async () => {
+  for (const { name } of routes.crawl) {
+    const { code, err } = await crawl.start('faults', 3, [], { PAIRMILL_FAIL_AT: `${name}.written` });
+    expect([code, err]).toEqual([1, expect.stringContaining(`a failure at ${name}.written`)]);
+  }
+  await finish('faults');
+  expect(await content('faults')).toEqual(quiet);
+});
 
-function start(run: string, ...more: string[]): Promise<Finished> {
-  return pairmill(['run', join(base, 'run.yaml'), '--run-dir', join(base, run), ...more]);
-}
+// The second shard of each stage, so that something is left. Release and index have one, without which nothing comes out.
+test.each([
+  ['extract.written', 'dedup.written'],
+  ['ingest.leased', 'draw.written', 'download.written', 'filter.written', 'embed.written', 'tag.written'],
+])('--skip-failed goes on without what fails at %s …, and every later run agrees, also with another database', { timeout: 600_000 }, async (...points) => {
+  const run = `skipped-${points[0]}`;
+  const failed = await crawl.start(run, 3, ['--skip-failed', '--workers', '1'], { PAIRMILL_FAIL_AT: points.map((point) => `${point}:2`).join() });
+  expect(failed.code, failed.err).toBe(0);
+  for (const point of points) expect(failed.err).toContain(`is skipped from now on: a failure at ${point}`);
+  const before = await content(run);
+  expect(await finish(run)).toContain(nothingToDo);
+  await rm(join(crawl.base, run, 'postgres'), { recursive: true });
+  expect(await finish(run, ['--skip-failed'])).toContain(nothingToDo);
+  expect(await content(run)).toEqual(before);
+  // A redo takes the skips back.
+  await finish(run, ['--redo', 'all']);
+  expect(await content(run)).toEqual(quiet);
+});
 
-test('a WAT that is away at first: the rest is made, and the same command ends as a quiet run', async () => {
-  away.add('00001.warc.wat.gz');
-  const failed = await start('away');
-  away.clear();
-  expect([failed.code, failed.err]).toEqual([1, expect.stringContaining('dedup is not whole: it waits for extract')]);
-  const { code, err } = await start('away');
-  expect(code, err).toBe(0);
-  expect(await contentOf(join(base, 'away'))).toEqual(quiet);
-}, 300_000);
-
-test('--skip-failed goes on without it, and every later run agrees', async () => {
-  away.add('00001.warc.wat.gz');
-  const first = await start('skipped', '--skip-failed');
-  expect(first.code, first.err).toBe(0);
-  const content = await contentOf(join(base, 'skipped'));
-  away.clear();
-  const second = await start('skipped');
-  expect([second.code, second.err]).toEqual([0, expect.stringContaining(finished)]);
-  expect(await contentOf(join(base, 'skipped'))).toEqual(content);
-}, 300_000);
-
-test('the run folder copied and moved, its database gone: the same result, nothing made again', async () => {
-  await cp(join(base, 'away'), join(base, 'copied'), { recursive: true });
-  await rename(join(base, 'away'), join(base, 'moved'));
+test('the run folder copied and moved, its database gone, at the end and in the middle: the same result', { timeout: 300_000 }, async () => {
+  const { base, start } = crawl;
+  await cp(join(base, 'quiet'), join(base, 'copied'), { recursive: true });
+  await cp(join(base, 'quiet'), join(base, 'moved'), { recursive: true });
   await rm(join(base, 'moved', 'postgres'), { recursive: true, force: true });
   for (const run of ['copied', 'moved']) {
-    const { code, err } = await start(run);
-    expect([code, err]).toEqual([0, expect.stringContaining(finished)]);
-    expect(await contentOf(join(base, run))).toEqual(quiet);
+    expect(await finish(run)).toContain(nothingToDo);
+    expect(await content(run)).toEqual(quiet);
   }
-}, 300_000);
-
-test('a WAT that is added after downloading: only what is new is downloaded', async () => {
-  await configure(2);
-  const before = await start('grown');
-  expect(before.code, before.err).toBe(0);
-  const samples = await readdir(join(base, 'grown', 'samples'));
-  await configure(3);
-  const { code, err } = await start('grown');
-  expect(code, err).toBe(0);
-  expect((await readdir(join(base, 'grown', 'samples'))).length).toBeGreaterThan(samples.length);
-  expect((await contentOf(join(base, 'grown'))).release).toEqual(quiet.release);
-}, 300_000);
-
-test('a WAT that is removed after downloading is refused, with what depends on it and the next step', async () => {
-  await configure(2);
-  const { code, err } = await start('moved');
-  await configure(3);
-  expect(code, err).toBe(2);
-  expect(err).toMatch(/--accept-changed/);
-  expect(err).toMatch(/--redo draw/);
-}, 300_000);
+  // In the middle: some batches are drawn, and some links wait in the database.
+  expect((await start('half', 3, [], { PAIRMILL_FAIL_AT: 'draw.written:2' })).code).toBe(1);
+  await cp(join(base, 'half'), join(base, 'half-copied'), { recursive: true });
+  await cp(join(base, 'half'), join(base, 'half-without'), { recursive: true });
+  await rm(join(base, 'half-without', 'postgres'), { recursive: true });
+  await rename(join(base, 'half'), join(base, 'half-moved'));
+  for (const run of ['half-copied', 'half-without', 'half-moved']) {
+    await finish(run);
+    expect(await content(run)).toEqual(quiet);
+  }
+});

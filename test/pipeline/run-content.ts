@@ -99,8 +99,8 @@ async function indexed(runDir: string, modality: 'image' | 'text'): Promise<Reco
   try {
     const found: Record<string, string> = {};
     for await (const { hash, vector } of index.rows(modality)) found[String(hash)] = sha256(new Uint8Array(Float32Array.from(vector).buffer));
-    const released = new Set<string>();
-    for await (const { hash } of rowsBelow<Release>(join(runDir, 'release'), ['hash'])) released.add(String(hash));
+    const [released, embedded] = [new Set<string>(), await vectors(runDir, modality === 'image' ? 'img_emb' : 'text_emb')];
+    for await (const { hash } of rowsBelow<Release>(join(runDir, 'release'), ['hash'])) if (embedded[String(hash)] !== undefined) released.add(String(hash));
     if (released.size !== Object.keys(found).length || Object.keys(found).some((hash) => !released.has(hash)))
       throw new Error('the index does not hold exactly the rows of the release');
     return Object.fromEntries(Object.entries(found).sort());
