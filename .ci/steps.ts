@@ -47,7 +47,12 @@ export const steps: Step[] = [
   { name: 'interop', what: "Python's readers on what the pipeline wrote", minutes: 5, run: runInterop },
   { name: 'test', what: 'npm test', minutes: 12, run: (context) => runVitest(context, 'npm', ['test', '--']) },
   { name: 'e2e', what: 'browser tests', minutes: 6, run: runBrowser },
-  { name: 'kills', what: 'kill -9 at named and random points, signals in each stage', minutes: 15, run: (context) => runVitest(context, 'vitest', ['run', '--project', 'kills']) },
+  {
+    name: 'kills',
+    what: 'kill -9 at named and random points, signals in each stage',
+    minutes: 15,
+    run: (context) => runVitest(context, 'vitest', ['run', '--project', 'kills']),
+  },
   { name: 'package', what: 'npm pack, installed into an empty folder, runs the demo and opens every door of docs/your-data.md', minutes: 10, run: runPackage },
 ];
 
