@@ -53,7 +53,8 @@ export async function reconcile(sql: Database, sources: StagingSources, made: Re
     }
     const again = chain ? await copyMissing(sql, sources, chain, skipped, signal) : 0;
     if (again > 0) notes.push(`${again} shards of links were not in the database (any more) and have been copied again.`);
-    if (comparison && comparison.lost.length > 0 && chain) await restoreBatches(sql, comparison.lost, sources.size!, sources.links!, chain);
+    if (comparison && comparison.lost.length > 0 && chain && sources.size !== undefined)
+      await restoreBatches(sql, comparison.lost, sources.size, sources.links!, chain);
     const [staging] = await sql<{ token: string }[]>`SELECT token::text AS token FROM pairmill.staging`;
     return { token: staging!.token, notes };
   });

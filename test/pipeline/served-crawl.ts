@@ -13,19 +13,17 @@ export interface ServedCrawl {
   base: string;
   /** Answers with 503 for these WATs: so many times each. */
   away: Map<string, number>;
-  /** The bytes of a WAT as it is served, instead of its own. */
-  replaced: Map<string, Buffer>;
   /** Where the WATs lie. */
   wats: string;
-  /** `pairmill run` with the first `count` WATs as its input. */
-  start(run: string, count: number, more?: string[], environment?: Record<string, string>): Promise<Finished>;
+  /** `pairmill run` with the first WATs as its input, so many, or with another input. */
+  start(run: string, input: number | string, more?: string[], environment?: Record<string, string>): Promise<Finished>;
   close(): Promise<void>;
 }
 
 export async function servedCrawl(): Promise<ServedCrawl> {
   const base = await mkdtemp(join(tmpdir(), 'pairmill-mend-'));
   const crawl = join(base, 'crawl');
-  const [away, replaced] = [new Map<string, number>(), new Map<string, Buffer>()];
+  const away = new Map<string, number>();
   await generateEmojiWeb({ folder: crawl, candidates: 150, crawlFiles: 3 });
   const origin = await startOriginThread({ folder: crawl });
   const server = createServer((request, response) => {
@@ -34,7 +32,7 @@ export async function servedCrawl(): Promise<ServedCrawl> {
     away.set(name, left - 1);
     if (left > 0) response.writeHead(503).end();
     else
-      void (replaced.has(name) ? Promise.resolve(replaced.get(name)!) : readFile(join(crawl, 'wat', name))).then(
+      readFile(join(crawl, 'wat', name)).then(
         (bytes) => response.writeHead(200, { 'content-length': bytes.length, etag: `"${bytes.length}"` }).end(bytes),
         () => response.writeHead(404).end(),
       );
@@ -44,11 +42,10 @@ export async function servedCrawl(): Promise<ServedCrawl> {
   return {
     base,
     away,
-    replaced,
     wats: join(crawl, 'wat'),
-    async start(run, count, more = [], environment = {}) {
+    async start(run, input, more = [], environment = {}) {
       const config = {
-        input: Array.from({ length: count }, (_, i) => `http://127.0.0.1:${port}/0000${i}.warc.wat.gz`).join(','),
+        input: typeof input === 'string' ? input : Array.from({ length: input }, (_, i) => `http://127.0.0.1:${port}/0000${i}.warc.wat.gz`).join(','),
         draw: { 'number-sample-per-shard': 25 },
         download: { 'connect-to': origin.connectTo, timeout: 3, 'resize-mode': 'keep_ratio', 'max-bytes': 20_000_000 },
         filter: { model: 'mini', 'multilingual-model': 'mini' },

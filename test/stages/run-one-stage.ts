@@ -44,7 +44,7 @@ export interface StageRunSettings {
 export async function runOneStage(stage: Stage, runDir: string, options: Record<string, unknown> = {}, settings: StageRunSettings = {}): Promise<StageRun> {
   const locations: Record<string, string> = { [stage.writes]: settings.output ?? join(runDir, stage.writes) };
   const inputs: Record<string, string> = {};
-  for (const { dataset } of stage.reads) locations[dataset] = join(runDir, dataset);
+  for (const dataset of [...stage.reads.map((each) => each.dataset), ...(stage.consults ?? [])]) locations[dataset] = join(runDir, dataset);
   if (settings.input !== undefined && stage.takes !== undefined) inputs[stage.name] = settings.input;
   else if (settings.input !== undefined) locations[stage.reads[0]!.dataset] = settings.input;
   Object.assign(locations, settings.locations);

@@ -81,16 +81,11 @@ export const ingest: Stage<'ingest', typeof ingestOptions, z.output<typeof Inges
   },
 
   async seal(context, { signal }) {
-    const staging = await openStaging(
-      context,
-      { links: context.dataset('links'), ingest: context.own, batches: undefined, complete: true },
-      { signal, anew: true },
-    );
-    const drawn = context.dataset('batches');
-    const [known] = await staging.sql<{ batches: bigint }[]>`SELECT count(*) AS batches FROM pairmill.batches`;
-    // A database that was made anew knows of no batch yet.
-    if (known!.batches === 0n && drawn && (await drawn.state()).shards.length > 0)
-      await openStaging(context, { links: context.dataset('links'), ingest: context.own, batches: drawn, complete: true }, { signal, anew: true });
+    const batches = context.dataset('batches');
+    // A database that was made anew knows of no batch, and one whose links changed has let go of those that it did not know to be written.
+    const drawn = batches && (await batches.state()).shards.length > 0 ? batches : undefined;
+    const sources = { links: context.dataset('links'), ingest: context.own, batches: drawn, complete: true };
+    const staging = await openStaging(context, sources, { signal, anew: true });
     const vanished = await vanishedLinks(staging.sql);
     if (vanished.length > 0 && !context.acceptChanged) throw vanishedError(vanished, context.dataset('links')!.location);
     // By the digest of the batch: drawn again, it is another one, which has none of them.

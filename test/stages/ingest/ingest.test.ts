@@ -176,6 +176,23 @@ describe('ingest', () => {
     expect((await run.ingest()).summary).toMatchObject({ in: 20, out: 20 });
   });
 
+  test('links that vanished from a batch of which the database does not know yet that it is written are refused, too', async () => {
+    const run = await stagedRun(databases);
+    await run.links(0, makeLinks(20));
+    await run.links(1, makeLinks(20, 20));
+    await run.ingest();
+    let batches = 0;
+    const stop = (point: string): void => {
+      if (point === 'draw.marked' && ++batches === 2) throw new Error('stopped');
+    };
+    await run.draw(20, { reached: stop, mayFail: true });
+    for (const set of ['en', 'multi', 'nolang']) await unlink(join(run.folder, 'links', set, '00001.parquet'));
+    await expect(run.ingest()).rejects.toThrow(/^20 links of 2 batches \(00000, 00001\) are not in .*links any more/);
+    expect((await run.ingest({ acceptChanged: true })).summary).toMatchObject({ in: 20, out: 20 });
+    await run.draw(20);
+    expect(await run.drawn()).toHaveLength(40);
+  });
+
   test('what waits is what is in and not drawn; a low water mark above the high one is refused', () => {
     const state = (...outs: number[]): DatasetState => ({ shards: outs.map((out, i) => ({ name: shardName(i), digest: '', out, files: [] })), sealed: false });
     const options = { stagingHigh: 100, stagingLow: 20 };
