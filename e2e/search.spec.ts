@@ -149,7 +149,7 @@ test('errors are said, and can be tried again; the keyboard leads to the box', a
   await page.keyboard.press('/');
   await expect(box(page)).toBeFocused();
   await page.locator('input[type=file]').setInputFiles({ name: 'broken.jpg', mimeType: 'image/jpeg', buffer: Buffer.from('no picture') });
-  await expect(page.getByRole('alert')).toContainText("it must be a JPEG, PNG or WebP");
+  await expect(page.getByRole('alert')).toContainText('it must be a JPEG, PNG or WebP');
 });
 
 /** Mean recall at 1 and at 10 in these languages, as the model's evaluation has it. */
