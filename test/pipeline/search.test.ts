@@ -98,7 +98,7 @@ test('with the pictures’ vectors shuffled it is not found', { timeout: 180_000
     if (!(await readFile(path).catch(() => undefined))) break;
     await rotateRows(path);
   }
-  const { code, err } = await pairmill(['index', '--run-dir', runDir, '--input', embeddings, '--output', join(scratch, 'index'), '--quiet']);
+  const { code, err } = await pairmill(['index', '--release', join(runDir, 'release'), '--input', embeddings, '--output', join(scratch, 'index'), '--quiet']);
   expect(code, err).toBe(0);
   const index = await openIndex(join(scratch, 'index'));
   try {
