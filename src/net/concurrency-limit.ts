@@ -26,23 +26,3 @@ export class ConcurrencyLimit {
     }
   }
 }
-
-/** A limit for each key, such as a host; a key that nobody uses takes no memory. */
-export class KeyedLimit {
-  readonly #limit: number;
-  readonly #keys = new Map<string, ConcurrencyLimit>();
-
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
-  async run<T>(key: string, task: () => Promise<T>): Promise<T> {
-    let limit = this.#keys.get(key);
-    if (!limit) this.#keys.set(key, (limit = new ConcurrencyLimit(this.#limit)));
-    try {
-      return await limit.run(task);
-    } finally {
-      if (limit.idle) this.#keys.delete(key);
-    }
-  }
-}

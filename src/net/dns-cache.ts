@@ -19,7 +19,11 @@ const SECOND = 1000;
 const SHORTEST_MS = 30 * SECOND;
 const LONGEST_MS = 3600 * SECOND;
 /** How long a name that does not exist is taken not to. */
-const FAILED_MS = 300 * SECOND;
+const ABSENT_MS = 300 * SECOND;
+/** A name server that fails may answer the next time; a retry comes after a second at the earliest. */
+const FAILED_MS = SECOND / 2;
+/** Codes of names that do not exist, or have no address. */
+const ABSENT = new Set(['ENOTFOUND', 'ENODATA', 'EBADNAME']);
 
 /**
  * Host names to addresses, by c-ares and not by `dns.lookup`, whose four threads are shared with zlib and sharp.
@@ -64,7 +68,8 @@ export class DnsCache {
       const codes = errors.map((error) => systemCode(error) ?? String(error));
       // A name without IPv6 answers ENODATA there; the other answer says what is wrong.
       const code = codes.find((each) => each !== 'ENODATA') ?? codes[0] ?? 'no address';
-      return { value: new FetchError('dns-failed', `${name}: ${code}`, { cause: errors[0] }), holdsMs: FAILED_MS };
+      const absent = errors.length === 0 || ABSENT.has(code);
+      return { value: new FetchError('dns-failed', `${name}: ${code}`, { cause: errors[0], heals: !absent }), holdsMs: absent ? ABSENT_MS : FAILED_MS };
     }
     const ttlMs = Math.min(...records.map(({ ttl }) => ttl)) * SECOND;
     return { value: records.map(({ address }) => address), holdsMs: Math.min(Math.max(ttlMs, SHORTEST_MS), LONGEST_MS) };

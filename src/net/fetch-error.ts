@@ -1,5 +1,8 @@
 import type { DropReason } from '../contracts/drop-reason.ts';
 
+/** What may go better a moment later, unless the error says otherwise. A refusal, a 404 or a broken picture will not. */
+const MAY_HEAL: ReadonlySet<DropReason<'download'>> = new Set(['dns-failed', 'connection-failed', 'timeout', 'http-server-error', 'http-too-many-requests']);
+
 /** Why a URL was not fetched. It costs that item; `reason` is of the closed list, the rest says what was measured. */
 export class FetchError extends Error {
   readonly reason: DropReason<'download'>;
@@ -9,11 +12,13 @@ export class FetchError extends Error {
   readonly threshold: string | null;
   /** Seconds that the server asks us to wait (Retry-After). */
   readonly retryAfter: number | undefined;
+  /** Whether the same request may go better a moment later. */
+  readonly heals: boolean;
 
   constructor(
     reason: DropReason<'download'>,
     value: string,
-    { threshold = null, retryAfter, cause }: { threshold?: string | null; retryAfter?: number | undefined; cause?: unknown } = {},
+    { threshold = null, retryAfter, heals, cause }: { threshold?: string | null; retryAfter?: number | undefined; heals?: boolean; cause?: unknown } = {},
   ) {
     super(`${reason}: ${value}`, { cause });
     this.name = 'FetchError';
@@ -21,5 +26,6 @@ export class FetchError extends Error {
     this.value = value;
     this.threshold = threshold;
     this.retryAfter = retryAfter;
+    this.heals = heals ?? MAY_HEAL.has(reason);
   }
 }

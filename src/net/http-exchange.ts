@@ -1,8 +1,10 @@
 import http from 'node:http';
 import https from 'node:https';
+import { isIP, type LookupFunction } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { messageOf, systemCode } from '../contracts/errors.ts';
 import type { Target } from './choose-address.ts';
+import { type Deadlines, ExchangeClock } from './exchange-clock.ts';
 import { FetchError } from './fetch-error.ts';
 
 /** Opens the connections of the agents; tests inject one that fails the test when it is called. */
@@ -10,8 +12,7 @@ export type Connect = (options: { host?: string; port?: number | string }) => Du
 
 export interface ExchangeOptions {
   headers: Readonly<Record<string, string>>;
-  /** For this exchange alone, from its first byte to its last, ms. */
-  deadlineMs: number;
+  deadlines: Deadlines;
   /** Cap of the body. */
   maxBytes: number;
   /** True: a body over the cap is cut there. False: it is an error. */
@@ -32,6 +33,8 @@ const MAX_TRUSTED_BYTES = 1024 * 1024;
 /** Idle connections kept: hosts are many and come once, so most are of no further use. */
 const MAX_IDLE_SOCKETS = 256;
 const IDLE_MS = 15_000;
+/** One of several addresses gets at least this long, ms. */
+const SHORTEST_TRY_MS = 250;
 
 /**
  * One GET to a checked address. node:http and node:https: measured fastest for new TLS connections, which is what a
@@ -56,7 +59,8 @@ export class HttpExchanger {
     } catch (error) {
       if (!(error instanceof StaleConnection)) throw error;
       // The server closed an idle connection just as it was used again: nothing is wrong with the URL.
-      return this.#attempt(url, target, { ...options, deadlineMs: options.deadlineMs - (performance.now() - started) }, true);
+      const totalMs = options.deadlines.totalMs - (performance.now() - started);
+      return this.#attempt(url, target, { ...options, deadlines: { ...options.deadlines, totalMs } }, true);
     }
   }
 
@@ -66,30 +70,35 @@ export class HttpExchanger {
       const request = open(() =>
         (secure ? https : http).request({
           agent: fresh ? false : secure ? this.#https : this.#http,
-          // An address, not a name: Node looks nothing up.
-          host: target.address,
-          port: target.port,
+          ...connectionOf(target, options.deadlines.connectMs),
           path: url.pathname + url.search,
           headers: { host: url.host, ...options.headers },
           ...(secure ? { servername: url.hostname.startsWith('[') || /^[\d.]+$/.test(url.hostname) ? '' : url.hostname } : {}),
         }),
       );
       const fail = (error: Error): void => {
-        clearTimeout(timer);
+        clock.stop();
         reject(error);
         request.destroy();
       };
-      const timer = setTimeout(() => fail(new FetchError('timeout', `${Math.round(options.deadlineMs)} ms`)), Math.max(options.deadlineMs, 0));
+      const clock = new ExchangeClock(options.deadlines, fail);
       let answered = false;
+      request.on('socket', (socket) => {
+        if (request.reusedSocket) clock.connected();
+        else socket.once(secure ? 'secureConnect' : 'connect', () => clock.connected());
+      });
       request.on('error', (error) => {
-        const stale = request.reusedSocket && !answered && ['ECONNRESET', 'EPIPE'].includes(systemCode(error) ?? '');
-        fail(stale ? new StaleConnection() : new FetchError('connection-failed', systemCode(error) ?? messageOf(error), { cause: error }));
+        const code = systemCode(error) ?? '';
+        const stale = request.reusedSocket && !answered && ['ECONNRESET', 'EPIPE'].includes(code);
+        fail(stale ? new StaleConnection() : new FetchError('connection-failed', code || messageOf(error), { cause: error, heals: !PERMANENT.test(code) }));
       });
       request.on('response', (response) => {
         answered = true;
+        clock.receives();
+        response.on('data', () => clock.receives());
         readBody(response, options, (error, exchange) => {
           if (error) return fail(error);
-          clearTimeout(timer);
+          clock.stop();
           resolve(exchange!);
           // Where the body was cut, the rest is not waited for.
           if (!response.complete) request.destroy();
@@ -107,6 +116,27 @@ export class HttpExchanger {
 }
 
 class StaleConnection extends Error {}
+
+/** Codes of what is the same a moment later: certificates, TLS that does not fit, answers that are no HTTP. */
+const PERMANENT = /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL|EPROTO|^HPE_|HOSTNAME_MISMATCH/;
+
+/**
+ * Where Node connects to. One address is given as it is, so that nothing is looked up and hosts of one address share connections.
+ * Several go through Node's own way of trying all, each for its part of the time (RFC 8305).
+ */
+function connectionOf({ addresses, port }: Target, connectMs: number): http.RequestOptions {
+  if (addresses.length === 1) return { host: addresses[0]!, port };
+  const all = addresses.map((address) => ({ address, family: isIP(address) }));
+  const lookup: LookupFunction = (_host, { all: every }, done) => (every ? done(null, all) : done(null, all[0]!.address, all[0]!.family));
+  // The name is that of the addresses: connections are shared by it.
+  return {
+    host: addresses.join(' '),
+    port,
+    lookup,
+    autoSelectFamily: true,
+    autoSelectFamilyAttemptTimeout: Math.max(SHORTEST_TRY_MS, Math.floor(connectMs / addresses.length)),
+  } as http.RequestOptions;
+}
 
 /** Node throws at once where a path or header has characters that HTTP does not allow. */
 function open(request: () => http.ClientRequest): http.ClientRequest {

@@ -14,7 +14,7 @@ const MAX_HOSTS = 20_000;
 const HOUR_MS = 3_600_000;
 /** RFC 9309: not longer than a day. */
 const HOLDS_MS = 24 * HOUR_MS;
-const UNREACHABLE_HOLDS_MS = HOUR_MS / 4;
+const FAILING_HOLDS_MS = HOUR_MS / 4;
 
 // Its declarations say that the module is an object with a default; it is the function.
 const parseRobots = robotsParser as unknown as typeof robotsParser.default;
@@ -44,16 +44,11 @@ export class RobotsCache {
   }
 
   async #read(url: URL): Promise<{ value: Rules; holdsMs: number }> {
-    let answer: RobotsAnswer;
-    try {
-      answer = await this.#fetch(url);
-    } catch (error) {
-      if (!(error instanceof FetchError)) throw error;
-      return { value: { isAllowed: () => false, refusal: error }, holdsMs: UNREACHABLE_HOLDS_MS };
-    }
+    // What fails is not kept: the host may answer the next time, and the client leaves a dead one alone.
+    const answer = await this.#fetch(url);
     const { status } = answer;
     if (status >= 500)
-      return { value: { isAllowed: () => false, refusal: new FetchError('robots-txt', `robots.txt answers HTTP ${status}`) }, holdsMs: UNREACHABLE_HOLDS_MS };
+      return { value: { isAllowed: () => false, refusal: new FetchError('robots-txt', `robots.txt answers HTTP ${status}`) }, holdsMs: FAILING_HOLDS_MS };
     // 4xx, and anything else that is no robots.txt: no rules, so everything is allowed.
     if (status < 200 || status > 299) return { value: { isAllowed: () => true, refusal: new FetchError('robots-txt', '') }, holdsMs: HOLDS_MS };
     const robots = parseRobots(url.href, withoutMark(new TextDecoder().decode(answer.body)));

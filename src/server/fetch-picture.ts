@@ -6,7 +6,7 @@ import { HttpError } from './http-error.ts';
 import { RequestLimit } from './request-limit.ts';
 
 const MAX_BYTES = 32 * 1024 * 1024;
-const TIMEOUT_MS = 10_000;
+const DEADLINES = { connectMs: 5_000, headerMs: 10_000, idleMs: 5_000, totalMs: 10_000 };
 const MAX_REDIRECTS = 5;
 const MAX_FETCHES = 8;
 
@@ -23,10 +23,11 @@ export function pictureFetcher(connectTo: readonly ConnectTo[] = []): PictureFet
   const client = new PoliteClient({
     userAgent: userAgent(undefined),
     robotsToken: ROBOTS_TOKEN,
-    timeoutMs: TIMEOUT_MS,
+    deadlines: DEADLINES,
     maxBytes: MAX_BYTES,
     maxRedirects: MAX_REDIRECTS,
     hostConcurrency: 2,
+    hostIntervalMs: 0,
     connectTo,
     obeyRobots: true,
     disallowedDirectives: [],

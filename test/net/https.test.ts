@@ -36,8 +36,9 @@ test('TLS: the name of the URL is asked for and verified, at the address that wa
     response.end('picture');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const target = { address: '127.0.0.1', port: (server.address() as AddressInfo).port };
-  const options = { headers: {}, deadlineMs: 5000, maxBytes: 1000 };
+  // Nothing listens at the first address.
+  const target = { addresses: ['127.0.0.9', '127.0.0.1'], port: (server.address() as AddressInfo).port };
+  const options = { headers: {}, deadlines: { connectMs: 5000, headerMs: 5000, idleMs: 5000, totalMs: 5000 }, maxBytes: 1000 };
   const [strict, careless] = [new HttpExchanger(), new HttpExchanger({ ignoreCertificates: true })];
   onTestFinished(() => {
     strict.close();

@@ -1,55 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { parseAllowedAddresses } from '../../src/net/allowed-addresses.ts';
 import { parseConnectTo } from '../../src/net/connect-to.ts';
 import type { AddressResolver } from '../../src/net/dns-cache.ts';
 import { FetchError } from '../../src/net/fetch-error.ts';
-import { type NetworkPorts, PoliteClient, type PoliteClientOptions } from '../../src/net/polite-client.ts';
-import { withRetries } from '../../src/net/retry.ts';
+import type { NetworkPorts } from '../../src/net/polite-client.ts';
 import { startServer } from './loopback-server.ts';
-
-function makeClient(options: Partial<PoliteClientOptions> & { port?: number }, ports: NetworkPorts = {}): PoliteClient {
-  const { port, ...rest } = options;
-  const client = new PoliteClient(
-    {
-      userAgent: 'pairmill/test',
-      robotsToken: 'pairmill',
-      timeoutMs: 1000,
-      maxBytes: 100_000,
-      maxRedirects: 5,
-      hostConcurrency: 4,
-      connectTo: port === undefined ? [] : [parseConnectTo(`::127.0.0.1:${port}`)],
-      obeyRobots: false,
-      disallowedDirectives: ['noai', 'noimageai', 'noindex', 'noimageindex'],
-      obeyTdmReservation: true,
-      ignoreCertificates: false,
-      accept: 'image/*',
-      ...rest,
-    },
-    ports,
-  );
-  onTestFinished(() => client.close());
-  return client;
-}
-
-async function reasonOf(promise: Promise<unknown>): Promise<string> {
-  return promise.then(
-    () => 'fetched',
-    (error: unknown) => (error instanceof FetchError ? error.reason : String(error)),
-  );
-}
+import { makeClient, reasonOf, resolvesTo } from './make-client.ts';
 
 /** Nothing may be connected to: a test that gets here fails. */
 const refuseToConnect: NetworkPorts['connect'] = (options) => {
   throw new Error(`connected to ${options.host}:${options.port}`);
 };
-
-function resolvesTo(...addresses: string[]): AddressResolver {
-  return {
-    resolve4: async () => addresses.filter((each) => !each.includes(':')).map((address) => ({ address, ttl: 60 })),
-    resolve6: async () => addresses.filter((each) => each.includes(':')).map((address) => ({ address, ttl: 60 })),
-  };
-}
 
 describe('addresses', () => {
   test('--allow-address lets private ones in, and no others', async () => {
@@ -350,21 +312,5 @@ describe('robots.txt', () => {
     });
     expect(await reasonOf(makeClient({ port: server.port, obeyRobots: true }).get('http://open.test/a.jpg'))).toBe('robots-txt');
     expect(server.requests).toEqual(['open.test /robots.txt', 'open.test /a.jpg', 'closed.test /robots.txt']);
-  });
-});
-
-describe('retries', () => {
-  test('what may pass is tried again after Retry-After, a 404 is not', async () => {
-    const server = await startServer((request, response) => {
-      if (request.url === '/gone') response.writeHead(404).end();
-      else if (server.requests.length < 2) response.writeHead(503, { 'retry-after': '1' }).end();
-      else response.end('picture');
-    });
-    const client = makeClient({ port: server.port });
-    const started = performance.now();
-    await withRetries(async () => client.get('http://a.test/busy'), 2, AbortSignal.timeout(20_000));
-    expect(performance.now() - started).toBeGreaterThan(990);
-    expect(await reasonOf(withRetries(async () => client.get('http://a.test/gone'), 2, AbortSignal.timeout(20_000)))).toBe('http-not-found');
-    expect(server.requests).toEqual(['a.test /busy', 'a.test /busy', 'a.test /gone']);
   });
 });

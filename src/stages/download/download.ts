@@ -59,10 +59,16 @@ function makeClient(options: DownloadOptions): PoliteClient {
   return new PoliteClient({
     userAgent: userAgent(options.contact),
     robotsToken: ROBOTS_TOKEN,
-    timeoutMs: options.timeout * 1000,
+    deadlines: {
+      connectMs: options.connectTimeout * 1000,
+      headerMs: options.headerTimeout * 1000,
+      idleMs: options.idleTimeout * 1000,
+      totalMs: options.timeout * 1000,
+    },
     maxBytes: options.maxBytes,
     maxRedirects: options.maxRedirects,
     hostConcurrency: options.hostConcurrency,
+    hostIntervalMs: options.hostInterval * 1000,
     connectTo: options.connectTo.map(parseConnectTo),
     allowedAddresses: parseAllowedAddresses(options.allowAddress),
     obeyRobots: options.robotsTxt,

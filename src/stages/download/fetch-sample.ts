@@ -2,7 +2,6 @@ import { hash } from 'node:crypto';
 import type { DropReason } from '../../contracts/drop-reason.ts';
 import { FetchError } from '../../net/fetch-error.ts';
 import type { PoliteClient } from '../../net/polite-client.ts';
-import { withRetries } from '../../net/retry.ts';
 import type { DownloadOptions } from './options.ts';
 import type { PictureThread } from './picture-thread.ts';
 import { PictureError } from './picture-error.ts';
@@ -26,7 +25,7 @@ export async function fetchSample(
 ): Promise<SampleOutcome> {
   signal.throwIfAborted();
   try {
-    const { body } = await withRetries(async () => client.get(link.url), options.retries, signal);
+    const { body } = await client.get(link.url, { retries: options.retries, signal });
     const computed = options.computeHash === 'sha256' || link.expectedSha256 !== undefined ? hash('sha256', body) : null;
     if (link.expectedSha256 !== undefined && computed !== link.expectedSha256)
       return { reason: 'hash-mismatch', value: computed!, threshold: link.expectedSha256 };

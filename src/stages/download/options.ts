@@ -49,6 +49,10 @@ export const downloadOptions = z.object({
     decidesResult: false,
   }),
   hostConcurrency: option(z.int().positive().default(8), 'Requests at a time to one host in each worker', { often: true, decidesResult: false }),
+  hostInterval: option(z.number().nonnegative().default(0), 'Least time between the starts of two requests to one host in each worker', {
+    unit: 'seconds',
+    decidesResult: false,
+  }),
   decodeConcurrency: option(z.int().positive().default(2), 'Pictures decoded at a time in each worker', { decidesResult: false }),
   maxBufferedBytes: option(
     z
@@ -66,9 +70,12 @@ export const downloadOptions = z.object({
     unit: 'seconds',
     note: 'in img2dataset for each read of a socket, so a slow server can hold a request for ever',
   }),
+  connectTimeout: option(z.number().positive().default(5), 'Time for a connection, over all addresses of the host; at most --timeout', { unit: 'seconds' }),
+  headerTimeout: option(z.number().positive().default(10), 'Time from a request to the header of its answer; at most --timeout', { unit: 'seconds' }),
+  idleTimeout: option(z.number().positive().default(5), 'Time between two pieces of a body; at most --timeout', { unit: 'seconds' }),
   retries: option(
     z.int().nonnegative().default(0),
-    'Further tries after a time-out, a failed connection, HTTP 429 or 5xx, with growing pauses; there is none after a refusal or a 404',
+    'Further requests that a link may cost, over all its redirects, after a time-out, a failed connection, HTTP 429 or 5xx; with growing pauses, or what Retry-After asks for up to 60 seconds. There is none after a refusal or a 404',
   ),
   maxRedirects: option(z.int().nonnegative().default(5), 'Redirects that are followed'),
   robotsTxt: option(z.boolean().default(true), 'Obey robots.txt, under the name pairmill', { often: true, note: 'img2dataset does not read it' }),
