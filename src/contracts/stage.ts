@@ -65,6 +65,14 @@ export interface WaterMarks {
   readonly high: number;
 }
 
+/** What a shard has done item by item, kept until it is finished: a process that is killed loses only what it was doing. */
+export interface Journal<Value> {
+  /** What an earlier try of the shard, with the same options and inputs, has noted for an item. */
+  recall(item: number): Promise<Value | undefined>;
+  /** Notes plain data, bytes included, for an item. */
+  note(item: number, value: Value): Promise<void>;
+}
+
 /** What a running shard can see. */
 export interface RunContext<Options> {
   readonly options: Options;
@@ -97,6 +105,11 @@ export interface Effects<S extends string = string> {
    * A function is called only for an item that is kept.
    */
   drop(reason: DropReason<S>, item: Omit<Reject, 'reason'> | (() => Omit<Reject, 'reason'>)): void;
+  /**
+   * The journal of the shard, opened once. `key`: what decides the values beside the inputs and the options that decide the result, as
+   * plain data. Where it was another, nothing is recalled.
+   */
+  journal<Value>(key: unknown): Promise<Journal<Value>>;
   /** The files of the shard. They are closed, counted, hashed and published together when `run` has returned, and vanish when it throws. */
   readonly files: ShardFiles;
   /**

@@ -9,6 +9,7 @@ import { openStorage } from '../storage/open-storage.ts';
 import { readDatasetState } from './dataset-reader.ts';
 import type { Executor } from './executor.ts';
 import { scratchRoot } from './local-home.ts';
+import { removeJournals } from './shard-journal.ts';
 import { forgetRecordedWork } from './recorded-work.ts';
 import { readRunRecord, type RunRecord, withRedo, writeRunRecord } from './run-record.ts';
 import type { RunSettings } from './run-settings.ts';
@@ -85,6 +86,7 @@ export async function openRun(run: PipelineRun, executor: Executor, events: Sche
         await scheduler.run();
       } finally {
         await rmdir(await scratchRoot(settings.location)).catch(() => undefined);
+        for (const { sealed, stage } of states) if (sealed) await removeJournals(settings.location, stage.name);
         await writeRunRecord(storage, withDecisions(closeRedo(record, states), run, settings)).catch(() => undefined);
       }
       return outcomeOf(states, scheduler.activities);

@@ -5,7 +5,8 @@ import type { Dataset, DatasetInput, SealRecord } from '../contracts/dataset.ts'
 import { type Dropped, totalDropped } from '../contracts/drop-reason.ts';
 import { messageOf, RunError, ShardError, systemCode, UsageError } from '../contracts/errors.ts';
 import type { MadeBy, ShardStats } from '../contracts/shard-stats.ts';
-import type { Effects, Resources, RunContext, Shard, ShardResult, Stage } from '../contracts/stage.ts';
+import { packageVersion } from '../contracts/package-root.ts';
+import type { Effects, Journal, Resources, RunContext, Shard, ShardResult, Stage } from '../contracts/stage.ts';
 import { joinLocation } from '../storage/location.ts';
 import { openStorage } from '../storage/open-storage.ts';
 import { PublishedFiles } from '../storage/shard-files.ts';
@@ -16,6 +17,7 @@ import { digestOf, lineageOf, markerName, readMarker, writeMarker } from './mark
 import { Rejects } from './rejects.ts';
 import type { ResourcePool } from './resource-pool.ts';
 import type { RunSettings } from './run-settings.ts';
+import { ShardJournal } from './shard-journal.ts';
 import { isOurs } from './shard-verdict.ts';
 
 /** One shard to make, or a stage to seal: plain data, so that it can go to a thread or another machine. */
@@ -84,12 +86,18 @@ async function makeShard(
   const rejectsStorage = await openStorage(settings.rejectsLocation ?? joinLocation(settings.location, 'rejects'), host.environment);
   const rejects = await Rejects.open(settings.rejects, rejectsStorage, context.scratch, `${stage.name}/${shard.name}.parquet`, `${stage.name} ${shard.name}`);
   const files = new PublishedFiles(own, context.scratch);
+  let journal: ShardJournal | undefined;
   try {
     const old = await readMarker(own, shard.name);
     if (old && !stage.swaps) await removeShard(own, shard.name, old, reached);
     const effects: Effects = {
       signal: host.signal,
       files,
+      journal: async <Value>(key: unknown) => {
+        const whole = { key, madeBy: job.madeBy, redo: job.redo, version: packageVersion() };
+        journal ??= await ShardJournal.open(settings.location, stage.name, shard.name, whole);
+        return journal as Journal<Value>;
+      },
       progress: host.progress,
       drop: (reason, item) => {
         rejects.add(reason, item);
@@ -129,6 +137,7 @@ async function makeShard(
     reached('unmarked');
     await writeMarker(own, stats);
     reached('marked');
+    await journal?.remove();
     if (old && stage.swaps && isOurs(old))
       await removeFiles(
         own,
@@ -136,6 +145,7 @@ async function makeShard(
       );
     return stats;
   } catch (error) {
+    await journal?.close();
     await files.discard();
     await rejects.discard();
     throw error;

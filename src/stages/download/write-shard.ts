@@ -1,3 +1,4 @@
+import type { DropReason } from '../../contracts/drop-reason.ts';
 import { Sample, withFurtherColumns } from '../../contracts/records.ts';
 import { sampleKey } from '../../contracts/sample-key.ts';
 import type { Effects, ShardResult } from '../../contracts/stage.ts';
@@ -23,11 +24,18 @@ export async function writeShard(
   const seen = new Set<bigint>();
   const repeated = links.map(({ hash }) => seen.size === seen.add(hash).size);
 
+  // Where requests go decides the answers too.
+  const journal = await effects.journal<SampleOutcome>([options.connectTo, options.allowAddress]);
+
   const outcomes = orderedTasks(
     links,
     async (link, index): Promise<SampleOutcome> => {
       if (repeated[index]) return { reason: 'duplicate', value: String(link.hash), threshold: null };
-      return fetchSample(link, fetcher);
+      const known = await journal.recall(index);
+      if (known) return known;
+      const outcome = await fetchSample(link, fetcher);
+      if (isWorthNoting(outcome)) await journal.note(index, outcome);
+      return outcome;
     },
     {
       concurrency: options.concurrency,
@@ -65,6 +73,22 @@ export async function writeShard(
       status_dict: Object.fromEntries([...messages].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))),
     },
   };
+}
+
+/** Failures that may pass are tried again by the next try of the shard, as are those that no request for the picture was made for. */
+const NOT_NOTED: ReadonlySet<DropReason<'download'>> = new Set([
+  'dns-failed',
+  'connection-failed',
+  'timeout',
+  'http-server-error',
+  'http-too-many-requests',
+  'private-address',
+  'robots-txt',
+  'url-invalid',
+]);
+
+function isWorthNoting(outcome: SampleOutcome): boolean {
+  return 'picture' in outcome || !NOT_NOTED.has(outcome.reason);
 }
 
 function sampleOf({ url, text, language, licence, hash, uid, page_url, crawl_file, record_offset }: DownloadLink, key: string, outcome: SampleOutcome): Sample {
