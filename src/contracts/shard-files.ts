@@ -32,6 +32,8 @@ export interface ShardWriter {
 
 export interface RowWriter<Row> extends ShardWriter {
   write(row: Row): Promise<void>;
+  /** Many rows at once, by column. */
+  writeColumns(rows: number, columns: Readonly<Record<keyof Row & string, ArrayLike<unknown>>>): Promise<void>;
 }
 
 export interface SampleFileWriter extends ShardWriter {

@@ -124,6 +124,43 @@ export async function* readNpyBatches(path: string, rowsPerBatch?: number): Asyn
   }
 }
 
+/** Consecutive rows as they lie in the file: `rows` x `dimensions` values, then what the buffer held before. */
+export interface NpyBlock {
+  start: number;
+  rows: number;
+  values: Float16Array | Float32Array;
+}
+
+/**
+ * Reads blocks of `rowsPerBlock` rows in order, without a copy and one ahead of the caller. `values` always has room for a whole block, and
+ * is overwritten when the next but one is read: use it before you ask for the next.
+ */
+export async function* readNpyBlocks(path: string, rowsPerBlock: number): AsyncGenerator<NpyBlock> {
+  const file = await open(path, 'r');
+  let ahead: Promise<NpyBlock> | undefined;
+  try {
+    const shape = await readShape(file, path);
+    const length = rowsPerBlock * shape.dimensions;
+    const buffers = [0, 1].map(() => (shape.type === '<f2' ? new Float16Array(length) : new Float32Array(length)));
+    const read = async (start: number): Promise<NpyBlock> => {
+      const values = buffers[(start / rowsPerBlock) % 2]!;
+      const rows = Math.min(rowsPerBlock, shape.rows - start);
+      await readRows(file, shape, start, new Uint8Array(values.buffer, 0, rows * shape.rowBytes));
+      return { start, rows, values };
+    };
+    for (let start = 0; start < shape.rows; start += rowsPerBlock) {
+      const block = await (ahead ?? read(start));
+      ahead = start + rowsPerBlock < shape.rows ? read(start + rowsPerBlock) : undefined;
+      // A caller that stops early never asks for it.
+      ahead?.catch(() => undefined);
+      yield block;
+    }
+  } finally {
+    await ahead?.catch(() => undefined);
+    await file.close();
+  }
+}
+
 /** The shape that the header declares; throws where the file is no such array or was cut. */
 export async function npyShape(path: string): Promise<{ rows: number; dimensions: number; type: NpyType }> {
   const file = await open(path, 'r');
@@ -168,9 +205,12 @@ async function readShape(file: FileHandle, path: string): Promise<Shape> {
 async function readValues(file: FileHandle, shape: Shape, start: number, count: number): Promise<Float16Array | Float32Array> {
   const length = count * shape.dimensions;
   const values = shape.type === '<f2' ? new Float16Array(length) : new Float32Array(length);
-  const bytes = new Uint8Array(values.buffer);
-  if ((await readInto(file, bytes, shape.offset + start * shape.rowBytes)) < bytes.length) throw new Error('the array ended while it was read');
+  await readRows(file, shape, start, new Uint8Array(values.buffer));
   return values;
+}
+
+async function readRows(file: FileHandle, shape: Shape, start: number, bytes: Uint8Array): Promise<void> {
+  if ((await readInto(file, bytes, shape.offset + start * shape.rowBytes)) < bytes.length) throw new Error('the array ended while it was read');
 }
 
 function rowOf(values: Float16Array | Float32Array, i: number, { dimensions }: Shape): Float32Array {

@@ -61,6 +61,17 @@ export class ParquetFileWriter<Row extends Record<string, unknown>> {
     if (this.#columns[0]!.values.length >= this.#rowGroupRows) await this.#flush();
   }
 
+  /** Adds rows as columns, by name; for those who have millions. Cut into the same row groups as rows that are written one by one. */
+  async writeColumns(rows: number, columns: Readonly<Record<keyof Row & string, ArrayLike<unknown>>>): Promise<void> {
+    for (let start = 0; start < rows;) {
+      const end = Math.min(rows, start + this.#rowGroupRows - this.#columns[0]!.values.length);
+      for (const { name, values } of this.#columns) for (let i = start; i < end; i++) values.push(columns[name]![i]);
+      this.rows += end - start;
+      start = end;
+      if (this.#columns[0]!.values.length >= this.#rowGroupRows) await this.#flush();
+    }
+  }
+
   /** Adds rows and closes their row group, without giving the thread to others: for callers that can't wait. */
   writeGroupSync(rows: readonly Row[]): void {
     for (const row of rows) for (const column of this.#columns) column.values.push(row[column.name] ?? null);

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 
 /**
- * Reads safetensors files: eight bytes of header length (u64, little-endian), a JSON header that gives every tensor's
+ * Reads and writes safetensors files: eight bytes of header length (u64, little-endian), a JSON header that gives every tensor's
  * type, shape and place, then the values. Format: huggingface/safetensors, README "Format".
  */
 
@@ -59,6 +59,27 @@ export async function readSafetensors(path: string): Promise<Safetensors> {
     tensors.set(name, { shape, data: Float32Array.from({ length: count }, (_, i) => decoder.decode(view, i * decoder.bytes)) });
   }
   return { metadata, tensors };
+}
+
+/** The bytes of a file with float32 tensors. Metadata and tensors stand in the order given; the values begin at a multiple of 8. */
+export function safetensorsBytes(
+  tensors: Readonly<Record<string, { shape: number[]; data: ArrayLike<number> }>>,
+  metadata: Readonly<Record<string, string>>,
+): Uint8Array {
+  const header: Record<string, unknown> = { __metadata__: metadata };
+  const parts: Uint8Array[] = [];
+  let offset = 0;
+  for (const [name, { shape, data }] of Object.entries(tensors)) {
+    const bytes = new Uint8Array(Float32Array.from(data).buffer);
+    header[name] = { dtype: 'F32', shape, data_offsets: [offset, offset + bytes.length] };
+    offset += bytes.length;
+    parts.push(bytes);
+  }
+  const json = Buffer.from(JSON.stringify(header));
+  const length = Buffer.alloc(8);
+  const padding = Buffer.alloc((8 - (json.length % 8)) % 8, ' ');
+  length.writeBigUInt64LE(BigInt(json.length + padding.length));
+  return Buffer.concat([length, json, padding, ...parts]);
 }
 
 const bits = new Uint32Array(1);

@@ -30,6 +30,9 @@ export async function headChecksums(paths: readonly string[]): Promise<Record<st
   return Object.fromEntries(await Promise.all(paths.map(async (path) => [`heads/${basename(path)}`, (await fileChecksum(path)).sha256] as const)));
 }
 
+/** Columns of LAION's release: who joins files by name takes what is in them for LAION's. */
+const laionColumns = ['punsafe', 'pwatermark', 'aesthetic'];
+
 /** Reads heads for one model. Throws UsageError where one belongs to another, or two would fill the same column. */
 export async function loadHeads(model: string, paths: readonly string[]): Promise<Head[]> {
   const entry = await findModel(model);
@@ -42,6 +45,10 @@ export async function loadHeads(model: string, paths: readonly string[]): Promis
         `The head ${path} reads embeddings of ${head.model ?? 'a model'} (${head.dimensions} numbers), not of ${entry.id} (${entry.headsFor}, ${entry.dimensions} numbers). Leave it out of --heads, or give the --model it belongs to.`,
       );
     }
+    if (laionColumns.includes(head.column) && !head.ofLaion)
+      throw new UsageError(
+        `The head ${path} would write the column ${head.column}, which holds the value of LAION's own head or nothing. Give it another name (output in its metadata); a head that is LAION's says so in its source (docs/tag.md).`,
+      );
     if (head.column === 'hash' || heads.some(({ column }) => column === head.column))
       throw new UsageError(`The head ${path} would write the column ${head.column}, which is taken. Leave one of them out of --heads.`);
     heads.push(head);

@@ -50,6 +50,7 @@ export class PublishedFiles implements ShardFiles {
     return {
       name,
       write: (row) => writer.write(row),
+      writeColumns: (rows, columns) => writer.writeColumns(rows, columns),
       get written() {
         return writer.rows;
       },

@@ -2,9 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readSafetensors } from '../../src/formats/safetensors.ts';
+import { readSafetensors, safetensorsBytes } from '../../src/formats/safetensors.ts';
 import { requirePython } from '../python.ts';
-import { safetensorsBytes } from '../models/safetensors-bytes.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -24,7 +23,7 @@ describe('safetensors', () => {
 
   test('a cut or foreign file says what is wrong with it', async () => {
     const path = join(folder, 'cut.safetensors');
-    await writeFile(path, safetensorsBytes({ weight: { shape: [2], data: [1, 2] } }).subarray(0, -4));
+    await writeFile(path, safetensorsBytes({ weight: { shape: [2], data: [1, 2] } }, {}).subarray(0, -4));
     await expect(readSafetensors(path)).rejects.toThrow(/tensor weight of shape \[2\] does not fit/);
     await writeFile(path, 'this is a text and no tensor');
     await expect(readSafetensors(path)).rejects.toThrow(/its header would have/);

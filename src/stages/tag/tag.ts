@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { ShardError, UsageError } from '../../contracts/errors.ts';
 import type { Stage } from '../../contracts/stage.ts';
-import { npyShape, readNpyBatches } from '../../formats/npy.ts';
-import { parquetColumns, readParquet } from '../../formats/parquet.ts';
-import { sampleHash } from '../../formats/sample-hash.ts';
+import { npyShape, readNpyBlocks } from '../../formats/npy.ts';
+import { countParquetRows } from '../../formats/parquet.ts';
 import type { Head } from '../../models/head.ts';
 import { headChecksums, headFiles, loadHeads } from '../../models/model-heads.ts';
+import { HashReader } from './hash-reader.ts';
 import { tagOptions } from './options.ts';
 
 const TagWork = z.object({});
@@ -20,7 +20,7 @@ export const tag: Stage<'tag', typeof tagOptions, z.output<typeof TagWork>> = {
   reads: [{ dataset: 'embeddings', unmarked: /^metadata\/metadata_(\d+)\.parquet$/ }],
   writes: 'tags',
   unit: 'embeddings',
-  format: 1,
+  format: 2,
   options: tagOptions,
   work: TagWork,
 
@@ -40,44 +40,40 @@ export const tag: Stage<'tag', typeof tagOptions, z.output<typeof TagWork>> = {
 
   async run(part, context, effects) {
     const { options } = context;
-    const heads = await loadHeads(options.model, await headFiles(options.model, options.heads));
+    const files = await headFiles(options.model, options.heads);
+    const heads = await loadHeads(options.model, files);
     const embeddings = context.dataset('embeddings')!;
     const images = await embeddings.fetch(`img_emb/img_emb_${part.name}.npy`);
     const metadata = await embeddings.fetch(`metadata/metadata_${part.name}.parquet`);
-    const { dimensions } = await npyShape(images);
+    const { rows: vectors, dimensions, type } = await npyShape(images);
     const other = heads.find((head) => head.dimensions !== dimensions);
     if (other)
       throw new ShardError(
         `${images} holds vectors of ${dimensions} numbers, where the head for ${other.column} reads ${other.dimensions}: another model than ${options.model} made them. Give that model with --model.`,
       );
     const tags = await effects.files.parquet(`${part.name}.parquet`, tagSchema(heads));
-    const hashes = readHashes(metadata);
-    let read = 0;
-    for await (const { rows } of readNpyBatches(images)) {
-      effects.signal.throwIfAborted();
-      for (const embedding of rows) {
-        const { value: hash } = await hashes.next();
-        if (hash === undefined) throw new ShardError(`${metadata} ends after ${read} rows, before ${images} does. Make the part again (pairmill embed).`);
-        await tags.write({ hash, ...Object.fromEntries(heads.map((head) => [head.column, head.apply(embedding)])) });
-        read++;
+    const rows = await countParquetRows(metadata);
+    if (rows !== vectors) throw new ShardError(`${metadata} has ${rows} rows where ${images} has ${vectors}. Make the part again (pairmill embed).`);
+    const hashes = new HashReader(metadata);
+    const scorer = await context.resources.get('heads', { heads: Object.values(await headChecksums(files)), dimensions, type }, async () =>
+      // Loaded here, with onnxruntime: all worker threads have this file, and few score.
+      (await import('../../models/head-scorer.ts')).openHeadScorer(heads, dimensions, type),
+    );
+    try {
+      for await (const block of readNpyBlocks(images, scorer.rowsPerBlock)) {
+        effects.signal.throwIfAborted();
+        const scores = await scorer.score(block.values, block.rows);
+        await tags.writeColumns(block.rows, { hash: await hashes.next(block.rows), ...Object.fromEntries(heads.map(({ column }, i) => [column, scores[i]!])) });
+        effects.progress({ in: block.rows, out: block.rows });
       }
-      effects.progress({ in: rows.length, out: rows.length });
+    } finally {
+      await hashes.close();
     }
-    if (!(await hashes.next()).done) throw new ShardError(`${metadata} has more rows than the ${read} of ${images}. Make the part again (pairmill embed).`);
-    return { in: read, out: [tags] };
+    return { in: rows, out: [tags] };
   },
 };
 
 /** The columns depend on the heads. */
 function tagSchema(heads: readonly Head[]): z.ZodObject {
   return z.object({ hash: z.int64(), ...Object.fromEntries(heads.map(({ column }) => [column, z.float32()])) });
-}
-
-/** The identity of each row; computed where the metadata is clip-retrieval's and has none. */
-async function* readHashes(path: string): AsyncGenerator<bigint, undefined> {
-  const present = new Set(await parquetColumns(path));
-  const columns = present.has('hash') ? (['hash'] as const) : (['url', 'caption'] as const).filter((name) => present.has(name));
-  for await (const { hash, url, caption } of readParquet<{ hash?: bigint; url?: string | null; caption?: string | null }>(path, columns)) {
-    yield typeof hash === 'bigint' ? hash : sampleHash(url ?? null, caption ?? null);
-  }
 }

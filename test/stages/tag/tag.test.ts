@@ -5,11 +5,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { EmbeddingMetadata } from '../../../src/contracts/records.ts';
 import { NpyWriter } from '../../../src/formats/npy.ts';
+import { safetensorsBytes } from '../../../src/formats/safetensors.ts';
 import { parquetColumns, readParquet, writeParquet } from '../../../src/formats/parquet.ts';
 import { embed } from '../../../src/stages/embed/embed.ts';
 import { filter } from '../../../src/stages/filter/filter.ts';
 import { tag } from '../../../src/stages/tag/tag.ts';
-import { safetensorsBytes } from '../../models/safetensors-bytes.ts';
 import { writeSamplesShard } from '../emoji-samples.ts';
 import { runOneStage } from '../run-one-stage.ts';
 

@@ -1,0 +1,47 @@
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { NpyType } from '../formats/npy.ts';
+import { onnxModel } from '../formats/onnx-model.ts';
+import type { Head } from './head.ts';
+import { headGraph } from './head-graph.ts';
+
+/** Scores blocks of embeddings as they lie in an npy file by several heads at once. */
+export interface HeadScorer {
+  /** Rows of a block. */
+  readonly rowsPerBlock: number;
+  /** A number for each of the first `rows` rows, by head. A row's number does not depend on the other rows, nor on the other heads. */
+  score(values: Float16Array | Float32Array, rows: number): Promise<Float32Array[]>;
+  close(): Promise<void>;
+}
+
+/** Measured on float16: 3.8 GB/s in blocks of 0.75 MiB, 4.1 in blocks of 3 MiB; larger ones leave the processor's cache. */
+const BLOCK_BYTES = 2 * 1024 * 1024;
+
+/** `heads` read embeddings of `dimensions` numbers of that type. */
+export async function openHeadScorer(heads: readonly Head[], dimensions: number, type: NpyType): Promise<HeadScorer> {
+  const rowsPerBlock = Math.max(1, Math.floor(BLOCK_BYTES / (dimensions * (type === '<f2' ? 2 : 4))));
+  // A model of the hub ships none.
+  if (heads.length === 0) return { rowsPerBlock, score: async () => [], close: async () => undefined };
+  const session = await InferenceSession.create(onnxModel(headGraph(heads, type === '<f2' ? 'float16' : 'float32')), {
+    executionProviders: ['cpu'],
+    // One: each worker has a part of its own.
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+    logSeverityLevel: 3,
+  });
+  return {
+    rowsPerBlock,
+    async score(values, rows) {
+      // Always a whole block: products of few rows are computed by other code, with other last digits.
+      const results = await session.run({ x: tensorOf(values, [rowsPerBlock, dimensions]) });
+      return heads.map((_, i) => (results[`y${i}`]!.data as Float32Array).subarray(0, rows));
+    },
+    close: () => session.release(),
+  };
+}
+
+/** Without a copy. onnxruntime-node 1.30 does not know Float16Array, which its own Tensor asks for: it reads the bits as uint16. */
+function tensorOf(values: Float16Array | Float32Array, shape: readonly number[]): Tensor {
+  if (values instanceof Float32Array) return new Tensor('float32', values, shape);
+  const bits = new Tensor('uint16', new Uint16Array(values.buffer, values.byteOffset, values.length), shape);
+  return Object.assign(bits, { type: 'float16' });
+}
