@@ -13,6 +13,6 @@ ABSENT(jinit_lhuff_encoder) ABSENT(jinit_lossless_compressor) ABSENT(jinit_lossl
 ABSENT(jpeg_fdct_float) ABSENT(jpeg_fdct_ifast) ABSENT(jpeg_idct_float) ABSENT(jpeg_idct_ifast) ABSENT(jsimd_convsamp_float) 
 ABSENT(jsimd_fdct_float) ABSENT(jsimd_fdct_ifast) ABSENT(jsimd_h2v1_downsample) ABSENT(jsimd_h2v1_fancy_upsample) 
 ABSENT(jsimd_h2v1_merged_upsample) ABSENT(jsimd_h2v1_upsample) ABSENT(jsimd_h2v2_downsample) ABSENT(jsimd_h2v2_fancy_upsample) 
-ABSENT(jsimd_h2v2_merged_upsample) ABSENT(jsimd_h2v2_upsample) ABSENT(jsimd_idct_2x2) 
-ABSENT(jsimd_idct_4x4) ABSENT(jsimd_idct_float) ABSENT(jsimd_idct_ifast) ABSENT(jsimd_quantize_float) ABSENT(jsimd_rgb_gray_convert) 
+ABSENT(jsimd_h2v2_merged_upsample) ABSENT(jsimd_h2v2_upsample)
+ABSENT(jsimd_idct_float) ABSENT(jsimd_idct_ifast) ABSENT(jsimd_quantize_float) ABSENT(jsimd_rgb_gray_convert) 
 ABSENT(jsimd_rgb_ycc_convert) ABSENT(jsimd_ycc_rgb565_convert) ABSENT(jsimd_ycc_rgb_convert)

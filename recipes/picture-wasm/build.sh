@@ -40,9 +40,12 @@ sed 's/@[A-Z_]*@/ /' "$c/src/jversion.h.in" >configured/jversion.h
 # Its word is size_t, 32 bits here; a bit buffer of 64 bits is faster, and WebAssembly has the instructions.
 sed -i 's/^typedef size_t bit_buf_type;/typedef unsigned long long bit_buf_type;/' "$c/src/jdhuff.h" "$c/src/jchuff.c"
 
+# Planes are resized each by itself: colour need not be decoded larger than brightness.
+sed -i 's/^      while (ssize < DCTSIZE &&$/      while (!cinfo->raw_data_out \&\& ssize < DCTSIZE \&\&/' "$c/src/jdmaster.c"
+
 sources=
 for name in jcapimin jcapistd jccoefct jccolor jcdctmgr jchuff jcinit jcmainct jcmarker jcmaster jcomapi jcparam jcprepct jcsample \
-  jdapimin jdapistd jdatasrc jdcoefct jdcolor jddctmgr jdhuff jdinput jdmainct jdmarker jdmaster jdmerge jdphuff jdpostct jdsample \
+  jdapimin jdapistd jdatasrc jdcoefct jdcolor jddctmgr jdinput jdmainct jdmarker jdmaster jdmerge jdphuff jdpostct jdsample \
   jfdctint jidctint jidctred jmemmgr jmemnobs jpeg_nbits jutils; do sources="$sources $c/src/$name.c"; done
 for name in jidctint jfdctint jquanti; do sources="$sources $c/simd/powerpc/$name-altivec.c"; done
 
@@ -50,7 +53,7 @@ python3 -m venv zig && zig/bin/pip install --quiet ziglang==0.17.1
 # shellcheck disable=SC2086
 zig/bin/python -m ziglang cc -target wasm32-wasi -mexec-model=reactor -O3 -DNDEBUG -DNO_GETENV -msimd128 -mbulk-memory -w \
   -Iconfigured -I"$recipe" -I"$c/src" -I"$c/simd/powerpc" $sources \
-  "$recipe/simd.c" "$recipe/absent.c" "$recipe/resample.c" "$recipe/picture.c" \
+  "$recipe/simd.c" "$recipe/absent.c" "$recipe/decode-mcu.c" "$recipe/block-means.c" "$recipe/resample.c" "$recipe/picture.c" \
   -Wl,--export=__stack_pointer -Wl,--strip-all -o plain.wasm 2>/dev/null
 
 npm install --silent --no-save --ignore-scripts binaryen@132.0.0 >/dev/null

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "jpeglib.h"
 #include "jerror.h"
+#include "decode-mcu.h"
 
 #define EXPORT(name) __attribute__((export_name(#name)))
 #define PAGE 65536
@@ -91,6 +92,7 @@ EXPORT(decode_rgb) uint8_t *decode_rgb(void) {
   start();
   in.out_color_space = JCS_RGB;
   jpeg_start_decompress(&in);
+  decode_by_tables(&in);
   uint32_t stride = in.output_width * 3;
   uint8_t *pixels = allocate(stride * in.output_height);
   while (in.output_scanline < in.output_height) {
@@ -121,6 +123,7 @@ static void decode_planes(Plane planes[3]) {
   in.scale_num = job.block;
   in.scale_denom = 8;
   jpeg_start_decompress(&in);
+  decode_by_tables(&in);
   JSAMPROW rows[3][4 * DCTSIZE];
   JSAMPARRAY image[3] = { rows[0], rows[1], rows[2] };
   int lines[3];
@@ -147,8 +150,8 @@ static void resample_plane(int i, const Plane *stored, Plane *packed) {
   /* Orientation 2: mirrored left to right; 3: both; 4: top to bottom; 5 to 8: the same of the transposed picture. */
   int mirror_x = job.orientation == 2 || job.orientation == 3 || job.orientation == 6 || job.orientation == 7;
   int mirror_y = job.orientation == 3 || job.orientation == 4 || job.orientation == 7 || job.orientation == 8;
-  Axis x = { job.width, i == 0 ? 1 : 2, job.offset_x, job.scaled_width, 0, 0, mirror_x, job.lanczos };
-  Axis y = { job.height, i == 0 ? 1 : 2, job.offset_y, job.scaled_height, 0, 0, mirror_y, job.lanczos };
+  Axis x = { job.width, i == 0 ? 1 : 2, job.offset_x, job.scaled_width, 0, 0, mirror_x, job.lanczos, each->DCT_scaled_size < DCTSIZE };
+  Axis y = { job.height, i == 0 ? 1 : 2, job.offset_y, job.scaled_height, 0, 0, mirror_y, job.lanczos, each->DCT_scaled_size < DCTSIZE };
   Axis *across = sideways ? &y : &x, *down = sideways ? &x : &y;
   double wide = (double)each->h_samp_factor / in.max_h_samp_factor * each->DCT_scaled_size / DCTSIZE;
   double high = (double)each->v_samp_factor / in.max_v_samp_factor * each->DCT_scaled_size / DCTSIZE;
@@ -172,6 +175,8 @@ static void fill_blocks(Plane *plane) {
 static void nothing_to(j_compress_ptr jpeg) { (void)jpeg; }
 static boolean full(j_compress_ptr jpeg) { fail((j_common_ptr)jpeg); return FALSE; }
 
+void prepare_huffman_coder(void);
+
 static void encode_planes(Plane planes[3]) {
   static struct jpeg_compress_struct out;
   memset(&out, 0, sizeof out);
@@ -193,6 +198,9 @@ static void encode_planes(Plane planes[3]) {
   jpeg_set_quality(&out, job.quality, TRUE);
   out.raw_data_in = TRUE;
   out.dct_method = JDCT_ISLOW;
+  static int prepared;
+  if (!prepared) prepare_huffman_coder();
+  prepared = 1;
   jpeg_start_compress(&out, TRUE);
   JSAMPROW rows[3][2 * DCTSIZE];
   JSAMPARRAY image[3] = { rows[0], rows[1], rows[2] };

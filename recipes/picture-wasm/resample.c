@@ -13,6 +13,8 @@ typedef struct {
   int length, most;
   int *first;
   int16_t *weights;
+  /** How many weights there are up to the last that is not 0; an even number. */
+  int *used;
   /** What the weights add up to: less than one where a margin takes part. */
   int *sum;
 } Taps;
@@ -31,9 +33,10 @@ static Taps make_taps(const Axis *axis) {
   taps.length = (axis->length + axis->each - 1) / axis->each;
   double step = axis->ratio * axis->each;
   double spread = step > 1 ? step : 1;
-  taps.most = ((int)ceil(axis->lanczos ? 2 * LANCZOS_SUPPORT * spread : step) + 3) & ~1;
+  taps.most = ((int)ceil(axis->lanczos ? 2 * LANCZOS_SUPPORT * spread : axis->sloped ? step + 2 : step) + 3) & ~1;
   taps.first = allocate(taps.length * sizeof(int));
   taps.sum = allocate(taps.length * sizeof(int));
+  taps.used = allocate(taps.length * sizeof(int));
   taps.weights = allocate(taps.length * taps.most * sizeof(int16_t));
   double *exact = allocate(taps.most * sizeof(double));
   for (int i = 0; i < taps.length; i++) {
@@ -44,9 +47,9 @@ static Taps make_taps(const Axis *axis) {
     double from = start + axis->offset, to = end + axis->offset;
     if (from < 0) from = 0;
     if (to > axis->scaled) to = axis->scaled;
-    taps.first[i] = taps.sum[i] = 0;
+    taps.first[i] = taps.sum[i] = taps.used[i] = 0;
     if (to <= from) continue;
-    int wanted = (int)lround((1 << WEIGHT_BITS) * (to - from) / (end - start));
+    int wanted = (int)floor((1 << WEIGHT_BITS) * (to - from) / (end - start) + 0.5);
     double a = (axis->mirrored ? axis->scaled - to : from) * axis->ratio;
     double b = (axis->mirrored ? axis->scaled - from : to) * axis->ratio;
     memset(exact, 0, taps.most * sizeof(double));
@@ -58,11 +61,20 @@ static Taps make_taps(const Axis *axis) {
       last = clamp(high, axis->stored - 1);
       for (int x = low; x <= high; x++) exact[clamp(x, axis->stored - 1) - first] += lanczos((x - centre) / spread);
     } else {
-      first = clamp((int)floor(a), axis->stored - 1);
-      last = clamp((int)ceil(b) - 1, axis->stored - 1);
-      if (last < first) last = first;
-      for (int x = first; x <= last; x++) exact[x - first] = fmin(x + 1, b) - fmax(x, a);
-      if (first == last) exact[0] = 1;
+      int low = clamp((int)floor(a), axis->stored - 1), high = clamp((int)ceil(b) - 1, axis->stored - 1);
+      if (high < low) high = low;
+      first = axis->sloped && low > 0 ? low - 1 : low;
+      last = axis->sloped && high < axis->stored - 1 ? high + 1 : high;
+      for (int x = low; x <= high; x++) exact[x - first] = fmin(x + 1, b) - fmax(x, a);
+      if (low == high) exact[low - first] = 1;
+      else if (axis->sloped) {
+        double of_low = exact[low - first], of_high = exact[high - first];
+        double right = of_low * (1 - of_low) / 4, left = of_high * (1 - of_high) / 4;
+        exact[low + 1 - first] += right;
+        exact[(low > 0 ? low - 1 : low) - first] -= right;
+        exact[high - 1 - first] += left;
+        exact[last - first] -= left;
+      }
     }
     double total = 0;
     for (int x = 0; x <= last - first; x++) total += exact[x];
@@ -71,9 +83,10 @@ static Taps make_taps(const Axis *axis) {
     int given = 0;
     for (int x = 0; x <= last - first; x++) {
       carried += exact[x] / total * wanted;
-      int now = (int)lround(carried);
+      int now = (int)floor(carried + 0.5);
       weights[x] = (int16_t)(now - given);
       given = now;
+      if (weights[x]) taps.used[i] = (x + 2) & ~1;
     }
     taps.first[i] = first;
     taps.sum[i] = given;
@@ -88,10 +101,9 @@ static inline void row_of(const Plane *in, const Taps *down, int y, int x, int m
   const uint8_t *end = in->at + (in->height - 1) * in->stride + x;
   v128_t start = wasm_i32x4_splat((1 << (WEIGHT_BITS - ROW_BITS - 1)) - margin * down->sum[y]);
   v128_t s0 = start, s1 = start, s2 = start, s3 = start;
-  for (int i = 0; i < down->most; i += 2) {
+  for (int i = 0; i < down->used[y]; i += 2) {
     int32_t pair;
     memcpy(&pair, weights + i, 4);
-    if (pair == 0) break;
     v128_t weight = wasm_i32x4_splat(pair);
     v128_t above = wasm_v128_load(at);
     at += in->stride;
@@ -152,13 +164,10 @@ void resample(const Plane *in, const Axis *across, const Axis *down, int margin,
       const int16_t *weights = columns.weights + x * columns.most;
       const v128_t *at = (const v128_t *)between + (columns.first[x] - low);
       v128_t upper = half, lower = half;
-      if (columns.sum[x]) {
-        for (int i = 0; i < columns.most; i++) {
-          if (weights[i] == 0 && i > 0 && weights[i + (i + 1 < columns.most)] == 0) break;
-          v128_t weight = wasm_i16x8_splat(weights[i]);
-          upper = wasm_i32x4_add(upper, wasm_i32x4_extmul_low_i16x8(at[i], weight));
-          lower = wasm_i32x4_add(lower, wasm_i32x4_extmul_high_i16x8(at[i], weight));
-        }
+      for (int i = 0; i < columns.used[x]; i++) {
+        v128_t weight = wasm_i16x8_splat(weights[i]);
+        upper = wasm_i32x4_add(upper, wasm_i32x4_extmul_low_i16x8(at[i], weight));
+        lower = wasm_i32x4_add(lower, wasm_i32x4_extmul_high_i16x8(at[i], weight));
       }
       v128_t values = wasm_i16x8_narrow_i32x4(wasm_i32x4_shr(upper, WEIGHT_BITS + ROW_BITS), wasm_i32x4_shr(lower, WEIGHT_BITS + ROW_BITS));
       values = wasm_i16x8_add(values, base);

@@ -17,6 +17,8 @@ typedef struct {
   double ratio;
   int stored;
   int mirrored, lanczos;
+  /** Stored values are means of several: within one that is taken in part, values rise or fall as its neighbours say. */
+  int sloped;
 } Axis;
 
 /** `out[y][x]`, or `out[x][y]` where `transposed`, of `in`: separable, in integers, the same on every machine. What lies beyond the picture is `margin`. */

@@ -10,11 +10,11 @@
 
 #define YES(name) int jsimd_can_##name(void) { return 1; }
 #define NO(name) int jsimd_can_##name(void) { return 0; }
-YES(convsamp) YES(fdct_islow) YES(quantize) YES(idct_islow) YES(huff_encode_one_block)
+YES(convsamp) YES(fdct_islow) YES(quantize) YES(idct_islow) YES(idct_2x2) YES(idct_4x4) YES(huff_encode_one_block)
 NO(rgb_ycc) NO(rgb_gray) NO(ycc_rgb) NO(ycc_rgb565) NO(h2v2_downsample) NO(h2v1_downsample) NO(h2v2_smooth_downsample)
 NO(h2v2_upsample) NO(h2v1_upsample) NO(int_upsample) NO(h2v2_fancy_upsample) NO(h2v1_fancy_upsample) NO(h1v2_fancy_upsample)
 NO(h2v2_merged_upsample) NO(h2v1_merged_upsample) NO(encode_mcu_AC_first_prepare) NO(encode_mcu_AC_refine_prepare)
-NO(convsamp_float) NO(fdct_ifast) NO(fdct_float) NO(quantize_float) NO(idct_2x2) NO(idct_4x4) NO(idct_6x6) NO(idct_12x12) NO(idct_ifast) NO(idct_float)
+NO(convsamp_float) NO(fdct_ifast) NO(fdct_float) NO(quantize_float) NO(idct_6x6) NO(idct_12x12) NO(idct_ifast) NO(idct_float)
 int jsimd_c_can_null_convert(void) { return 0; }
 
 void jsimd_convsamp(JSAMPARRAY data, JDIMENSION column, DCTELEM *workspace) { jsimd_convsamp_altivec(data, column, workspace); }
@@ -43,12 +43,21 @@ typedef struct {
   int free_bits;
 } Coder;
 
+static const unsigned char natural_order[DCTSIZE2] = {
+  0,  1,  8,  16, 9,  2,  3,  10, 17, 24, 32, 25, 18, 11, 4,  5,  12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6,  7,  14, 21, 28,
+  35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
+};
+/** Of a row and a bit for each of its coefficients: the same bits in the order in which coefficients are coded. */
+static unsigned long long zigzag_of[DCTSIZE][1 << DCTSIZE];
+
+void prepare_huffman_coder(void) {
+  for (int k = 0; k < DCTSIZE2; k++)
+    for (int bits = 0; bits < 1 << DCTSIZE; bits++)
+      if (bits >> natural_order[k] % DCTSIZE & 1) zigzag_of[natural_order[k] / DCTSIZE][bits] |= 1ull << k;
+}
+
 /** jchuff.c's encode_one_block, but that it goes from one coefficient that is not zero to the next, not through all of them. */
 JOCTET *jsimd_huff_encode_one_block(void *state, JOCTET *to, JCOEFPTR block, int last_dc, c_derived_tbl *dc, c_derived_tbl *ac) {
-  static const unsigned char natural_order[DCTSIZE2] = {
-    0,  1,  8,  16, 9,  2,  3,  10, 17, 24, 32, 25, 18, 11, 4,  5,  12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6,  7,  14, 21, 28,
-    35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
-  };
   Coder *coder = state;
   unsigned long long buffer = coder->put_buffer;
   int room = coder->free_bits;
@@ -84,13 +93,12 @@ JOCTET *jsimd_huff_encode_one_block(void *state, JOCTET *to, JCOEFPTR block, int
   int bits = BITS(difference);
   PUT_VALUE(dc, bits, difference, bits)
 
-  short ordered[DCTSIZE2] __attribute__((aligned(16)));
-  for (int k = 0; k < DCTSIZE2; k++) ordered[k] = block[natural_order[k]];
-  const v128_t *in = (const v128_t *)ordered, zero = wasm_i16x8_splat(0);
+  const v128_t *rows = (const v128_t *)block, zero = wasm_i16x8_splat(0);
   unsigned long long present = 0;
-  for (int i = 0; i < 8; i += 2) {
-    v128_t zeros = wasm_i8x16_narrow_i16x8(wasm_i16x8_eq(in[i], zero), wasm_i16x8_eq(in[i + 1], zero));
-    present |= (unsigned long long)(~wasm_i8x16_bitmask(zeros) & 0xFFFF) << (8 * i);
+  for (int row = 0; row < 8; row += 2) {
+    v128_t zeros = wasm_i8x16_narrow_i16x8(wasm_i16x8_eq(rows[row], zero), wasm_i16x8_eq(rows[row + 1], zero));
+    unsigned nonzero = ~wasm_i8x16_bitmask(zeros);
+    present |= zigzag_of[row][nonzero & 0xFF] | zigzag_of[row + 1][(nonzero >> 8) & 0xFF];
   }
   present &= ~1ull;
   int last = 0;
@@ -100,7 +108,7 @@ JOCTET *jsimd_huff_encode_one_block(void *state, JOCTET *to, JCOEFPTR block, int
     int run = k - last - 1;
     last = k;
     for (; run >= 16; run -= 16) PUT(ac->ehufco[0xF0], ac->ehufsi[0xF0])
-    int value = ordered[k];
+    int value = block[natural_order[k]];
     int length = BITS(value);
     PUT_VALUE(ac, run << 4 | length, value, length)
   }

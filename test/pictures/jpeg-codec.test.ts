@@ -106,6 +106,13 @@ describe('packing, beside libvips', () => {
     }
   });
 
+  test('what grows three times, where every third pixel is one of the stored ones', async () => {
+    const body = await (await photograph(128, 100)).jpeg({ quality: 95 }).toBuffer();
+    const ours = await processPicture(body, downloadOptions.parse({ ...byCodec, imageSize: 384 }));
+    const theirs = await processPicture(body, downloadOptions.parse({ ...byLibvips, imageSize: 384 }));
+    expect((await difference(ours.bytes, theirs.bytes)).mean).toBeLessThan(2);
+  });
+
   test('the quality asked for', async () => {
     const body = await (await photograph(400, 300)).jpeg().toBuffer();
     const [rough, fine] = [10, 100].map((quality) => codec.pack(body, asIs(400, 300, { quality }))!);

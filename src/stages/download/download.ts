@@ -23,7 +23,7 @@ export const download: Stage<'download', typeof downloadOptions, DownloadWork> =
   ],
   writes: 'samples',
   unit: 'links',
-  format: 3,
+  format: 4,
   options: downloadOptions,
   work: DownloadWork,
   records: true,
