@@ -5,6 +5,7 @@ import { measuredProcess } from './extract/measured-process.ts';
 import { writeWat } from './extract/wat-corpus.ts';
 import { peers, realWats } from '../test/local-paths.ts';
 import type { BenchResult } from './main.ts';
+import { median } from './rounds/median.ts';
 
 /**
  * Extraction on one core, against cc2dataset's own function and against `libdeflate-gunzip` alone (the limit: nobody
@@ -165,9 +166,4 @@ async function cpuOf(command: string): Promise<Measured> {
   const { output } = await measuredProcess('bash', ['-c', `TIMEFORMAT='%U %S'; { time ${command}; } 2>&1`]);
   const [user, system] = output.trim().split(' ').map(Number) as [number, number];
   return { cpu: user + system };
-}
-
-function median(values: number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
 }

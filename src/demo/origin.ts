@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { readManifest } from './manifest.ts';
 import { makeSender } from './origin-answers.ts';
@@ -13,6 +14,8 @@ export interface OriginOptions {
   folder: string;
   /** Default: any free one. */
   port?: number;
+  /** Each answer begins so many milliseconds late, as from far away. Default 0. */
+  lateMs?: number;
 }
 
 export interface Origin {
@@ -40,7 +43,7 @@ export interface OriginListener {
   onRequest?(url: string): void;
 }
 
-export async function startOrigin({ folder, port = 0 }: OriginOptions, { onRequest }: OriginListener = {}): Promise<Origin> {
+export async function startOrigin({ folder, port = 0, lateMs = 0 }: OriginOptions, { onRequest }: OriginListener = {}): Promise<Origin> {
   const [{ hosts }, routes] = await Promise.all([readManifest(folder), readRoutes(folder)]);
   const send = makeSender(folder);
   const counts = new Map<string, number>();
@@ -51,6 +54,7 @@ export async function startOrigin({ folder, port = 0 }: OriginOptions, { onReque
       counts.set(url, (counts.get(url) ?? 0) + 1);
       onRequest?.(url);
     }
+    if (lateMs > 0) await sleep(lateMs);
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     const found = url === null ? undefined : routes.get(url);
     await send(response, isRead ? (found ?? { answer: 'status', status: 404 }) : { answer: 'status', status: 405 }, request.method === 'HEAD');
