@@ -1,6 +1,6 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -161,4 +161,17 @@ describe('under an older Node', () => {
     // Empty for a zombie that nobody has reaped yet.
     expect(await readFile(`/proc/${Number(data.toString())}/cmdline`, 'utf8').catch(() => '')).toBe('');
   });
+});
+
+test('what Node has compiled is kept below the home, on both Nodes; a home that can not be written to changes nothing', async (context) => {
+  const launcher = await makePackage({ source: 'const cache: string | undefined = process.env.NODE_COMPILE_CACHE; console.log(cache);' });
+  const home = await mkdtemp(join(tmpdir(), 'pairmill-home-'));
+  onTestFinished(() => rm(home, { recursive: true, force: true }));
+  const start = (node: string, HOME: string): string =>
+    execFileSync(node, [launcher], { encoding: 'utf8', env: { PATH: process.env['PATH'], HOME }, timeout: 30_000 }).trim();
+  const kept = join(home, '.cache/pairmill/compiled');
+  expect(start(process.execPath, home)).toBe(kept);
+  expect(await readdir(kept)).not.toEqual([]);
+  expect(start(process.execPath, '/proc')).toBe('undefined');
+  expect(start(oldNode(context), home)).toBe(kept);
 });
