@@ -27,6 +27,7 @@ const shares = {
   'x-robots-other': 0.01,
   'tdm-reservation': 0.01,
   'meta-robots': 0.02,
+  'page-tdm-reservation': 0.01,
 
   'tiny-file': 0.01,
   'broken-image': 0.005,

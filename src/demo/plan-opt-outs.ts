@@ -34,23 +34,44 @@ export function planOptOuts(web: WebPlan): void {
   plan(web, 'x-robots-tag', [], ['noai', 'noimageai', 'noindex', 'noimageindex', 'noai, noimageai', 'pairmill: noai', 'NoAI'].map(tag));
   plan(web, 'x-robots-other', [], ['otherbot: noai', 'otherbot: noindex, noimageai', 'max-image-preview: large'].map(tag));
   plan(web, 'tdm-reservation', [], [{ 'tdm-reservation': '1' }, { 'tdm-reservation': '1', 'tdm-policy': 'http://agency.test/policy.json' }]);
-  // The page says it, not the picture: plan-pages.ts gives these links pages of their own.
-  plan(web, 'meta-robots', []);
 }
 
-/** What the pages of `meta-robots` links carry in their head. */
-export const refusingMetas: readonly { name: string; content: string }[] = [
-  { name: 'robots', content: 'noai' },
-  { name: 'robots', content: 'noimageai' },
-  { name: 'robots', content: 'noai, noimageai' },
-  { name: 'robots', content: 'noimageindex' },
-  { name: 'ROBOTS', content: 'NOINDEX, FOLLOW' },
-  { name: 'pairmill', content: 'noai' },
-];
+/** Where the page says it, and not the picture: plan-pages.ts gives these links pages of their own. */
+export function planPageOptOuts(web: WebPlan): void {
+  plan(web, 'meta-robots', []);
+  plan(web, 'page-tdm-reservation', []);
+}
 
-/** What other pages carry, and nobody has to heed. */
-export const harmlessMetas: readonly { name: string; content: string }[] = [
-  { name: 'robots', content: 'index, follow' },
-  { name: 'robots', content: 'max-image-preview:large' },
-  { name: 'otherbot', content: 'noai' },
+/** What a page says of the use of its pictures, in its head and in the header of its answer. */
+export interface PageSays {
+  metas: { name: string; content: string }[];
+  headers: Record<string, string>;
+}
+
+const inMeta = (name: string, content: string): PageSays => ({ metas: [{ name, content }], headers: {} });
+const inHeader = (name: string, value: string): PageSays => ({ metas: [], headers: { [name]: value } });
+
+/** Of pages with links of these kinds, which all refuse. */
+export const refusing: Partial<Record<Kind, readonly PageSays[]>> = {
+  'meta-robots': [
+    inMeta('robots', 'noai'),
+    inMeta('robots', 'noimageai'),
+    inHeader('X-Robots-Tag', 'noai, noimageai'),
+    inMeta('robots', 'noai, noimageai'),
+    inMeta('robots', 'noimageindex'),
+    inHeader('x-robots-tag', 'otherbot: nofollow, pairmill: noimageindex'),
+    inMeta('ROBOTS', 'NOINDEX, FOLLOW'),
+    inMeta('pairmill', 'noai'),
+  ],
+  'page-tdm-reservation': [inMeta('tdm-reservation', '1'), inHeader('TDM-Reservation', '1'), inHeader('tdm-reservation', '1')],
+};
+
+/** What other pages say, and nobody has to heed. */
+export const harmless: readonly PageSays[] = [
+  inMeta('robots', 'index, follow'),
+  inMeta('robots', 'max-image-preview:large'),
+  inMeta('otherbot', 'noai'),
+  inMeta('tdm-reservation', '0'),
+  inHeader('X-Robots-Tag', 'otherbot: noai, noindex'),
+  inHeader('tdm-reservation', '0'),
 ];

@@ -1,6 +1,6 @@
 // Which links stand on which page, and which page in which crawl file.
 
-import { harmlessMetas, refusingMetas } from './plan-opt-outs.ts';
+import { harmless, type PageSays, refusing } from './plan-opt-outs.ts';
 import { countOf } from './kinds.ts';
 import type { Kind } from './kinds.ts';
 import { randomFrom } from './random.ts';
@@ -8,12 +8,11 @@ import type { Random } from './random.ts';
 import { homeHosts, pickSubject } from './web-plan.ts';
 import type { PlannedLink, WebPlan } from './web-plan.ts';
 
-export interface PlannedPage {
+export interface PlannedPage extends PageSays {
   url: string;
   locale: string;
   /** As written in `<base href>`. */
   base: string | null;
-  metas: { name: string; content: string }[];
   /** A licence that the page links to. */
   licence: string | null;
   links: PlannedLink[];
@@ -31,31 +30,32 @@ function pickBase(random: Random, ownHost: string, otherHost: string): string | 
   return random.pick([`http://${otherHost}/`, `http://${otherHost}/img/`, `http://${ownHost}/assets/`, '/', '/img/', `//${otherHost}/uploads/`]);
 }
 
-function planPage(web: WebPlan, locale: string, links: PlannedLink[], id: number, refusing: boolean): PlannedPage {
+function planPage(web: WebPlan, locale: string, links: PlannedLink[], id: number): PlannedPage {
   const random = randomFrom(web.seed, 'page', id);
   const home = homeHosts(web, locale);
   const host = random.pick(home);
   const path = random.pick([`/${locale}/${id}.html`, `/${locale}/gallery/${id}/`, `/${id}`, `/${locale}/${random.integer(2015, 2024)}/page.php?p=${id}`]);
-  const harmless = random.chance(0.3) ? [random.pick(harmlessMetas)] : [];
+  const says = random.chance(0.3) ? random.pick(harmless) : { metas: [], headers: {} };
+  const refusals = refusing[links[0]!.kind];
   return {
     url: `http://${host}${path}`,
     locale,
     base: pickBase(random, host, home.find((other) => other !== host) ?? host),
-    metas: refusing ? [refusingMetas[id % refusingMetas.length] ?? { name: 'robots', content: 'noai' }] : harmless,
+    ...(refusals ? refusals[id % refusals.length]! : says),
     licence: random.chance(0.25) ? random.pick(licences) : null,
     links,
   };
 }
 
-function pagesOf(web: WebPlan, links: PlannedLink[], refusing: boolean, firstId: number): PlannedPage[] {
+function pagesOf(web: WebPlan, links: PlannedLink[], group: string, firstId: number): PlannedPage[] {
   const byLocale = Map.groupBy(links, (link) => link.pageLocale);
   const pages: PlannedPage[] = [];
   for (const [locale, all] of [...byLocale].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
-    const random = randomFrom(web.seed, 'pages', locale, String(refusing));
+    const random = randomFrom(web.seed, 'pages', locale, group);
     const rest = random.shuffled(all);
     while (rest.length > 0) {
-      const size = refusing ? random.integer(2, 12) : random.integer(8, 48);
-      pages.push(planPage(web, locale, rest.splice(0, size), firstId + pages.length, refusing));
+      const size = group in refusing ? random.integer(2, 12) : random.integer(8, 48);
+      pages.push(planPage(web, locale, rest.splice(0, size), firstId + pages.length));
     }
   }
   return pages;
@@ -80,7 +80,7 @@ function plantDuplicates(web: WebPlan, files: PlannedPage[][], kind: Kind, taken
     if (taken.has(link)) continue;
     const later = kind === 'duplicate-url-in-file' ? (files[file] ?? []).slice(page) : files.slice(file + 1).flatMap((pages) => pages);
     // Not on a page that refuses: the link would then have two faults.
-    const possible = later.filter((other) => other.links[0]?.kind !== 'meta-robots');
+    const possible = later.filter((other) => refusing[other.links[0]!.kind] === undefined);
     const picture = pictures.get(link.picture ?? '');
     if (possible.length === 0 || picture === undefined) continue;
     const subject = random.chance(0.3) ? null : pickSubject(web, random, picture);
@@ -94,10 +94,10 @@ function plantDuplicates(web: WebPlan, files: PlannedPage[][], kind: Kind, taken
 }
 
 export function planPages(web: WebPlan, crawlFiles: number): PlannedPage[][] {
-  const refusing = web.links.filter(({ kind }) => kind === 'meta-robots');
-  const others = web.links.filter(({ kind }) => kind !== 'meta-robots');
-  const pages = pagesOf(web, others, false, 1);
-  pages.push(...pagesOf(web, refusing, true, pages.length + 1));
+  // Links of a kind that refuses stand on pages of their own.
+  const groups: Map<string, PlannedLink[]> = Map.groupBy(web.links, ({ kind }) => (kind in refusing ? kind : 'others'));
+  const pages: PlannedPage[] = [];
+  for (const group of ['others', ...Object.keys(refusing)]) pages.push(...pagesOf(web, groups.get(group) ?? [], group, pages.length + 1));
 
   const files: PlannedPage[][] = Array.from({ length: crawlFiles }, () => []);
   randomFrom(web.seed, 'crawl files')

@@ -4,7 +4,7 @@ import { makeCaptions } from './captions.ts';
 import type { EmojiSet } from './emoji-set.ts';
 import { planAnswers } from './plan-answers.ts';
 import { planFiles } from './plan-files.ts';
-import { planOptOuts } from './plan-opt-outs.ts';
+import { planOptOuts, planPageOptOuts } from './plan-opt-outs.ts';
 import { planPages } from './plan-pages.ts';
 import type { PlannedPage } from './plan-pages.ts';
 import { planPictures } from './plan-pictures.ts';
@@ -36,5 +36,6 @@ export function planWeb(set: EmojiSet, { seed, candidates, pictures, crawlFiles 
   planOptOuts(web);
   planFiles(web);
   planAnswers(web);
+  planPageOptOuts(web);
   return { web, files: planPages(web, crawlFiles) };
 }

@@ -41,13 +41,14 @@ interface PageRecords {
 interface PageVisit {
   url: string;
   locale: string;
+  headers: Record<string, string>;
   html: string;
   date: string;
   seed: number;
   infoId: string;
 }
 
-function addPage(warc: RecordFile, { url, locale, html, date, seed, infoId }: PageVisit): PageRecords {
+function addPage(warc: RecordFile, { url, locale, headers, html, date, seed, infoId }: PageVisit): PageRecords {
   const { host, pathname, search } = new URL(url);
   const ids = ['request', 'response', 'metadata'].map((type) => recordId(seed, type, url));
   const [requestId = '', responseId = '', metadataId = ''] = ids;
@@ -62,6 +63,7 @@ function addPage(warc: RecordFile, { url, locale, html, date, seed, infoId }: Pa
     'Content-Type: text/html; charset=utf-8',
     `Content-Language: ${htmlLang(locale)}`,
     `Content-Length: ${body.length}`,
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
   ];
   return {
     request: warc.add(
@@ -133,7 +135,7 @@ export function makeCrawlFile(name: string, index: number, pages: readonly Plann
   const written = pages.map((page, at) => {
     const { html, metadata, urls } = composePage(page, seed);
     const date = warcDate(crawlStart + 1000 * (at * 7 + index));
-    const records = addPage(warc, { url: page.url, locale: page.locale, html, date, seed, infoId });
+    const records = addPage(warc, { url: page.url, locale: page.locale, headers: page.headers, html, date, seed, infoId });
     describe(records.request, page.url);
     describe(records.response, page.url, metadata);
     describe(records.metadata, page.url);

@@ -1,5 +1,6 @@
 import { Parser } from 'htmlparser2';
-import { type CrawlPage, isLicenceUrl, type LinkKind, type PageLink, refusal } from './crawl-page.ts';
+import { type CrawlPage, isLicenceUrl, type LinkKind, type PageLink } from './crawl-page.ts';
+import { addMeta } from './opt-outs.ts';
 
 /** Longest text of a link that is kept. */
 const LONGEST_TEXT = 10_000;
@@ -56,7 +57,7 @@ class PageHandler {
   #anchor: PageLink | undefined;
 
   constructor(pageUrl: string, kind: LinkKind, attributes: readonly string[]) {
-    this.page = { pageUrl, base: undefined, refusals: [], licence: undefined, links: [] };
+    this.page = { pageUrl, base: undefined, refusals: [], reservations: [], licence: undefined, links: [] };
     this.#kind = kind;
     this.#attributes = attributes;
   }
@@ -65,10 +66,8 @@ class PageHandler {
     const { page } = this;
     if (name === 'img') this.#image(attributes);
     else if (name === 'base') page.base ??= attributes['href'];
-    else if (name === 'meta') {
-      const content = refusal(attributes['name'], attributes['content']);
-      if (content !== undefined) page.refusals.push(content);
-    } else if (name === 'a' || name === 'area' || name === 'link') {
+    else if (name === 'meta') addMeta(page, attributes['name'], attributes['content']);
+    else if (name === 'a' || name === 'area' || name === 'link') {
       const href = attributes['href'];
       if (href !== undefined && page.licence === undefined && isLicenceUrl(href.trim())) page.licence = href.trim();
     }

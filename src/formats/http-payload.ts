@@ -4,6 +4,8 @@ import { brotliDecompressSync, gunzipSync, inflateSync, inflateRawSync, zstdDeco
 export interface HttpResponse {
   status: number;
   fields: Map<string, string>;
+  /** All fields named X-Robots-Tag, of which each counts. */
+  robotsTags: string[];
   body: Buffer;
 }
 
@@ -18,11 +20,15 @@ export function parseHttpResponse(block: Buffer): HttpResponse | undefined {
   if (!line) return undefined;
   const end = headEnd(block);
   const fields = new Map<string, string>();
+  const robotsTags: string[] = [];
   for (const text of block.toString('latin1', 0, Math.min(end, LONGEST_HEAD)).split('\n').slice(1)) {
     const colon = text.indexOf(':');
-    if (colon > 0) fields.set(text.slice(0, colon).trim().toLowerCase(), text.slice(colon + 1).trim());
+    if (colon <= 0) continue;
+    const [name, value] = [text.slice(0, colon).trim().toLowerCase(), text.slice(colon + 1).trim()];
+    fields.set(name, value);
+    if (name === 'x-robots-tag') robotsTags.push(value);
   }
-  return { status: Number(line[1]), fields, body: decoded(block.subarray(end), fields) };
+  return { status: Number(line[1]), fields, robotsTags, body: decoded(block.subarray(end), fields) };
 }
 
 function headEnd(block: Buffer): number {

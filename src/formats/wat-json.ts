@@ -1,4 +1,5 @@
-import { type CrawlPage, isLicenceUrl, type LinkKind, type PageLink, refusal } from './crawl-page.ts';
+import { type CrawlPage, isLicenceUrl, type LinkKind, type PageLink } from './crawl-page.ts';
+import { addHeader, addMeta, type OptOuts } from './opt-outs.ts';
 
 /**
  * A WAT record read by parsing the whole JSON: the reference that `wat-page` must equal, and what it falls back to.
@@ -6,28 +7,34 @@ import { type CrawlPage, isLicenceUrl, type LinkKind, type PageLink, refusal } f
  */
 export function parseWatJson(text: string, pageUrl: string | undefined, kind: LinkKind): CrawlPage | undefined {
   const envelope = child(JSON.parse(text), 'Envelope');
-  const html = child(child(child(envelope, 'Payload-Metadata'), 'HTTP-Response-Metadata'), 'HTML-Metadata');
+  const response = child(child(envelope, 'Payload-Metadata'), 'HTTP-Response-Metadata');
+  const html = child(response, 'HTML-Metadata');
   const links = child(html, 'Links');
   const url = pageUrl ?? child(child(envelope, 'WARC-Header-Metadata'), 'WARC-Target-URI');
   if (!Array.isArray(links) || typeof url !== 'string') return undefined;
-  const head = child(html, 'Head');
+  const optOuts = parseHeaders(child(response, 'Headers'));
   return {
     pageUrl: url,
-    ...parseHead(head),
+    ...parseHead(child(html, 'Head'), optOuts),
     licence: licenceOf(html as Record<string, unknown>),
     links: kind === 'image' ? imageLinks(links) : anyLinks(links),
   };
 }
 
-/** What a WAT says of a page's head. */
-export function parseHead(head: unknown): Pick<CrawlPage, 'base' | 'refusals'> {
+/** What a WAT says of the header of an answer: its opt-outs. */
+export function parseHeaders(headers: unknown): OptOuts {
+  const optOuts: OptOuts = { refusals: [], reservations: [] };
+  if (headers !== null && typeof headers === 'object') addHeader(optOuts, Object.entries(headers));
+  return optOuts;
+}
+
+/** What a WAT says of a page's head; its opt-outs are added to those of the header. */
+export function parseHead(head: unknown, optOuts: OptOuts): Pick<CrawlPage, 'base'> & OptOuts {
   const base = child(head, 'Base');
   const metas = child(head, 'Metas');
   const list: unknown[] = Array.isArray(metas) ? metas : [metas];
-  return {
-    base: typeof base === 'string' ? base : undefined,
-    refusals: list.map((meta) => refusal(child(meta, 'name'), child(meta, 'content'))).filter((content) => content !== undefined),
-  };
+  for (const meta of list) addMeta(optOuts, child(meta, 'name'), child(meta, 'content'));
+  return { base: typeof base === 'string' ? base : undefined, ...optOuts };
 }
 
 function child(value: unknown, key: string): unknown {

@@ -1,6 +1,7 @@
 import { type CrawlPage, isLicenceUrl, type LinkKind, type PageLink } from './crawl-page.ts';
 import { closingEnd, readFlatLink, urlAround } from './flat-json.ts';
-import { parseHead, parseWatJson } from './wat-json.ts';
+import { mayOptOut, noOptOuts, type OptOuts } from './opt-outs.ts';
+import { parseHead, parseHeaders, parseWatJson } from './wat-json.ts';
 import { headerField, targetUri, type WarcRecord } from './warc-record.ts';
 
 /**
@@ -15,6 +16,7 @@ const LICENCE = Buffer.from('vecommo');
 const BASE = Buffer.from('Base":');
 const METAS = Buffer.from('Metas":');
 const HEAD = Buffer.from('Head":{');
+const HEADERS = Buffer.from('Headers":{');
 const LINKS = Buffer.from('Links":[');
 const QUOTE = 0x22;
 
@@ -72,15 +74,16 @@ export class WatScanner {
       end = link.end;
     }
     this.#image = at;
-    const head = this.#head(contentStart, first) ?? this.#head(end, contentEnd);
+    const optOuts = this.#headers(contentStart, first) ?? this.#headers(end, contentEnd) ?? noOptOuts;
+    const head = optOuts === 'unclear' ? undefined : (this.#head(contentStart, first, optOuts) ?? this.#head(end, contentEnd, optOuts));
     return head && { pageUrl, ...head, licence: this.#licenceOf(record), links };
   }
 
   /**
-   * Base and refusals out of a part of a record, before its links or after them: which of the two holds the head
+   * Base and opt-outs out of a part of a record, before its links or after them: which of the two holds the head
    * depends on the extractor. Undefined where the head does not lie in it whole.
    */
-  #head(from: number, to: number): Pick<CrawlPage, 'base' | 'refusals'> | undefined {
+  #head(from: number, to: number, { refusals, reservations }: OptOuts): (Pick<CrawlPage, 'base'> & OptOuts) | undefined {
     const whole = this.#bytes.subarray(from, to);
     const start = indexOfKey(whole, HEAD, 0);
     if (start < 0) return undefined;
@@ -88,13 +91,29 @@ export class WatScanner {
     const links = indexOfKey(whole, LINKS, start);
     const part = links < 0 ? whole : whole.subarray(0, links);
     const metas = indexOfKey(part, METAS, start);
-    if (!(metas >= 0 && mayRefuse(part.toString('latin1', metas))) && indexOfKey(part, BASE, start) < 0) return { base: undefined, refusals: [] };
+    if (!(metas >= 0 && mayOptOut(part.toString('latin1', metas))) && indexOfKey(part, BASE, start) < 0) return { base: undefined, refusals, reservations };
     const end = closingEnd(part, start + HEAD.length - 1, part.length);
     if (end < 0 || end - start > LARGEST_PARSED) return undefined;
     try {
-      return parseHead(JSON.parse(part.toString('utf8', start + HEAD.length - 1, end)));
+      const head: unknown = JSON.parse(part.toString('utf8', start + HEAD.length - 1, end));
+      return parseHead(head, { refusals: [...refusals], reservations: [...reservations] });
     } catch {
       return undefined;
+    }
+  }
+
+  /** Opt-outs in the header of the answer, where it lies in the part of a record; undefined where it does not. */
+  #headers(from: number, to: number): OptOuts | 'unclear' | undefined {
+    const part = this.#bytes.subarray(from, to);
+    const start = indexOfKey(part, HEADERS, 0);
+    if (start < 0) return undefined;
+    const end = closingEnd(part, start + HEADERS.length - 1, part.length);
+    if (end < 0 || end - start > LARGEST_PARSED) return 'unclear';
+    if (!mayOptOut(part.toString('latin1', start, end))) return noOptOuts;
+    try {
+      return parseHeaders(JSON.parse(part.toString('utf8', start + HEADERS.length - 1, end)));
+    } catch {
+      return 'unclear';
     }
   }
 
@@ -124,11 +143,6 @@ export class WatScanner {
 
 const BRACE = 0x7b;
 const CLOSE = 0x7d;
-
-/** A look that is quicker than reading the meta tags, and never says no where they refuse. */
-function mayRefuse(text: string): boolean {
-  return /"(?:robots|pairmill)"/i.test(text) && /no(?:ai|imageai|index|imageindex|ne)/i.test(text);
-}
 
 /** Offset of the quoted `"IMG@/src"` (of its first letter) from `from` on; the end of the buffer where there is none. */
 function searchImage(bytes: Buffer, from: number): number {

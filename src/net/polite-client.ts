@@ -9,7 +9,7 @@ import { type Connect, type Exchange, HttpExchanger } from './http-exchange.ts';
 import { withRetries } from './retry.ts';
 import { MAX_ROBOTS_BYTES, type RobotsAnswer, RobotsCache } from './robots-cache.ts';
 import { statusError } from './status-error.ts';
-import { disallowedDirective } from './x-robots-tag.ts';
+import { disallowedDirective } from '../formats/x-robots-tag.ts';
 
 export interface PoliteClientOptions {
   /** Sent as User-Agent. */

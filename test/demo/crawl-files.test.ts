@@ -29,10 +29,11 @@ interface WatHead {
 }
 
 /** The WAT's pages, in order: URL, head and links. */
-function watPages(records: ParsedRecord[]): { url: string; head: WatHead; links: WatLink[] }[] {
+function watPages(records: ParsedRecord[]): { url: string; headers: Record<string, string>; head: WatHead; links: WatLink[] }[] {
   return records.slice(1).flatMap(({ block, headers }) => {
-    const html = JSON.parse(block.toString('utf8')).Envelope['Payload-Metadata']['HTTP-Response-Metadata']?.['HTML-Metadata'];
-    return html === undefined ? [] : [{ url: headers.get('WARC-Target-URI') ?? '', head: html.Head, links: html.Links }];
+    const response = JSON.parse(block.toString('utf8')).Envelope['Payload-Metadata']['HTTP-Response-Metadata'];
+    const html = response?.['HTML-Metadata'];
+    return html === undefined ? [] : [{ url: headers.get('WARC-Target-URI') ?? '', headers: response.Headers, head: html.Head, links: html.Links }];
   });
 }
 
@@ -121,7 +122,7 @@ describe('the WAT files', () => {
     }
   });
 
-  test('have all ways to write a URL, bases, licences, and the metas that refuse on the right pages only', () => {
+  test('have all ways to write a URL, bases, licences, and what refuses on the right pages only', () => {
     const pages = [...wats.values()].flatMap(watPages);
     const sources = pages.flatMap(({ links }) => links.filter(({ path }) => path === 'IMG@/src').map(({ url }) => url));
     for (const way of [/^http:\/\//, /^\/\/[a-z]/, /^\/[^/]/, /^\.\.\//, /^[a-z]+\/[^/:]+/])
@@ -132,11 +133,23 @@ describe('the WAT files', () => {
     expect(pages.filter(({ head }) => head.Base !== undefined).length).toBeGreaterThan(2);
     expect(pages.filter(({ links }) => links.some(({ url }) => url.includes('creativecommons.org/'))).length).toBeGreaterThan(2);
 
-    const refuses = (metas: { name: string; content: string }[]): boolean =>
-      metas.some(({ name, content }) => /^(robots|pairmill)$/i.test(name) && /\b(noai|noimageai|noindex|noimageindex)\b/i.test(content));
-    const refusing = new Set(pages.filter(({ head }) => refuses(head.Metas)).map(({ url }) => url));
-    expect(refusing.size).toBeGreaterThan(0);
-    for (const { kind, page_url: page } of web.links) expect(refusing.has(page), page).toBe(kind === 'meta-robots');
+    const metaOf = ({ head }: (typeof pages)[number], name: RegExp): string[] =>
+      head.Metas.filter((meta) => name.test(meta.name)).map(({ content }) => content);
+    const headerOf = ({ headers }: (typeof pages)[number], name: RegExp): string[] =>
+      Object.keys(headers).flatMap((key) => (name.test(key) ? headers[key]! : []));
+    const refuses = (page: (typeof pages)[number]): boolean =>
+      [...metaOf(page, /^(robots|pairmill)$/i), ...headerOf(page, /^x-robots-tag$/i).filter((value) => !/^otherbot:[^:]*$/.test(value))].some((value) =>
+        /\b(noai|noimageai|noindex|noimageindex)\b/i.test(value),
+      );
+    const reserves = (page: (typeof pages)[number]): boolean => [...metaOf(page, /^tdm-reservation$/), ...headerOf(page, /^tdm-reservation$/i)].includes('1');
+    for (const [says, refused] of [
+      [refuses, 'meta-robots'],
+      [reserves, 'page-tdm-reservation'],
+    ] as const) {
+      const found = new Set(pages.filter(says).map(({ url }) => url));
+      expect(found.size).toBeGreaterThan(0);
+      for (const { kind, page_url: page } of web.links) expect(found.has(page), `${refused} ${page}`).toBe(kind === refused);
+    }
   });
 });
 

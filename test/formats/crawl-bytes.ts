@@ -19,6 +19,9 @@ export interface WatParts {
   head?: Record<string, unknown>;
   /** The head after the links, as some extractors have it. */
   headLast?: boolean;
+  /** Of the answer, and whether they follow the page. */
+  headers?: Record<string, unknown>;
+  headersLast?: boolean;
 }
 
 /** The JSON of a page's WAT record. */
@@ -26,12 +29,14 @@ export function watJson({
   links = [],
   head = { Metas: [{ name: 'viewport', content: 'width=device-width' }], Title: 'a title' },
   headLast = false,
+  headers = { Server: 'x' },
+  headersLast = false,
 }: WatParts): string {
   const html = headLast ? { Links: links, Head: head } : { Head: head, Links: links };
   return JSON.stringify({
     Container: { Filename: 'x.warc.gz' },
     Envelope: {
-      'Payload-Metadata': { 'HTTP-Response-Metadata': { Headers: { Server: 'x' }, 'HTML-Metadata': html } },
+      'Payload-Metadata': { 'HTTP-Response-Metadata': headersLast ? { 'HTML-Metadata': html, Headers: headers } : { Headers: headers, 'HTML-Metadata': html } },
       'WARC-Header-Metadata': { 'WARC-Target-URI': 'http://page.test/dir/index.html' },
     },
   });

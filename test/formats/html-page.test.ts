@@ -7,13 +7,15 @@ const read = (html: string, kind: 'image' | 'any' = 'image', attributes: string[
 
 describe('readHtmlPage', () => {
   it('reads images, base, refusals and licence', () => {
-    const page = read(`<!doctype html><head><base href="/a/"><base href="/b/"><META NAME="Robots" CONTENT="noai"><meta name="robots" content="index">
+    const page =
+      read(`<!doctype html><head><base href="/a/"><base href="/b/"><META NAME="Robots" CONTENT="noai"><meta name="robots" content="index"><meta name=TDM-Reservation content=1>
       <link rel="license" href="https://creativecommons.org/licenses/by/4.0/"></head><body><img src=" a&amp;b.png " alt="d&eacute;j&#224; &lt;vu&gt;"><IMG SRC=b.png><img alt="no source">
       <script>document.write('<img src="no.png" alt="x">')</script><!-- <img src="no.png" alt="x"> --><noscript><img src="c.png" alt=""></noscript><img data-src="d.png" src="" alt="late">`);
     expect(page).toEqual({
       pageUrl: 'http://page.test/',
       base: '/a/',
       refusals: ['noai'],
+      reservations: ['tdm-reservation: 1'],
       licence: 'https://creativecommons.org/licenses/by/4.0/',
       links: [
         { url: 'a&b.png', text: 'déjà <vu>' },

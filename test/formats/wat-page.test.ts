@@ -25,13 +25,14 @@ const reference = (text: string): CrawlPage | undefined => {
 };
 
 describe('WatScanner', () => {
-  it('reads links, base, refusals and licence without parsing the record', async () => {
+  it('reads links, base, opt-outs and licence without parsing the record', async () => {
     const head = {
       Base: '/pictures/',
       Metas: [
         { name: 'Robots', content: 'NoIndex, follow' },
         { name: 'robots', content: 'all' },
         { name: 'googlebot', content: 'noindex' },
+        { name: 'tdm-reservation', content: ' 1 ' },
       ],
       Link: [{ path: 'LINK@/href', url: 'https://example.test/' }],
     };
@@ -41,12 +42,19 @@ describe('WatScanner', () => {
       image('b.png'),
       { alt: 'früher', path: 'IMG@/src', title: 'x', url: 'ü.png' },
     ];
-    for (const headLast of [false, true]) {
-      const [page] = await scan([watJson({ links, head, headLast })]);
+    const headers = { Server: 'x', 'x-Robots-Tag': ['otherbot: noindex', 'pairmill: noai'], 'TDM-Reservation': '1' };
+    for (const [headLast, headersLast] of [
+      [false, false],
+      [false, true],
+      [true, false],
+      [true, true],
+    ] as const) {
+      const [page] = await scan([watJson({ links, head, headLast, headers, headersLast })]);
       expect(page).toEqual({
         pageUrl: 'http://page.test/dir/index.html',
         base: '/pictures/',
-        refusals: ['NoIndex, follow'],
+        refusals: ['X-Robots-Tag: pairmill: noai', 'NoIndex, follow'],
+        reservations: ['tdm-reservation: 1', 'tdm-reservation: 1'],
         licence: 'https://creativecommons.org/licenses/by/4.0/',
         links: [
           { url: 'a.png', text: 'an "apple" \\ {pear}' },
@@ -89,8 +97,8 @@ describe('WatScanner', () => {
       return Object.fromEntries(kept.sort(() => random.next() - 0.5));
     };
     const meta = (): Record<string, unknown> => ({
-      name: random.pick<unknown>(['robots', 'ROBOTS', 'pairmill', 'viewport', 'description', 3]),
-      content: random.pick<unknown>(['noai', 'index', 'NOIMAGEINDEX', 'none', 'nonesuch', 'unavailable: noarchive', null, '"robots" noai']),
+      name: random.pick<unknown>(['robots', 'ROBOTS', 'pairmill', 'viewport', 'tdm-reservation', 3]),
+      content: random.pick<unknown>(['1', 'noai', 'index', 'NOIMAGEINDEX', 'none', 'nonesuch', 'unavailable: noarchive', null, '"robots" noai']),
     });
     const contents = Array.from({ length: 3000 }, () => {
       const spaced = random.next() < 0.1;
@@ -102,7 +110,14 @@ describe('WatScanner', () => {
               Metas: Array.from({ length: random.below(4) }, meta),
               Link: Array.from({ length: random.below(3) }, () => ({ ...object(), path: 'LINK@/href' })),
             };
-      const text = watJson({ links: Array.from({ length: random.below(6) }, object), head: head!, headLast: random.next() < 0.5 });
+      const headers = Object.fromEntries(
+        Array.from({ length: random.below(3) }, () => [
+          random.pick(['X-Robots-Tag', 'x-robots-tag', 'tdm-reservation', 'Server', 'X-Robots-Tag-Not']),
+          random.pick<unknown>(['noai', '1', '0', ['none', '1'], 'otherbot: noai', { a: 'noai' }, 3]),
+        ]),
+      );
+      const [headLast, headersLast] = [random.next() < 0.5, random.next() < 0.5];
+      const text = watJson({ links: Array.from({ length: random.below(6) }, object), head: head!, headLast, headers, headersLast });
       return spaced ? JSON.stringify(JSON.parse(text), null, 1) : text;
     });
     const pages = await scan(contents);

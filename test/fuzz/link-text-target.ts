@@ -53,7 +53,7 @@ export const linkTextTarget: FuzzTarget = {
       item();
     });
     let candidates = 0;
-    for (const candidate of rules.page({ pageUrl: pageUrl || 'x', base: href, refusals: [], licence: undefined, links, offset: 1 })) {
+    for (const candidate of rules.page({ pageUrl: pageUrl || 'x', base: href, refusals: [], reservations: [], licence: undefined, links, offset: 1 })) {
       candidates++;
       checkCandidate(candidate);
     }

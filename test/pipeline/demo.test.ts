@@ -28,6 +28,7 @@ const fate: Record<Kind, [stage: string, reason: string] | 'filter'> = {
   'long-url': ['extract', 'url-too-long'],
   'bad-host': ['extract', 'host-too-long'],
   'meta-robots': ['extract', 'page-opt-out'],
+  'page-tdm-reservation': ['extract', 'page-tdm-reservation'],
   'private-address': ['download', 'private-address'],
   'redirect-to-private': ['download', 'private-address'],
   'robots-txt': ['download', 'robots-txt'],

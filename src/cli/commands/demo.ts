@@ -47,6 +47,8 @@ function demoStageOptions(connectTo: string[], candidates: number): Record<strin
   const config: Record<string, Record<string, unknown>> = {
     download: {
       'connect-to': connectTo,
+      // All its hosts are on loopback.
+      contact: 'http://pairmill.test/',
       timeout: 3,
       'resize-mode': 'keep_ratio',
       'max-bytes': 20_000_000,

@@ -4,6 +4,7 @@ import { parseAllowedAddresses } from '../../net/allowed-addresses.ts';
 import { parseConnectTo } from '../../net/connect-to.ts';
 import { PoliteClient } from '../../net/polite-client.ts';
 import { ROBOTS_TOKEN, userAgent } from '../../net/user-agent.ts';
+import { assertContact, checkContact, contactWarning } from './contact.ts';
 import { DownloadWork, planBatches, planLists } from './download-work.ts';
 import { type DownloadOptions, downloadOptions } from './options.ts';
 import { PictureThread } from './picture-thread.ts';
@@ -32,12 +33,21 @@ export const download: Stage<'download', typeof downloadOptions, DownloadWork> =
   irreplaceable: true,
   threads: 'io',
   check: checkOptions,
-  plan({ options, datasets: { batches, lists }, recorded }) {
+  announce: contactWarning,
+  plan({ options, datasets: { batches, lists }, recorded, own }) {
     if (batches?.shards.length && lists?.shards.length)
       throw new UsageError('download finds batches/ and lists/ in the run: it is not clear which to read. Name one of the two folders with --input.');
-    if (lists && !batches?.shards.length) return planLists(lists, recorded, options.numberSamplePerShard);
-    if (!batches) throw new UsageError('download has no links. Give a list (Parquet, csv, txt, json …) with --input, or a run folder that has batches/.');
-    return planBatches(batches);
+    const links = batches?.shards.length ? batches : (lists ?? batches);
+    if (!links) throw new UsageError('download has no links. Give a list (Parquet, csv, txt, json …) with --input, or a run folder that has batches/.');
+    const plan = links === lists ? planLists(lists, recorded, options.numberSamplePerShard) : planBatches(links);
+    // A run that has nothing left to ask for needs no contact.
+    const finished = new Set(own.shards.map(({ name }) => name));
+    if (plan.shards.some(({ name }) => !finished.has(name)))
+      assertContact(
+        options,
+        links.shards.reduce((sum, { out }) => sum + (out ?? 0), 0),
+      );
+    return plan;
   },
   async run({ name, work }, context, effects) {
     const { links, further } = await linksOf(work, context);
@@ -79,9 +89,10 @@ function makeClient(options: DownloadOptions): PoliteClient {
   });
 }
 
-function checkOptions({ encodeFormat, encodeQuality, connectTo, allowAddress }: DownloadOptions): void {
+function checkOptions({ encodeFormat, encodeQuality, connectTo, allowAddress, contact }: DownloadOptions): void {
   if (encodeFormat === 'png' && encodeQuality > 9)
     throw new UsageError(`--encode-quality is ${encodeQuality}, but for png it is the compression, 0 to 9. Give one, such as 6.`);
   connectTo.map(parseConnectTo);
   parseAllowedAddresses(allowAddress);
+  checkContact(contact);
 }

@@ -83,12 +83,19 @@ export const downloadOptions = z.object({
     z.array(z.string()).default(['noai', 'noimageai', 'noindex', 'noimageindex']),
     'Directives of the X-Robots-Tag header by which a picture is dropped',
   ),
-  tdmReservation: option(z.boolean().default(true), 'Obey the tdm-reservation header', { note: 'img2dataset does not read it' }),
-  contact: option(z.string().optional(), 'URL or mail address in the user agent, by which the owners of the servers reach you', {
-    value: 'URL',
-    often: true,
-    decidesResult: false,
+  tdmReservation: option(z.boolean().default(true), 'Obey the tdm-reservation header (TDMRep) of pictures', {
+    shared: true,
+    note: 'img2dataset does not read it',
   }),
+  contact: option(
+    z.string().optional(),
+    'URL or mail address in the user agent, by which the owners of the servers reach you; more than 10,000 links are refused without it',
+    {
+      value: 'URL',
+      often: true,
+      decidesResult: false,
+    },
+  ),
   connectTo: option(z.array(z.string()).default([]), 'Send requests for HOST:PORT to ADDR:PORT, as curl does; ADDR may be a private address', {
     value: 'HOST:PORT:ADDR:PORT',
     decidesResult: false,

@@ -32,7 +32,7 @@ export const extract: Stage<'extract', typeof extractOptions, SourceWork> = {
   takes: 'crawl files',
   writes: 'candidates',
   unit: 'links',
-  format: 4,
+  format: 5,
   options: extractOptions,
   work: SourceWork,
   records: true,

@@ -57,9 +57,11 @@ export class LinkRules {
     const resolver = new UrlResolver(page.pageUrl, page.base);
     const provenance = this.#provenance(page);
     const refused = this.#options.respectPageRobots ? page.refusals[0] : undefined;
+    const reserved = this.#options.tdmReservation ? page.reservations[0] : undefined;
     for (const link of page.links) {
       this.links++;
       if (refused !== undefined) this.#reject(resolver, 'page-opt-out', link.url, link.text, refused);
+      else if (reserved !== undefined) this.#reject(resolver, 'page-tdm-reservation', link.url, link.text, reserved);
       else {
         const candidate = this.#candidate(provenance, link, resolver);
         if (candidate) yield candidate;

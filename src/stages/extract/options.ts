@@ -44,7 +44,13 @@ export const extractOptions = z.object({
     'In the HTML of a WARC: attributes of an image that hold its URL, the first that is there counts (src, data-src, srcset, …)',
     { value: 'NAME,…' },
   ),
-  respectPageRobots: option(z.boolean().default(true), 'Drop the links of pages whose meta robots tag says noai, noimageai, noindex or noimageindex'),
+  respectPageRobots: option(
+    z.boolean().default(true),
+    'Drop the links of pages whose meta robots tag or X-Robots-Tag header says noai, noimageai, noindex or noimageindex',
+  ),
+  tdmReservation: option(z.boolean().default(true), 'Obey the tdm-reservation of pages (TDMRep), in a header or a meta tag: their links are dropped', {
+    shared: true,
+  }),
   ...languageOptions,
   dedupKey: option(z.enum(['url', 'url+language', 'url+text']).default('url'), 'What counts as the same link within a crawl file; give dedup the same', {
     shared: true,

@@ -1,6 +1,7 @@
 import type { CrawlPage, LinkKind } from '../../formats/crawl-page.ts';
 import { readHtmlPage } from '../../formats/html-page.ts';
 import { htmlText, isHtml, parseHttpResponse } from '../../formats/http-payload.ts';
+import { addHeader, type OptOuts } from '../../formats/opt-outs.ts';
 import { readWarc } from '../../formats/warc.ts';
 import { type DamageCount, headerField, targetUri, type WarcRecord } from '../../formats/warc-record.ts';
 import { WatScanner } from '../../formats/wat-page.ts';
@@ -61,7 +62,10 @@ function readHtml(bytes: Buffer, record: WarcRecord, { kind, imageAttributes }: 
   try {
     const response = parseHttpResponse(bytes.subarray(contentStart, contentEnd));
     if (pageUrl === undefined || !response || !isHtml(response)) return undefined;
-    return readHtmlPage(htmlText(response), pageUrl, kind, imageAttributes);
+    const page = readHtmlPage(htmlText(response), pageUrl, kind, imageAttributes);
+    const optOuts: OptOuts = { refusals: [], reservations: [] };
+    addHeader(optOuts, [...response.fields, ['x-robots-tag', response.robotsTags]]);
+    return { ...page, refusals: [...optOuts.refusals, ...page.refusals], reservations: [...optOuts.reservations, ...page.reservations] };
   } catch {
     return { damaged: 'html' };
   }

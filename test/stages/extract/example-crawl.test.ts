@@ -20,6 +20,7 @@ const reasons: Record<string, string> = {
   'long-url': 'url-too-long',
   'bad-host': 'host-too-long',
   'meta-robots': 'page-opt-out',
+  'page-tdm-reservation': 'page-tdm-reservation',
   'duplicate-url-in-file': 'duplicate-url',
 };
 

@@ -98,11 +98,33 @@ describe('extract', () => {
     expect(of('page-opt-out')).toEqual([['http://page.test/dir/x.png', 'noindex', null]]);
   });
 
+  it('drops the links of pages that reserve text and data mining, in a header or a meta tag', async () => {
+    const links = [image('a.png', 'good text')];
+    const files = {
+      'a.wat.gz': pages({ links, headers: { 'tdm-reservation': '1' } }, { links, head: { Metas: [{ name: 'tdm-reservation', content: '1' }] } }),
+      'b.wat.gz': pages({ links, headers: { 'TDM-Reservation': '0', 'X-Robots-Tag': 'otherbot: noai' } }),
+      'c.wat.gz': pages({ links, headers: { 'X-Robots-Tag': 'noimageai' } }),
+    };
+    const { summary } = await run(files);
+    expect(summary).toMatchObject({ in: 4, out: 1, dropped: { 'page-tdm-reservation': 2, 'page-opt-out': 1 } });
+    const rejects = await rejectsOf(base, 'extract');
+    expect(rejects.map(({ reason, value }) => [reason, value]).sort()).toEqual([
+      ['page-opt-out', 'X-Robots-Tag: noimageai'],
+      ['page-tdm-reservation', 'tdm-reservation: 1'],
+      ['page-tdm-reservation', 'tdm-reservation: 1'],
+    ]);
+  });
+
   it('respects no refusal, cuts no text and keeps all formats when told so', async () => {
-    const head = { Metas: [{ name: 'robots', content: 'noai' }] };
+    const head = {
+      Metas: [
+        { name: 'robots', content: 'noai' },
+        { name: 'tdm-reservation', content: '1' },
+      ],
+    };
     const { rows, shards } = await run(
       { 'a.wat.gz': pages({ head, links: [image('a.svg', 'abc'), image('b.png', 'x'.repeat(50))] }) },
-      { respectPageRobots: false, excludedExtensions: [], minTextLength: 3, maxTextLength: 20 },
+      { respectPageRobots: false, tdmReservation: false, excludedExtensions: [], minTextLength: 3, maxTextLength: 20 },
     );
     expect(rows.map(({ text }) => text)).toEqual(['abc', 'x'.repeat(20)]);
     expect(shards[0]).toMatchObject({ cut: { text: 1, licence: 0, page_url: 0 } });

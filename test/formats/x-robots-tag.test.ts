@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { disallowedDirective } from '../../src/net/x-robots-tag.ts';
+import { disallowedDirective } from '../../src/formats/x-robots-tag.ts';
 
 const disallowed = new Set(['noai', 'noimageai', 'noindex', 'noimageindex']);
 
