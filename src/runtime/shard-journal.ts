@@ -85,8 +85,8 @@ export class ShardJournal implements Journal<unknown> {
   /** The shard is published: nothing that was noted is needed any more. */
   async remove(): Promise<void> {
     await this.close();
+    // The folder stays: other shards may be about to write into it.
     for (const name of await filesOf(this.#folder, this.#shard)) await rm(join(this.#folder, name), { force: true });
-    await removeEmpty(this.#folder);
   }
 
   async #create(): Promise<FileHandle> {
@@ -119,11 +119,12 @@ export class ShardJournal implements Journal<unknown> {
   }
 }
 
-/** Removes what shards of a stage have noted that were skipped or are planned no more. */
+/** When a stage is whole: removes its folder, with what shards have noted that were skipped or are planned no more. */
 export async function removeJournals(location: string, stage: string): Promise<void> {
   const folder = await journalFolder(location, stage);
   await rm(folder, { recursive: true, force: true });
-  await removeEmpty(folder);
+  // The one above it, unless another stage has one there.
+  await rmdir(join(folder, '..')).catch(() => undefined);
 }
 
 async function journalFolder(location: string, stage: string): Promise<string> {
@@ -132,11 +133,6 @@ async function journalFolder(location: string, stage: string): Promise<string> {
 
 async function filesOf(folder: string, shard: string): Promise<string[]> {
   return (await readdir(folder).catch(() => [])).filter((name) => name.startsWith(`${shard}-`)).sort();
-}
-
-/** The folder of a stage and the one above it, unless something is in them. */
-async function removeEmpty(folder: string): Promise<void> {
-  for (const each of [folder, join(folder, '..')]) await rmdir(each).catch(() => undefined);
 }
 
 async function bytesAt(file: FileHandle, start: number, length: number): Promise<Buffer> {

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { localHome } from '../../../src/runtime/local-home.ts';
-import { ShardJournal } from '../../../src/runtime/shard-journal.ts';
+import { removeJournals, ShardJournal } from '../../../src/runtime/shard-journal.ts';
 import { type LoopbackServer, startServer } from '../../net/loopback-server.ts';
 import { digests as allDigests } from '../run-one-stage.ts';
 import { runDownload, temporaryFolder, writeLinks } from './run-download.ts';
@@ -161,6 +161,19 @@ describe('the journal', () => {
     expect(await readdir(join(folder, '_journal', 'download'))).toEqual([]);
   });
 
+  test('of many shards at a time: one that is removed does not take the folder from the others', async () => {
+    const folder = await temporaryFolder();
+    const work = async (shard: number): Promise<void> => {
+      for (let i = 0; i < 20; i++) {
+        const journal = await ShardJournal.open(folder, 'download', String(shard), 1);
+        await journal.note(0, i);
+        await journal.remove();
+      }
+    };
+    await Promise.all(Array.from({ length: 8 }, async (_, shard) => work(shard)));
+    expect(await readdir(join(folder, '_journal', 'download'))).toEqual([]);
+  });
+
   test('of a run in S3 lies on this machine', async () => {
     const location = `s3://bucket/${randomUUID()}`;
     onTestFinished(async () => rm(await localHome(location), { recursive: true, force: true }));
@@ -170,6 +183,8 @@ describe('the journal', () => {
     const again = await ShardJournal.open(location, 'download', '00000', 1);
     expect(await again.recall(0)).toBe('here');
     await again.remove();
+    expect(await readdir(join(await localHome(location), '_journal', 'download'))).toEqual([]);
+    await removeJournals(location, 'download');
     expect(await readdir(await localHome(location))).toEqual([]);
   });
 
