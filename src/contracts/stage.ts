@@ -1,3 +1,4 @@
+import type { MessagePort } from 'node:worker_threads';
 import type { z } from 'zod';
 import type { Dataset, DatasetInput, DatasetState, SealRecord } from './dataset.ts';
 import type { DropReason } from './drop-reason.ts';
@@ -56,6 +57,11 @@ export interface Resources {
    * for it runs.
    */
   get<T extends object>(kind: string, key: unknown, make: () => T | Promise<T>): Promise<T>;
+  /**
+   * A port to a thread that all workers of this process share, by the URL of its module and a number: started where there is none.
+   * The thread is sent `{ connect: MessagePort }`, the other end. The port closes when the thread ends.
+   */
+  thread(module: string, number: number): Promise<MessagePort>;
 }
 
 /** What waits between a stage and its readers, in the unit of the stage. */

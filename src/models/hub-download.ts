@@ -23,6 +23,7 @@ export interface HubFile {
   repository: string;
   revision: string;
   file: string;
+  token?: string | undefined;
 }
 
 /** Returns what the file's content is. Throws RunError naming file and next step. */
@@ -35,7 +36,7 @@ export async function downloadFromHub(hubFile: HubFile, path: string, retryDelay
     if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, retryDelayMs * 2 ** (attempt - 1)));
     let expected: string | undefined;
     try {
-      expected = await fetchInto(url, part);
+      expected = await fetchInto(url, part, hubFile.token);
     } catch (error) {
       if (error instanceof RunError) throw error;
       last = error;
@@ -57,21 +58,25 @@ export async function downloadFromHub(hubFile: HubFile, path: string, retryDelay
 }
 
 /** Fetches into `part`, after what it holds already; returns the checksum that the hub names, if it names one. */
-async function fetchInto(url: string, part: string): Promise<string | undefined> {
+async function fetchInto(url: string, part: string, token: string | undefined): Promise<string | undefined> {
   let have = await sizeOf(part);
-  let { response, checksum, size } = await request(url, have);
+  let { response, checksum, size } = await request(url, have, token);
   if (response.status === 416 || (have > 0 && size !== undefined && have > size)) {
     // The part is no beginning of this file, or is all of it already.
     await response.body?.cancel();
     if (have === size) return checksum;
     await rm(part, { force: true });
     have = 0;
-    ({ response, checksum, size } = await request(url, 0));
+    ({ response, checksum, size } = await request(url, 0, token));
   }
   if (!response.ok || !response.body) {
     await response.body?.cancel();
     if (!REFUSED.includes(response.status)) throw new Error(`the hub answered ${response.status}`);
-    throw new RunError(`The model file ${url} could not be downloaded: the hub answered ${response.status}. Check --hub-url, or give --model a local folder.`);
+    const gated =
+      response.status === 401 || response.status === 403 ? ' If the model needs an access token, `pairmill models pull` takes it as --hub-token.' : '';
+    throw new RunError(
+      `The model file ${url} could not be downloaded: the hub answered ${response.status}. Check --hub-url, or give --model a local folder.${gated}`,
+    );
   }
   const append = response.status === 206;
   await pipeline(Readable.fromWeb(response.body), createWriteStream(part, { flags: append ? 'a' : 'w' }));
@@ -88,14 +93,20 @@ interface HubResponse {
 }
 
 /** Follows redirects by hand: the first answer, before the redirect to the storage, names the checksum. */
-async function request(url: string, from: number): Promise<HubResponse> {
+async function request(url: string, from: number, token: string | undefined): Promise<HubResponse> {
   let checksum: string | undefined;
   let size: number | undefined;
   let target = url;
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
     const response = await fetch(target, {
       redirect: 'manual',
-      headers: { 'user-agent': 'pairmill', 'accept-encoding': 'identity', ...(from > 0 ? { range: `bytes=${from}-` } : {}) },
+      headers: {
+        'user-agent': 'pairmill',
+        'accept-encoding': 'identity',
+        ...(from > 0 && { range: `bytes=${from}-` }),
+        // For the hub alone: the storage that it leads to has an address that was signed for this request.
+        ...(token !== undefined && new URL(target).origin === new URL(url).origin && { authorization: `Bearer ${token}` }),
+      },
     });
     const { headers } = response;
     checksum ??= hexTag(headers.get('x-linked-etag')) ?? (response.ok ? hexTag(headers.get('etag')) : undefined);

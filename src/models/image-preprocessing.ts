@@ -13,11 +13,11 @@ import { resample } from './resample.ts';
 const input = { failOn: 'truncated', ignoreIcc: true, sequentialRead: true } as const;
 
 /** RGB bytes, size x size x 3. Throws where the picture can't be decoded. */
-export async function decodePicture(picture: Uint8Array, { size, fit, interpolation }: ImagePreprocessing): Promise<Uint8Array> {
-  if (fit === 'crop') {
+export async function decodePicture(picture: Uint8Array, { size, fit, interpolation, resize }: ImagePreprocessing): Promise<Uint8Array> {
+  if (fit === 'crop' || resize !== 'libvips') {
     // Whole, and shrunk by PIL's own arithmetic: what CLIP's reference sees, to the byte.
     const { data, width, height } = jpegCodec().decode(picture) ?? (await decodeBySharp(picture));
-    const to = shortestSide(width, height, size);
+    const to = fit === 'crop' ? shortestSide(width, height, size) : ([size, size] as const);
     return resample(data, [width, height], to, { left: centre(to[0], size), top: centre(to[1], size), width: size, height: size }, interpolation);
   }
   const { data, info } = await colours(picture)

@@ -1,9 +1,10 @@
 import { findModel } from './find-model.ts';
+import { inPrecision } from './in-precision.ts';
 import type { Thresholds } from './model-entry.ts';
 import { modelFiles } from './model-files.ts';
 import { type ModelParts, readModelParts } from './model-parts.ts';
 import type { ModelSettings } from './model-settings.ts';
-import { openImageTower, openTextTower } from './open-tower.ts';
+import { type EncoderUsage, openHere, openImageTower, openTextTower } from './open-tower.ts';
 
 /** A model: pictures and texts to vectors of length 1 in one space, so that their dot product is their cosine. */
 export interface Encoders {
@@ -17,6 +18,14 @@ export interface Encoders {
   encodeTexts(texts: readonly string[]): Promise<(Float32Array | Error)[]>;
 }
 
+/** Those that stages share. */
+export interface SharedEncoders extends Encoders {
+  /** Loads both towers, which are else loaded when they are first used. */
+  open(): Promise<void>;
+  /** What they have computed for this worker since it opened them. */
+  usage(): Promise<EncoderUsage>;
+}
+
 /** One that its user closes. */
 export interface DualEncoder extends Encoders {
   close(): Promise<void>;
@@ -24,13 +33,13 @@ export interface DualEncoder extends Encoders {
 
 /**
  * Loads the model of an id or of a local folder; downloads it on first use. Throws UsageError for a model that does not
- * exist, RunError for a file that can't be had or is damaged. Stages share models: `modelFrom`.
+ * exist, RunError for a file that can't be had or is damaged. It computes in this thread; stages share models: `modelFrom`.
  */
 export async function loadModel(idOrFolder: string, settings: ModelSettings): Promise<DualEncoder> {
   const parts = await readModelParts(idOrFolder, settings);
   // Opened when first used: `serve` may see no picture.
-  const images = lazily(() => openImageTower(parts, settings.threads));
-  const texts = lazily(() => openTextTower(parts, settings.threads));
+  const images = lazily(() => openImageTower(parts, settings, openHere));
+  const texts = lazily(() => openTextTower(parts, settings, openHere));
   return {
     ...described(parts),
     encodeImages: async (pictures) => (await images.get()).encode(pictures),
@@ -46,7 +55,7 @@ export function described({ entry }: ModelParts): Pick<Encoders, 'id' | 'dimensi
 
 /** sha256 of each file that `loadModel` would read, by `MODEL/FILE`; downloads what is not here. */
 export async function modelChecksums(idOrFolder: string, settings: ModelSettings): Promise<Record<string, string>> {
-  return (await modelFiles(await findModel(idOrFolder), settings)).checksums;
+  return (await modelFiles(inPrecision(await findModel(idOrFolder), settings.precision), settings)).checksums;
 }
 
 function lazily<T extends { close(): Promise<void> }>(make: () => Promise<T>): { get(): Promise<T>; close(): Promise<void> } {

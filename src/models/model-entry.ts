@@ -24,15 +24,19 @@ export interface ImageTower {
   readonly source: FileSource;
   /** ONNX: pixels float32 [n, 3, size, size] -> embeddings [n, dimensions]. */
   readonly file: string;
+  /** The same in int8, where the model has it. */
+  readonly int8?: string | undefined;
   readonly preprocessing: ImagePreprocessing;
 }
 
 export interface ImagePreprocessing {
   /** Side of the square that the model sees, in pixels. */
   readonly size: number;
-  /** `crop`: shortest side to `size`, centre square (CLIP). `squash`: both sides to `size`. */
+  /** `crop`: shortest side to `size`, centre square (CLIP). `squash`: both sides to `size` (SigLIP). */
   readonly fit: 'crop' | 'squash';
   readonly interpolation: 'bicubic' | 'bilinear';
+  /** What resizes: Pillow's arithmetic, to the byte, or libvips' (mini). */
+  readonly resize?: 'libvips' | undefined;
   /** Of the channels red, green, blue in 0 to 1. */
   readonly mean: readonly [number, number, number];
   readonly std: readonly [number, number, number];
@@ -42,14 +46,21 @@ export interface TextTower {
   readonly source: FileSource;
   /** ONNX: token ids (and an attention mask) [n, length] -> embeddings, or one vector a token where `pooling` is mean. */
   readonly file: string;
+  /** The same in int8, where the model has it. */
+  readonly int8?: string | undefined;
   /** tokenizer.json. */
   readonly tokenizer: string;
   /** `open-clip`: open_clip's cleaning and byte pairs, zero-padded to `maxTokens`. `hub`: as tokenizer.json says. */
   readonly tokenization: 'open-clip' | 'hub';
   /** Longer token sequences are cut. */
   readonly maxTokens: number;
-  /** Id that fills up a batch; masked, so it changes nothing. */
+  /** Id that fills up a text. */
   readonly padId: number;
+  /**
+   * `own`: a text is padded to its own length, rounded up; for towers in which what follows the text changes nothing (a mask, or
+   * CLIP's causal attention). `full`: to `maxTokens`, as SigLIP and MobileCLIP were trained.
+   */
+  readonly padding: 'own' | 'full';
   readonly pooling: 'none' | 'mean';
   /** safetensors with `linear.weight` (and `linear.bias`) applied after pooling. */
   readonly projection?: string;

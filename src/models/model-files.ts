@@ -77,7 +77,11 @@ interface Receipt {
   modifiedMs: number;
 }
 
-async function cachedFile(source: { repository: string; revision: string }, file: string, { cacheFolder, hubUrl }: ModelSettings): Promise<CheckedFile> {
+async function cachedFile(
+  source: { repository: string; revision: string },
+  file: string,
+  { cacheFolder, hubUrl, hubToken }: ModelSettings,
+): Promise<CheckedFile> {
   const path = join(cacheFolder, source.repository, source.revision, file);
   const receiptPath = `${path}.receipt.json`;
   const receipt = await readReceipt(receiptPath);
@@ -88,7 +92,7 @@ async function cachedFile(source: { repository: string; revision: string }, file
     if (present.mtimeMs === receipt.modifiedMs) return { path, checksum: receipt };
   }
   // Put there by hand, or touched since.
-  const checksum = present ? await fileChecksum(path) : await downloadFromHub({ hubUrl, ...source, file }, path);
+  const checksum = present ? await fileChecksum(path) : await downloadFromHub({ hubUrl, token: hubToken, ...source, file }, path);
   if (present && receipt && checksum.sha256 !== receipt.sha256)
     throw damaged(path, checksum.sha256, receipt.sha256, 'Remove it and start the same command again: it is then downloaded anew.');
   const now = await stat(path);

@@ -2,7 +2,7 @@ import { access, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { messageOf, RunError, systemCode, UsageError } from '../contracts/errors.ts';
-import type { ImagePreprocessing, ModelEntry } from './model-entry.ts';
+import type { ImagePreprocessing, ModelEntry, TextTower } from './model-entry.ts';
 
 /**
  * Reads the entry of a model that lies in a local folder with the layout of CLIP models on the hub: config.json,
@@ -13,16 +13,24 @@ import type { ImagePreprocessing, ModelEntry } from './model-entry.ts';
 const Thresholds = z.object({ en: z.number(), multi: z.number(), nolang: z.number() });
 
 const Config = z.looseObject({
-  projection_dim: z.int().positive(),
+  model_type: z.string().optional(),
+  /** SigLIP's configurations name no length of an embedding but the towers' width. */
+  projection_dim: z.int().positive().optional(),
   text_config: z
-    .looseObject({ max_position_embeddings: z.int().positive().default(77), pad_token_id: z.int().nonnegative().nullish() })
-    .default({ max_position_embeddings: 77 }),
+    .looseObject({
+      max_position_embeddings: z.int().positive().optional(),
+      hidden_size: z.int().positive().optional(),
+      pad_token_id: z.int().nonnegative().nullish(),
+    })
+    .default({}),
   pairmill: z
     .looseObject({
       id: z.string().optional(),
       threshold: Thresholds.optional(),
       tokenization: z.enum(['open-clip', 'hub']).default('hub'),
       headsFor: z.string().optional(),
+      padding: z.enum(['own', 'full']).optional(),
+      resize: z.literal('libvips').optional(),
     })
     .optional(),
 });
@@ -35,9 +43,18 @@ const Preprocessor = z.looseObject({
   crop_size: Side.optional(),
   /** PIL's numbers: 2 bilinear, 3 bicubic. */
   resample: z.union([z.literal(2), z.literal(3)]).default(3),
-  image_mean: Triple,
-  image_std: Triple,
+  do_normalize: z.boolean().default(true),
+  image_mean: Triple.optional(),
+  image_std: Triple.optional(),
 });
+
+/** What config.json leaves out where it has the family's usual value. */
+const families: Record<string, Pick<TextTower, 'maxTokens' | 'padId' | 'padding'>> = {
+  clip: { maxTokens: 77, padId: 0, padding: 'own' },
+  siglip: { maxTokens: 64, padId: 1, padding: 'full' },
+};
+/** Width of SigLIP's towers where config.json names none: it leaves out what is as in the base model. */
+const SIGLIP_BASE = 768;
 
 /** Default thresholds of a model that names none: LAION's. */
 const laionThresholds = { en: 0.28, multi: 0.26, nolang: 0.26 };
@@ -48,17 +65,28 @@ export async function readModelFolder(folder: string, id?: string): Promise<Mode
   const preprocessor = await readConfig(folder, 'preprocessor_config.json', Preprocessor);
   const own = config.pairmill;
   const name = id ?? own?.id ?? basename(folder);
+  const family = families[config.model_type ?? ''] ?? families['clip']!;
+  const dimensions = config.projection_dim ?? (family === families['siglip'] ? (config.text_config.hidden_size ?? SIGLIP_BASE) : undefined);
+  if (dimensions === undefined) throw new UsageError(`${join(folder, 'config.json')} names no projection_dim, the length of an embedding.`);
+  const [vision, text] = [await present(folder, 'vision_model.onnx'), await present(folder, 'text_model.onnx')];
   return {
     id: name,
-    dimensions: config.projection_dim,
-    image: { source: { folder }, file: await present(folder, 'vision_model.onnx'), preprocessing: preprocessing(preprocessor, folder) },
+    dimensions,
+    image: {
+      source: { folder },
+      file: vision,
+      int8: await int8Of(folder, vision),
+      preprocessing: { ...preprocessing(preprocessor, folder), ...(own?.resize && { resize: own.resize }) },
+    },
     text: {
       source: { folder },
-      file: await present(folder, 'text_model.onnx'),
+      file: text,
+      int8: await int8Of(folder, text),
       tokenizer: 'tokenizer.json',
       tokenization: own?.tokenization ?? 'hub',
-      maxTokens: config.text_config.max_position_embeddings,
-      padId: own?.tokenization === 'open-clip' ? 0 : (config.text_config.pad_token_id ?? 0),
+      maxTokens: config.text_config.max_position_embeddings ?? family.maxTokens,
+      padId: own?.tokenization === 'open-clip' ? 0 : (config.text_config.pad_token_id ?? family.padId),
+      padding: own?.padding ?? family.padding,
       pooling: 'none',
     },
     thresholds: own?.threshold ?? laionThresholds,
@@ -76,7 +104,9 @@ function preprocessing(from: z.output<typeof Preprocessor>, folder: string): Ima
   const fit = shortest !== undefined && from.do_center_crop ? 'crop' : 'squash';
   if (fit === 'crop' && cropped !== height)
     throw new UsageError(`${join(folder, 'preprocessor_config.json')}: crop_size ${cropped} differs from size ${height}, which is not supported.`);
-  return { size: height, fit, interpolation: from.resample === 2 ? 'bilinear' : 'bicubic', mean: from.image_mean, std: from.image_std };
+  const plain = !from.do_normalize || from.image_mean === undefined || from.image_std === undefined;
+  const scale = plain ? { mean: [0, 0, 0] as const, std: [1, 1, 1] as const } : { mean: from.image_mean!, std: from.image_std! };
+  return { size: height, fit, interpolation: from.resample === 2 ? 'bilinear' : 'bicubic', ...scale };
 }
 
 /** `file`, or `onnx/file` where the hub's exports keep it. */
@@ -90,6 +120,20 @@ async function present(folder: string, file: string): Promise<string> {
     }
   }
   throw new UsageError(`The model folder ${folder} has neither ${file} nor onnx/${file}. docs/models.md says what a model folder holds.`);
+}
+
+/** The int8 file beside a float32 one, as transformers.js names it. */
+async function int8Of(folder: string, file: string): Promise<string | undefined> {
+  for (const ending of ['_quantized.onnx', '_int8.onnx']) {
+    const name = file.replace(/\.onnx$/, ending);
+    try {
+      await access(join(folder, name));
+      return name;
+    } catch {
+      // The next name.
+    }
+  }
+  return undefined;
 }
 
 async function readConfig<T extends z.ZodType>(folder: string, file: string, schema: T): Promise<z.output<T>> {

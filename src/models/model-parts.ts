@@ -1,6 +1,7 @@
 import { RunError } from '../contracts/errors.ts';
 import { readSafetensors } from '../formats/safetensors.ts';
 import { findModel } from './find-model.ts';
+import { inPrecision } from './in-precision.ts';
 import type { ModelEntry } from './model-entry.ts';
 import { type ModelFiles, modelFiles } from './model-files.ts';
 import type { ModelSettings } from './model-settings.ts';
@@ -20,7 +21,7 @@ export interface ModelParts {
  * that does not exist, RunError for a file that can't be had or is damaged.
  */
 export async function readModelParts(idOrFolder: string, settings: ModelSettings): Promise<ModelParts> {
-  const entry = await findModel(idOrFolder);
+  const entry = inPrecision(await findModel(idOrFolder), settings.precision);
   const files = await modelFiles(entry, settings);
   const tokenize = await readTokenizer(files.tokenizer, entry.text);
   const projection = files.projection === undefined ? undefined : await readProjection(files.projection);

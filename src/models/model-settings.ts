@@ -2,6 +2,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { option } from '../contracts/option.ts';
+import { type Device, devices } from './onnx-session.ts';
 
 /** Options of every command that loads a model. None changes a result: checksums of the files are in the fingerprint. */
 export const modelOptions = {
@@ -17,20 +18,58 @@ export const modelOptions = {
     shared: true,
     decidesResult: false,
   }),
-  modelThreads: option(z.int().min(1).default(1), 'Threads of a model in each worker', {
+  modelPrecision: option(
+    z.enum(['float32', 'int8']).optional(),
+    'Arithmetic of the models: float32, or int8 where the model has such files. float32 where none is given',
+    { shared: true },
+  ),
+  device: option(z.enum(devices).default('cpu'), 'What computes the models', { shared: true, decidesResult: false }),
+  modelThreads: option(z.int().min(1).optional(), 'Threads of each session of a model; a short trial, which is kept, chooses them where none is given', {
     shared: true,
     decidesResult: false,
-    note: 'one: the workers already fill the cores',
   }),
+  modelSessions: option(
+    z.int().min(1).optional(),
+    'Sessions of a model that compute at a time, each with the model in memory; as many as the cores and memory allow where none is given',
+    {
+      shared: true,
+      decidesResult: false,
+    },
+  ),
 };
 
 /** Where models come from and how they run. */
 export interface ModelSettings {
   cacheFolder: string;
   hubUrl: string;
-  threads: number;
+  /** Of the hub, for models that need one. No option of a stage: it would stand in run.json. */
+  hubToken?: string | undefined;
+  precision?: Precision | undefined;
+  device?: Device | undefined;
+  /** Undefined: what calibration finds. */
+  threads?: number | undefined;
+  sessions?: number | undefined;
 }
 
-export function modelSettings(options: { modelCache?: string | undefined; hubUrl: string; modelThreads: number }): ModelSettings {
-  return { cacheFolder: options.modelCache ?? join(homedir(), '.cache', 'pairmill', 'models'), hubUrl: options.hubUrl, threads: options.modelThreads };
+export type Precision = 'float32' | 'int8';
+
+/** The settings of a command that has `modelOptions`, or those of them that say where models come from. */
+export function modelSettings(options: {
+  modelCache?: string | undefined;
+  hubUrl: string;
+  hubToken?: string | undefined;
+  modelPrecision?: Precision | undefined;
+  device?: Device | undefined;
+  modelThreads?: number | undefined;
+  modelSessions?: number | undefined;
+}): ModelSettings {
+  return {
+    cacheFolder: options.modelCache ?? join(homedir(), '.cache', 'pairmill', 'models'),
+    hubUrl: options.hubUrl,
+    hubToken: options.hubToken,
+    precision: options.modelPrecision,
+    device: options.device,
+    threads: options.modelThreads,
+    sessions: options.modelSessions,
+  };
 }

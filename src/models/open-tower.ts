@@ -1,25 +1,68 @@
+import type { SessionSettings } from './encoder-messages.ts';
 import type { ImageEncoder } from './image-encoder.ts';
 import type { ModelParts } from './model-parts.ts';
+import type { ModelSettings } from './model-settings.ts';
+import type { OnnxSession } from './onnx-session.ts';
 import { withoutRepeats } from './repeated-pictures.ts';
 import type { TextEncoder } from './text-encoder.ts';
+
+/** What encoder threads have computed for a worker. */
+export interface EncoderUsage {
+  /** Seconds of all encoder threads together. */
+  seconds: number;
+  /** Encoder threads. */
+  threads: number;
+}
 
 /** One half of a model, loaded: it owns its ONNX session. */
 export interface Tower<Encode> {
   encode: Encode;
+  /** What its sessions have computed for this worker. */
+  usage(): EncoderUsage;
   close(): Promise<void>;
 }
 
-// The code is loaded with the first tower, with onnxruntime and sharp: all worker threads have this file, and few need a model.
+/** Opens an ONNX file: in this thread, or in one that all workers share. */
+export type OpenSession = (settings: SessionSettings) => Promise<OnnxSession & { seconds?(): number }>;
 
-export async function openImageTower({ entry, files }: ModelParts, threads: number): Promise<Tower<ImageEncoder>> {
-  const [{ openOnnxSession }, { imageEncoder }] = await Promise.all([import('./onnx-session.ts'), import('./image-encoder.ts')]);
-  const session = await openOnnxSession(files.vision, threads);
-  const encode = withoutRepeats(imageEncoder(session, entry.image.preprocessing, entry.dimensions, threads), entry.dimensions);
-  return { encode, close: () => session.close() };
+/** In this thread, which then computes and does nothing else meanwhile. */
+export const openHere: OpenSession = async ({ path, device, threads = 1, calibration }) => {
+  const { alone, openOnnxSession } = await import('./onnx-session.ts');
+  const pace = alone(threads);
+  return openOnnxSession(path, threads, device, { ...pace, rows: calibration.fixedRows ?? pace.rows });
+};
+
+// The code is loaded with the first tower, with sharp: all worker threads have this file, and few need a model.
+
+export async function openImageTower({ entry, files }: ModelParts, settings: ModelSettings, openSession: OpenSession): Promise<Tower<ImageEncoder>> {
+  const { imageEncoder } = await import('./image-encoder.ts');
+  const { size } = entry.image.preprocessing;
+  const session = await openSession(sessionSettings(files.vision, [3, size, size], settings));
+  const encode = withoutRepeats(imageEncoder(session, entry.image.preprocessing, entry.dimensions), entry.dimensions);
+  return towerOf(encode, session);
 }
 
-export async function openTextTower({ entry, files, tokenize, projection }: ModelParts, threads: number): Promise<Tower<TextEncoder>> {
-  const [{ openOnnxSession }, { textEncoder }] = await Promise.all([import('./onnx-session.ts'), import('./text-encoder.ts')]);
-  const session = await openOnnxSession(files.text, threads);
-  return { encode: textEncoder(session, tokenize, entry.text, entry.dimensions, projection), close: () => session.close() };
+export async function openTextTower(
+  { entry, files, tokenize, projection }: ModelParts,
+  settings: ModelSettings,
+  openSession: OpenSession,
+): Promise<Tower<TextEncoder>> {
+  const { textEncoder } = await import('./text-encoder.ts');
+  const session = await openSession(sessionSettings(files.text, [entry.text.maxTokens], settings));
+  return towerOf(textEncoder(session, tokenize, entry.text, entry.dimensions, projection), session);
+}
+
+/** The numbers of an int8 model are scaled by the largest of its batch: one row a batch makes them depend on their own item alone. */
+const INT8_ROWS = 1;
+
+function sessionSettings(
+  path: string,
+  sides: readonly number[],
+  { precision, device = 'cpu', threads, sessions, cacheFolder }: ModelSettings,
+): SessionSettings {
+  return { path, device, threads, sessions, calibration: { cacheFolder, sides, fixedRows: precision === 'int8' ? INT8_ROWS : undefined } };
+}
+
+function towerOf<Encode>(encode: Encode, session: Awaited<ReturnType<OpenSession>>): Tower<Encode> {
+  return { encode, usage: () => ({ seconds: session.seconds?.() ?? 0, threads: session.pace.sessions }), close: () => session.close() };
 }

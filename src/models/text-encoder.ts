@@ -1,13 +1,12 @@
-import { Tensor } from 'onnxruntime-node';
 import { messageOf, RunError } from '../contracts/errors.ts';
 import type { Tensor as Weights } from '../formats/safetensors.ts';
 import type { TextTower } from './model-entry.ts';
-import { type OnnxSession, outputName } from './onnx-session.ts';
+import { type OnnxSession, outputName, type Values } from './onnx-session.ts';
+import { batchesAhead } from './shared-session.ts';
 import type { Tokenizer } from './tokenizer.ts';
+import { Underway } from './underway.ts';
 import { normalise, rowsOf } from './vectors.ts';
 
-/** Tokens of a batch, so that long texts come in smaller batches. */
-const BATCH_TOKENS = 4096;
 /** Texts are padded to a multiple of this by their own length alone, never by what else is in the batch. */
 const LENGTH_STEP = 8;
 
@@ -24,8 +23,12 @@ export function textEncoder(session: OnnxSession, tokenize: Tokenizer, tower: Te
   const mask = session.inputs.find(({ name }) => name === 'attention_mask');
   const types = session.inputs.find(({ name }) => name === 'token_type_ids');
   const fixedRows = ids.shape[0];
-  const fixedLength = ids.shape[1] ?? (tower.tokenization === 'open-clip' ? tower.maxTokens : undefined);
-  const output = outputName(session, tower.pooling === 'mean' ? ['token_embeddings', 'last_hidden_state'] : ['text_embeds', 'embedding', 'sentence_embedding']);
+  const { rows } = session.pace;
+  const fixedLength = ids.shape[1] ?? (tower.padding === 'full' ? tower.maxTokens : undefined);
+  const output = outputName(
+    session,
+    tower.pooling === 'mean' ? ['token_embeddings', 'last_hidden_state'] : ['text_embeds', 'pooler_output', 'embedding', 'sentence_embedding'],
+  );
 
   const paddedLength = (tokens: readonly number[]): number => fixedLength ?? Math.min(tower.maxTokens, Math.ceil(tokens.length / LENGTH_STEP) * LENGTH_STEP);
 
@@ -39,7 +42,7 @@ export function textEncoder(session: OnnxSession, tokenize: Tokenizer, tower: Te
       padded.set(tokens, row * length);
       kept.fill(1, row * length, row * length + tokens.length);
     }
-    const feeds: Record<string, Tensor> = { [ids.name]: integers(ids.type, padded, [rows, length]) };
+    const feeds: Record<string, Values> = { [ids.name]: integers(ids.type, padded, [rows, length]) };
     if (mask) feeds[mask.name] = integers(mask.type, kept, [rows, length]);
     if (types) feeds[types.name] = integers(types.type, new Float64Array(rows * length), [rows, length]);
     const result = (await session.run(feeds))[output]!;
@@ -50,6 +53,7 @@ export function textEncoder(session: OnnxSession, tokenize: Tokenizer, tower: Te
 
   return async (texts) => {
     const results: (Float32Array | Error)[] = [];
+    const batches = new Underway(batchesAhead(session));
     const byLength = new Map<number, { index: number; tokens: number[] }[]>();
     texts.forEach((text, index) => {
       let tokens: number[];
@@ -65,16 +69,20 @@ export function textEncoder(session: OnnxSession, tokenize: Tokenizer, tower: Te
       group.push({ index, tokens });
     });
     for (const [length, group] of byLength) {
-      const size = fixedRows ?? Math.max(1, Math.floor(BATCH_TOKENS / length));
+      // One row a run stays one: the numbers of an int8 model depend on their batch.
+      const size = fixedRows ?? (rows === 1 ? 1 : Math.max(1, Math.floor((rows * tower.maxTokens) / length)));
       for (let start = 0; start < group.length; start += size) {
         const batch = group.slice(start, start + size);
-        const vectors = await infer(
-          batch.map(({ tokens }) => tokens),
-          length,
-        );
-        batch.forEach(({ index }, i) => (results[index] = vectors[i]!));
+        await batches.start(async () => {
+          const vectors = await infer(
+            batch.map(({ tokens }) => tokens),
+            length,
+          );
+          batch.forEach(({ index }, i) => (results[index] = vectors[i]!));
+        });
       }
     }
+    await batches.end();
     return results;
   };
 }
@@ -83,12 +91,12 @@ function inputLike(session: OnnxSession, names: readonly string[]): OnnxSession[
   return session.inputs.find(({ name }) => names.includes(name)) ?? session.inputs[0]!;
 }
 
-function integers(type: string, values: Float64Array, dims: number[]): Tensor {
-  return type === 'int32' ? new Tensor('int32', Int32Array.from(values), dims) : new Tensor('int64', BigInt64Array.from(values, BigInt), dims);
+function integers(type: string, values: Float64Array, dims: number[]): Values {
+  return type === 'int32' ? { type, data: Int32Array.from(values), dims } : { type: 'int64', data: BigInt64Array.from(values, BigInt), dims };
 }
 
 /** sentence-transformers' mean pooling: [rows, length, width] over the tokens that are no padding. */
-function meanOverTokens(output: Tensor, kept: Float64Array, rows: number, length: number): Float32Array[] {
+function meanOverTokens(output: Values, kept: Float64Array, rows: number, length: number): Float32Array[] {
   const width = output.dims[2];
   if (output.type !== 'float32' || output.dims.length !== 3 || width === undefined)
     throw new RunError(`The text model gave ${output.type} ${JSON.stringify(output.dims)} where a vector for each token is expected.`);

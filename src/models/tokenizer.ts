@@ -22,13 +22,22 @@ export async function readTokenizer(path: string, { tokenization, maxTokens }: T
     const json = JSON.parse(await readFile(path, 'utf8')) as object;
     if (tokenization === 'open-clip') return openClipTokenizer(json, maxTokens);
     const hub = new HubTokenizer(json, {});
-    return (text) => cut(hub, text, maxTokens);
+    const lowers = JSON.stringify((json as { normalizer?: unknown }).normalizer ?? null).includes('"Lowercase"');
+    return (text) => cut(hub, asInRust(text, lowers), maxTokens);
   } catch (error) {
     throw new RunError(
       `The model file ${path} can't be read as a tokenizer: ${messageOf(error)}. It is damaged: remove it so that it is fetched again, restore it, or give another --model.`,
       { cause: error },
     );
   }
+}
+
+/**
+ * Where JavaScript and Rust, in which the reference is written, differ: JavaScript writes a capital sigma at the end of a word as ς, and
+ * takes the byte order mark for white space. What takes its place is as unknown to vocabularies.
+ */
+function asInRust(text: string, lowers: boolean): string {
+  return (lowers ? text.replaceAll('Σ', 'σ') : text).replaceAll('\uFEFF', '\uE000');
 }
 
 /** As HF's truncation: the template's tokens before and after the text stay, the text between them is cut. */

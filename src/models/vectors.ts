@@ -1,5 +1,5 @@
-import type { Tensor } from 'onnxruntime-node';
 import { RunError } from '../contracts/errors.ts';
+import type { Values } from './onnx-session.ts';
 
 /** Scales a vector to length 1, in place; summed in float64. A vector of zeros stays. */
 export function normalise(vector: Float32Array): Float32Array {
@@ -18,7 +18,7 @@ export function cosine(a: Float32Array, b: Float32Array): number {
 }
 
 /** The rows of an output [rows, dimensions], each a copy. */
-export function rowsOf(output: Tensor, rows: number, dimensions: number): Float32Array[] {
+export function rowsOf(output: Values, rows: number, dimensions: number): Float32Array[] {
   if (output.type !== 'float32' || output.dims.length !== 2 || output.dims[0] !== rows || output.dims[1] !== dimensions) {
     throw new RunError(
       `The model gave ${output.type} ${JSON.stringify(output.dims)} where float32 [${rows},${dimensions}] is expected: its config.json does not describe its ONNX files.`,

@@ -1,6 +1,7 @@
 import type { Stage } from '../contracts/stage.ts';
 import type { Executor, Submission } from './executor.ts';
 import { ResourcePool } from './resource-pool.ts';
+import { SharedThreads } from './shared-threads.ts';
 import { type JobHost, type JobResult, runShardJob, type ShardJob } from './shard-job.ts';
 
 export interface InlineSettings extends Partial<Pick<JobHost, 'signal' | 'environment' | 'database' | 'reached'>> {
@@ -12,7 +13,8 @@ export class InlineExecutor implements Executor {
   readonly slots: Readonly<Record<'cpu' | 'io', number>>;
   readonly #stages: readonly Stage[];
   readonly #settings: InlineSettings;
-  readonly #resources = new ResourcePool();
+  readonly #threads = new SharedThreads();
+  readonly #resources = new ResourcePool((module, number) => Promise.resolve(this.#threads.connect(module, number)));
 
   constructor(stages: readonly Stage[], settings: InlineSettings = {}) {
     this.#stages = stages;
@@ -34,5 +36,6 @@ export class InlineExecutor implements Executor {
 
   async close(): Promise<void> {
     await this.#resources.close();
+    await this.#threads.close();
   }
 }

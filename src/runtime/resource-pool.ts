@@ -1,4 +1,5 @@
 import type { Resources } from '../contracts/stage.ts';
+import type { ConnectThread } from './shared-threads.ts';
 import { stableJson } from './stable-json.ts';
 
 interface Kept {
@@ -13,6 +14,11 @@ const MAX_PER_KIND = 4;
 /** The resources of one thread. Of a kind the least recently used one is closed when there are too many, unless a shard uses it. */
 export class ResourcePool {
   readonly #kept = new Map<string, Kept>();
+  readonly #connect: ConnectThread;
+
+  constructor(connect: ConnectThread) {
+    this.#connect = connect;
+  }
 
   /** The pool as one shard sees it; `release` is called at the end of the shard. */
   forShard(): Resources & { release(): Promise<void> } {
@@ -26,6 +32,7 @@ export class ResourcePool {
         }
         return (await kept.value) as T;
       },
+      thread: this.#connect,
       release: async () => {
         for (const kept of used) kept.users--;
         used.clear();

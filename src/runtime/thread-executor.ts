@@ -1,10 +1,11 @@
 import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
-import { Worker } from 'node:worker_threads';
+import { type MessagePort, Worker } from 'node:worker_threads';
 import { messageOf, RunError, ShardError, UsageError } from '../contracts/errors.ts';
 import type { Executor, Submission } from './executor.ts';
 import type { JobResult, ShardJob } from './shard-job.ts';
+import { SharedThreads } from './shared-threads.ts';
 
 /** What a worker thread is started with. */
 export interface WorkerSettings {
@@ -14,8 +15,13 @@ export interface WorkerSettings {
 }
 
 /** Messages between the executor and its threads. */
-export type ToWorker = { job: ShardJob } | { database: string } | { noDatabase: string } | { stop: true };
-export type FromWorker = { progress: { in?: number; out?: number; dropped?: number } } | { ask: 'database' } | { done: JobResult } | { failed: Failure };
+export type ToWorker = { job: ShardJob } | { database: string } | { noDatabase: string } | { id: number; port: MessagePort } | { stop: true };
+export type FromWorker =
+  | { progress: { in?: number; out?: number; dropped?: number } }
+  | { ask: 'database' }
+  | { id: number; thread: string; number: number }
+  | { done: JobResult }
+  | { failed: Failure };
 interface Failure {
   kind: 'shard' | 'run' | 'usage';
   heals: boolean;
@@ -44,6 +50,7 @@ export class ThreadExecutor implements Executor {
   readonly #settings: WorkerSettings;
   readonly #database: () => Promise<string>;
   readonly #slots = new Set<Slot>();
+  readonly #threads = new SharedThreads();
   #closed: Promise<void> | undefined;
 
   constructor(workers: number, settings: WorkerSettings, database: () => Promise<string>) {
@@ -85,6 +92,7 @@ export class ThreadExecutor implements Executor {
         slot.running = undefined;
       }),
     );
+    await this.#threads.close();
   }
 
   #start(threads: 'cpu' | 'io'): Slot {
@@ -118,6 +126,11 @@ export class ThreadExecutor implements Executor {
         (error: unknown) => ({ noDatabase: messageOf(error) }),
       );
       slot.worker.postMessage(answer);
+      return;
+    }
+    if ('thread' in message) {
+      const port = this.#threads.connect(message.thread, message.number);
+      slot.worker.postMessage({ id: message.id, port } satisfies ToWorker, [port]);
       return;
     }
     if (!running) return;

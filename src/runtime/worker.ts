@@ -1,4 +1,4 @@
-import { parentPort, workerData } from 'node:worker_threads';
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { messageOf, RunError, ShardError, UsageError } from '../contracts/errors.ts';
 import type { Stage } from '../contracts/stage.ts';
 import { faultPoint } from './fault-point.ts';
@@ -13,7 +13,15 @@ const settings = workerData as WorkerSettings;
 const { pipeline } = (await import(settings.pipelineUrl)) as { pipeline: readonly Stage[] };
 const reached = faultPoint(settings.environment);
 const controller = new AbortController();
-const resources = new ResourcePool();
+const ports = new Map<number, (port: MessagePort) => void>();
+let asked = 0;
+const resources = new ResourcePool((thread, number) => {
+  const id = ++asked;
+  return new Promise((resolve) => {
+    ports.set(id, resolve);
+    send({ id, thread, number });
+  });
+});
 let running: Promise<void> = Promise.resolve();
 
 /** Progress is summed and sent a few times a second: a message an item would cost more than the item. */
@@ -38,7 +46,10 @@ port.on('message', (message: ToWorker) => {
     void running.then(() => resources.close()).finally(() => port.close());
   } else if ('database' in message) answered?.resolve(message.database);
   else if ('noDatabase' in message) answered?.reject(new RunError(message.noDatabase));
-  else running = run(message.job);
+  else if ('port' in message) {
+    ports.get(message.id)?.(message.port);
+    ports.delete(message.id);
+  } else running = run(message.job);
 });
 
 async function run(job: ShardJob): Promise<void> {

@@ -105,7 +105,14 @@ describe('a model folder', () => {
     await cp(mini, copy, { recursive: true });
     const entry = await findModel(copy);
     expect(entry).toMatchObject({ id: 'my-model', dimensions: 256, thresholds: { en: expect.any(Number) as number } });
-    expect(entry.image.preprocessing).toEqual({ size: 64, fit: 'squash', interpolation: 'bicubic', mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] });
+    expect(entry.image.preprocessing).toEqual({
+      size: 64,
+      fit: 'squash',
+      resize: 'libvips',
+      interpolation: 'bicubic',
+      mean: [0.5, 0.5, 0.5],
+      std: [0.25, 0.25, 0.25],
+    });
     const other = await loadModel(copy, settings);
     expect(equal((await other.encodeTexts(['dog']))[0]!, (await model.encodeTexts(['dog']))[0]!)).toBe(true);
     await other.close();
@@ -195,11 +202,11 @@ describe('other exports', () => {
     const preprocessing: ImagePreprocessing = { size: 8, fit: 'crop', interpolation: 'bicubic', mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] };
     const pictures = await Promise.all(['pizza', 'banana', 'red-heart'].map((name) => emojiPicture(name, 50)));
     const [fixed, free] = [await openOnnxSession(fixture('fixed-image.onnx'), 1), await openOnnxSession(fixture('free-image.onnx'), 1)];
-    const one = await imageEncoder(fixed, preprocessing, 4, 1)(pictures);
-    const many = await imageEncoder(free, preprocessing, 4, 1)(pictures);
+    const one = await imageEncoder(fixed, preprocessing, 4)(pictures);
+    const many = await imageEncoder(free, preprocessing, 4)(pictures);
     for (const [i, vector] of (one as Float32Array[]).entries())
       for (const [j, value] of vector.entries()) expect((many[i] as Float32Array)[j]).toBeCloseTo(value, 6);
-    await expect(imageEncoder(free, preprocessing, 5, 1)(pictures)).rejects.toThrow(/float32 \[3,4\] where float32 \[3,5\] is expected/);
+    await expect(imageEncoder(free, preprocessing, 5)(pictures)).rejects.toThrow(/float32 \[3,4\] where float32 \[3,5\] is expected/);
     await Promise.all([fixed.close(), free.close()]);
   });
 });

@@ -1,7 +1,6 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { cleanCaption } from '../../src/models/clean-caption.ts';
 import { findModel } from '../../src/models/find-model.ts';
@@ -9,6 +8,7 @@ import { openClipTokenizer } from '../../src/models/open-clip-tokenizer.ts';
 import { packagedModelFolder } from '../../src/models/registry.ts';
 import { readTokenizer } from '../../src/models/tokenizer.ts';
 import { requirePython } from '../python.ts';
+import { clipTokenizerJson } from './clip-tokenizer-json.ts';
 import { requireSharedData } from '../local-paths.ts';
 
 /** From ftfy 6.3.1 and open_clip 2.32.0: recipes/clean-caption/make_tables.py captions. */
@@ -25,7 +25,7 @@ describe('captions for CLIP', () => {
 
   test("ids are open_clip's, at most 77, the last the end token", async (context) => {
     const file = requireSharedData(context, 'clip-golden/bpe_simple_vocab_16e6.txt.gz');
-    const tokenize = openClipTokenizer(clipTokenizerJson(gunzipSync(await readFile(file)).toString('utf8')), 77);
+    const tokenize = openClipTokenizer(await clipTokenizerJson(file), 77);
     for (const { text, ids } of golden) expect(tokenize(text), text).toEqual(ids);
   });
 
@@ -46,18 +46,6 @@ describe('captions for CLIP', () => {
     }
   });
 });
-
-/** tokenizer.json as the hub has it, from CLIP's own file. */
-function clipTokenizerJson(bpe: string): object {
-  const merges = bpe.split('\n').slice(1, 49152 - 256 - 2 + 1);
-  const printable = [...Array(256).keys()].filter((byte) => (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174);
-  const bytes = [
-    ...printable.map((byte) => String.fromCharCode(byte)),
-    ...Array.from({ length: 256 - printable.length }, (_, i) => String.fromCharCode(256 + i)),
-  ];
-  const tokens = [...bytes, ...bytes.map((byte) => `${byte}</w>`), ...merges.map((merge) => merge.replace(' ', '')), '<|startoftext|>', '<|endoftext|>'];
-  return { model: { vocab: Object.fromEntries(tokens.map((token, id) => [token, id])), merges } };
-}
 
 describe('tokenizer.json', () => {
   const mini = packagedModelFolder('mini')!;

@@ -1,9 +1,11 @@
+import type { Dataset } from '../../contracts/dataset.ts';
 import { EmbeddingMetadata, withFurtherColumns } from '../../contracts/records.ts';
 import type { RowWriter, VectorWriter } from '../../contracts/shard-files.ts';
 import type { Effects, Stage } from '../../contracts/stage.ts';
 import type { FurtherColumns } from '../../formats/further-columns.ts';
 import { furtherSampleColumns, readSampleShard, sampleRowsFile, sampleShardFiles, type ShardSample } from '../../formats/sample-shard.ts';
-import { type Encoders, modelChecksums } from '../../models/load-model.ts';
+import { encodeAhead } from '../../models/encode-ahead.ts';
+import { modelChecksums, type SharedEncoders } from '../../models/load-model.ts';
 import { modelSettings } from '../../models/model-settings.ts';
 import { modelFrom } from '../../models/shared-models.ts';
 import { embedOptions } from './options.ts';
@@ -42,25 +44,35 @@ export const embed: Stage<'embed', typeof embedOptions, PartWork> = {
       rows: await effects.files.parquet(`metadata/metadata_${part.name}.parquet`, withFurtherColumns(EmbeddingMetadata, further, 'last')),
       further,
     };
+    const started = performance.now();
+    await model.open();
+    const loading = (performance.now() - started) / 1000;
+    const before = await model.usage();
     let read = 0;
-    for (const name of part.work.shards) {
-      let batch: ShardSample[] = [];
-      const encode = async (): Promise<void> => {
-        effects.signal.throwIfAborted();
-        read += batch.length;
-        await encodeBatch(batch, model, output, effects);
-        effects.progress({ in: batch.length });
-        batch = [];
-      };
-      for await (const sample of readSampleShard(await sampleShardFiles(pairs, name))) {
-        batch.push(sample);
-        if (batch.length >= options.batchSize) await encode();
-      }
-      if (batch.length > 0) await encode();
+    for await (const { batch, encoded } of encodeAhead(samplesOf(part.work.shards, pairs), options.batchSize, (batch) => encodeBatch(batch, model))) {
+      effects.signal.throwIfAborted();
+      read += batch.length;
+      await writeBatch(batch, encoded, output, effects);
+      effects.progress({ in: batch.length });
     }
-    return { in: read, out: [output.rows] };
+    const { seconds, threads } = await model.usage();
+    return { in: read, out: [output.rows], extra: { encoder: { loading, seconds: seconds - before.seconds, threads } } };
   },
 };
+
+async function* samplesOf(shards: readonly string[], pairs: Dataset): AsyncGenerator<ShardSample> {
+  for (const name of shards) yield* readSampleShard(await sampleShardFiles(pairs, name));
+}
+
+interface Encoded {
+  images: readonly (Float32Array | Error)[];
+  texts: readonly (Float32Array | Error)[];
+}
+
+async function encodeBatch(batch: readonly ShardSample[], model: SharedEncoders): Promise<Encoded> {
+  const [images, texts] = await Promise.all([model.encodeImages(batch.map(({ picture }) => picture)), model.encodeTexts(batch.map(({ row }) => row.caption))]);
+  return { images, texts };
+}
 
 interface Output {
   images: VectorWriter;
@@ -70,9 +82,7 @@ interface Output {
   further: FurtherColumns;
 }
 
-async function encodeBatch(batch: readonly ShardSample[], model: Encoders, output: Output, effects: Effects<'embed'>): Promise<void> {
-  const images = await model.encodeImages(batch.map(({ picture }) => picture));
-  const texts = await model.encodeTexts(batch.map(({ row }) => row.caption));
+async function writeBatch(batch: readonly ShardSample[], { images, texts }: Encoded, output: Output, effects: Effects<'embed'>): Promise<void> {
   for (const [i, { key, row, raw }] of batch.entries()) {
     const [image, text] = [images[i]!, texts[i]!];
     const drop = (reason: 'decode-failed' | 'text-failed', { message }: Error): void =>

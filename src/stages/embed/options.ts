@@ -11,7 +11,10 @@ export const embedOptions = z.object({
     often: true,
   }),
   precision: option(z.enum(['float16', 'float32']).default('float16'), 'Numbers in the .npy files; the model always computes in float32', { often: true }),
-  writeBatchSize: option(z.int().min(1).default(1_000_000), 'A part takes consecutive pairs shards until it has this many samples', { unit: 'samples' }),
+  writeBatchSize: option(z.int().min(1).default(1_000_000), 'A part takes consecutive pairs shards until it has this many samples', {
+    unit: 'samples',
+    aliases: ['part-size'],
+  }),
   shardsPerPart: option(z.int().min(1).optional(), 'Pairs shards of a part, instead of --write-batch-size'),
   batchSize: option(z.int().min(1).default(256), 'Samples in memory at a time in each worker', { decidesResult: false, shared: true }),
   ...modelOptions,

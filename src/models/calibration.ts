@@ -1,0 +1,161 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { availableParallelism, cpus, freemem } from 'node:os';
+import { dirname, join } from 'node:path';
+import { threadId } from 'node:worker_threads';
+import { type Device, type OnnxSession, openOnnxSession, type Pace, USUAL_ROWS, type Values } from './onnx-session.ts';
+
+/**
+ * A short trial of an ONNX file on this machine: how many sessions of how many threads, and how many rows a batch. None of them
+ * changes what comes out. The outcome is kept beside the downloaded models, by the file, the processor and its cores.
+ */
+export interface CalibrationSettings {
+  /** Where outcomes are kept. */
+  cacheFolder: string;
+  /** Sides of one row of each input, without the first: [3, 224, 224], or the length of a text. */
+  sides: readonly number[];
+  /** Rows of a batch where the model or its precision fixes them. */
+  fixedRows?: number | undefined;
+}
+
+/** More rows take more memory than they save time. */
+const ROWS = [1, 2, 4, 8, 16, 32];
+/** A trial runs for so long, once at least. */
+const TRIAL_MS = 200;
+/** A batch that takes longer is the largest that is tried. */
+const LONGEST_BATCH_MS = 500;
+/** A model that takes less for a row needs no trial: one session a core, and the usual batch. */
+const QUICK_ROW_MS = 10;
+/** Sessions are made larger, and batches smaller, for the memory that they save, as long as this share of the speed stays. */
+const ENOUGH = 0.95;
+/** A loaded model takes so many times the size of its file. */
+const MEMORY_OF_FILE = 1.4;
+/** Rows of a batch on a GPU, which small batches leave idle. */
+const GPU_ROWS = 64;
+
+/** What the user has decided himself. */
+export interface Chosen {
+  threads?: number | undefined;
+  sessions?: number | undefined;
+}
+
+/** The kept outcome, else that of a trial; with what the user has chosen. */
+export async function calibrated(path: string, device: Device, settings: CalibrationSettings, chosen: Chosen): Promise<Pace> {
+  const { sides, cacheFolder, fixedRows = null } = settings;
+  if (device !== 'cpu') return { sessions: chosen.sessions ?? 1, threads: 1, rows: fixedRows ?? GPU_ROWS };
+  const cores = availableParallelism();
+  const { size, mtimeMs } = await stat(path);
+  const affordable = Math.max(1, Math.floor(freemem() / (size * MEMORY_OF_FILE)));
+  const machine = `${cpus()[0]?.model ?? 'unknown'}, ${cores} cores`;
+  const name = createHash('sha256')
+    .update(JSON.stringify([path, size, mtimeMs, machine, sides, fixedRows]))
+    .digest('hex')
+    .slice(0, 32);
+  const kept = join(cacheFolder, 'calibration', `${name}.json`);
+  const known = await readKept(kept);
+  const measured = known ?? (await measure(path, cores, settings));
+  if (measured === 'quick') {
+    const threads = chosen.threads ?? 1;
+    return { sessions: chosen.sessions ?? Math.max(1, Math.min(Math.floor(cores / threads), affordable)), threads, rows: fixedRows ?? USUAL_ROWS };
+  }
+  if (!known) await keep(kept, { path, machine, ...measured });
+  return choose(measured, cores, affordable, chosen);
+}
+
+/** Rows a second by threads, of one session; and by rows, with the threads of the best. */
+export interface Measured {
+  byThreads: Record<string, number>;
+  byRows: Record<string, number>;
+}
+
+/** The plan that follows from what was measured, where no more than `affordable` sessions fit into memory. */
+export function choose({ byThreads, byRows }: Measured, cores: number, affordable: number, chosen: Chosen = {}): Pace {
+  const counts = chosen.threads === undefined ? Object.keys(byThreads).map(Number) : [chosen.threads];
+  const plans = counts.map((threads) => {
+    const sessions = chosen.sessions ?? Math.max(1, Math.min(Math.floor(cores / threads), affordable));
+    return { threads, sessions, speed: (byThreads[threads] ?? 1) * sessions };
+  });
+  const best = Math.max(...plans.map(({ speed }) => speed));
+  const { threads, sessions } = plans.sort((a, b) => a.sessions - b.sessions || a.threads - b.threads).find(({ speed }) => speed >= ENOUGH * best)!;
+  return { sessions, threads, rows: fewestRows(byRows) };
+}
+
+function fewestRows(byRows: Measured['byRows']): number {
+  const fastest = Math.max(...Object.values(byRows));
+  return Math.min(
+    ...Object.entries(byRows)
+      .filter(([, pace]) => pace >= ENOUGH * fastest)
+      .map(([count]) => Number(count)),
+  );
+}
+
+async function measure(path: string, cores: number, { sides, fixedRows }: CalibrationSettings): Promise<Measured | 'quick'> {
+  const byThreads: Record<string, number> = {};
+  const byRows: Record<string, number> = {};
+  const single = await openOnnxSession(path, 1);
+  const fixed = fixedRows ?? single.inputs[0]!.shape[0];
+  for (const rows of fixed === undefined ? ROWS : [fixed]) {
+    const pace = await rowsPerSecond(single, sides, rows);
+    if (pace > 1000 / QUICK_ROW_MS) {
+      await single.close();
+      return 'quick';
+    }
+    byRows[rows] = pace;
+    if ((1000 * rows) / pace > LONGEST_BATCH_MS) break;
+  }
+  const rows = fewestRows(byRows);
+  byThreads[1] = byRows[rows]!;
+  await single.close();
+  for (const threads of threadCounts(cores)) {
+    const session = await openOnnxSession(path, threads);
+    byThreads[threads] = await rowsPerSecond(session, sides, rows);
+    await session.close();
+  }
+  return { byThreads, byRows };
+}
+
+/** 2, 4, … and all. */
+function threadCounts(cores: number): number[] {
+  const counts: number[] = [];
+  for (let count = 2; count < cores; count *= 2) counts.push(count);
+  return cores > 1 ? [...counts, cores] : [];
+}
+
+async function rowsPerSecond(session: OnnxSession, sides: readonly number[], rows: number): Promise<number> {
+  const feeds = (): Record<string, Values> => Object.fromEntries(session.inputs.map(({ name, type }) => [name, blank(type, [rows, ...sides])]));
+  await session.run(feeds());
+  const started = performance.now();
+  let runs = 0;
+  do {
+    await session.run(feeds());
+    runs++;
+  } while (performance.now() - started < TRIAL_MS);
+  return (1000 * runs * rows) / (performance.now() - started);
+}
+
+function blank(type: string, dims: readonly number[]): Values {
+  const length = dims.reduce((a, b) => a * b, 1);
+  if (type === 'int64') return { type, dims, data: new BigInt64Array(length).fill(1n) };
+  if (type === 'int32') return { type, dims, data: new Int32Array(length).fill(1) };
+  return { type, dims, data: new Float32Array(length).fill(0.5) };
+}
+
+async function readKept(path: string): Promise<Measured | undefined> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as Measured;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A cache that may only be read works: the trial is then made each time. */
+async function keep(path: string, outcome: Measured & { path: string; machine: string }): Promise<void> {
+  const temporary = `${path}.${process.pid}-${threadId}.tmp`;
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(temporary, `${JSON.stringify(outcome, undefined, 2)}\n`);
+    await rename(temporary, path);
+  } catch {
+    await rm(temporary, { force: true }).catch(() => undefined);
+  }
+}
