@@ -1,72 +1,87 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { z } from 'zod';
-import { writeParquet } from '../src/formats/parquet.ts';
 import { peers, photographs } from '../test/local-paths.ts';
+import { hostileUrl } from './download/hostility.ts';
+import { startOrigin } from './download/start-origin.ts';
+import { type Mode, modes, type Run, type Task, tools } from './download/tools.ts';
 import type { BenchResult } from './main.ts';
+import { median } from './rounds/median.ts';
 
-const peer = join(peers, 'image/bin/img2dataset');
 const WORKERS = 2;
 const SHARD = 1000;
 const HOSTS = 100;
-const modes = ['keep_ratio', 'border', 'center_crop'] as const;
-type Mode = (typeof modes)[number];
+const MEMORY_LINKS = 10_000;
+const parts = ['resize', 'web', 'large', 'tls', 'memory', 'hostile'] as const;
+type Part = (typeof parts)[number];
 type Size = 'web' | 'large';
-
-interface Run {
-  seconds: number;
-  cpuSeconds: number;
-  packed: number;
-  peakBytes?: number;
+type Table = BenchResult['rows'];
+interface Outcome {
+  rows: Table;
+  ratios: Record<string, number>;
+}
+interface Setting {
+  folder: string;
+  rounds: readonly Mode[];
+  links: Readonly<Record<'web' | 'large' | 'tls' | 'hostile', number>>;
 }
 
 /**
- * Photographs (recipes/photographs), in rounds that take turns: decode, resize and encode alone beside OpenCV, and the whole stage on
- * a loopback origin with keep-alive beside img2dataset, with the same mode, size, quality and number of processes.
- * Usage: npm run bench -- download [--web LINKS] [--large LINKS] [--rounds N]
+ * Photographs (recipes/photographs) on loopback, beside img2dataset with the same mode, size, quality and number of processes, in rounds that take
+ * turns. `resize`: decode, resize and encode alone, beside OpenCV. `web` and `large`: the whole stage with keep-alive. `tls`: each request on a
+ * new TLS connection. `memory`: our peak, for one worker with 10,000 links and for two. `hostile`: 1, 10 and 30 % of the links lead to hosts that are
+ * slow, silent, lying or not there.
+ * Usage: npm run bench -- download [--only PART,…] [--rounds N] [--web LINKS] [--large LINKS] [--tls LINKS] [--hostile LINKS]
  */
 export async function run(args: string[]): Promise<BenchResult> {
-  const { values } = parseArgs({
-    args,
-    options: { web: { type: 'string', default: '4000' }, large: { type: 'string', default: '1500' }, rounds: { type: 'string', default: '3' } },
-  });
+  const count = (value: string): { type: 'string'; default: string } => ({ type: 'string', default: value });
+  const options = { only: count(parts.join(',')), rounds: count('3'), web: count('4000'), large: count('1000'), tls: count('2000'), hostile: count('1000') };
+  const { values } = parseArgs({ args, options });
+  const wanted = values.only.split(',') as Part[];
+  if (wanted.some((part) => !parts.includes(part))) throw new Error(`--only takes ${parts.join(', ')}`);
   if (!existsSync(join(photographs, 'web'))) throw new Error(`${photographs} has no photographs. Run recipes/photographs/get.sh first.`);
-  const rounds = Array.from({ length: Number(values.rounds) }, (_, i) => modes[i % modes.length]!);
   const folder = await mkdtemp(join(tmpdir(), 'pairmill-bench-'));
+  const setting: Setting = {
+    folder,
+    rounds: Array.from({ length: Number(values.rounds) }, (_, i) => modes[i % modes.length]!),
+    links: { web: Number(values.web), large: Number(values.large), tls: Number(values.tls), hostile: Number(values.hostile) },
+  };
+  const measure: Record<Part, () => Promise<Outcome>> = {
+    resize: () => resizeRounds(setting),
+    web: () => stageRounds(setting, 'web'),
+    large: () => stageRounds(setting, 'large'),
+    tls: () => stageRounds(setting, 'tls'),
+    memory: () => peaks(setting),
+    hostile: () => hostileRounds(setting),
+  };
   try {
-    const resizing: Table = [];
-    const whole: Table = [];
+    const tables: { title: string; rows: Table }[] = [];
     const ratios: Record<string, number> = {};
-    let peak = 0;
-    for (const [size, name] of [
-      ['web', 'small'],
-      ['large', 'large'],
-    ] as const) {
-      const alone = resizeRounds(size, rounds);
-      resizing.push(...alone.rows);
-      if (alone.ratio !== undefined) ratios[`resize_${name}`] = alone.ratio;
-      const stage = await stageRounds(folder, size, Number(values[size]), rounds);
-      whole.push(...stage.rows);
-      if (stage.ratio !== undefined) ratios[`peer_${name}`] = stage.ratio;
-      peak = Math.max(peak, stage.peakBytes);
+    for (const part of parts) {
+      if (!wanted.includes(part)) continue;
+      const outcome = await measure[part]();
+      tables.push({ title: titles[part], rows: outcome.rows });
+      Object.assign(ratios, outcome.ratios);
     }
-    ratios['peak_mb'] = peak / 1e6;
-    return {
-      title: `download: photographs (web: ${await described('web')}; large: ${await described('large')}) to 256, JPEG 95, ${WORKERS} workers; start-up subtracted`,
-      rows: whole,
-      more: [{ title: 'decode, resize and encode alone, one thread', rows: resizing }],
-      ratios,
-    };
+    const what = `download: photographs (web: ${await described('web')}; large: ${await described('large')}) to 256, JPEG 95`;
+    return { title: `${what}\n\n${tables[0]!.title}`, rows: tables[0]!.rows, more: tables.slice(1), ratios };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-type Table = BenchResult['rows'];
+const beside = `the whole stage, ${WORKERS} workers, start-up subtracted`;
+const titles: Record<Part, string> = {
+  resize: 'decode, resize and encode alone, one thread',
+  web: `${beside}: web-sized`,
+  large: `${beside}: large`,
+  tls: `${beside}: web-sized, each request on a new TLS connection`,
+  memory: 'peak memory of the process, web-sized and large',
+  hostile: `hostile hosts: links to ${HOSTS} hosts, ${WORKERS} workers, time-outs as they are by default (10 s)`,
+};
 
 async function described(size: Size): Promise<string> {
   const names = (await readdir(join(photographs, size))).filter((name) => name.endsWith('.jpg'));
@@ -75,119 +90,134 @@ async function described(size: Size): Promise<string> {
   return `${names.length} of ${size === 'web' ? '640 x 480' : '1632 x 1224'}, ${Math.round(bytes / names.length / 1000)} KB each`;
 }
 
-const scripts = join(import.meta.dirname, 'download');
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-
-function resizeRounds(size: Size, rounds: readonly Mode[]): { rows: Table; ratio?: number } {
-  const times: { ours: number; theirs?: number }[] = [];
+async function resizeRounds({ rounds }: Setting): Promise<Outcome> {
   const rows: Table = [];
-  for (const mode of rounds) {
-    const measure = (command: string, script: string): number =>
-      Number(execFileSync(command, [join(scripts, script), join(photographs, size), mode], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
-    const ours = measure(process.execPath, 'resize-photographs.ts');
-    const python = join(peers, 'image/bin/python');
-    const theirs = existsSync(python) ? measure(python, 'resize_photographs.py') : undefined;
-    times.push({ ours, ...(theirs !== undefined && { theirs }) });
-    rows.push({ size, mode, 'pairmill, CPU ms': ours, ...(theirs !== undefined && { 'OpenCV, CPU ms': theirs, times: theirs / ours }) });
+  const ratios: Record<string, number> = {};
+  const python = join(peers, 'image/bin/python');
+  for (const [size, name] of [
+    ['web', 'resize_small'],
+    ['large', 'resize_large'],
+  ] as const) {
+    const measure = (command: string, script: string, mode: Mode): number =>
+      Number(
+        execFileSync(command, [join(import.meta.dirname, 'download', script), join(photographs, size), mode], {
+          encoding: 'utf8',
+          stdio: ['ignore', 'pipe', 'ignore'],
+        }),
+      );
+    const times: number[] = [];
+    for (const mode of rounds) {
+      const ours = measure(process.execPath, 'resize-photographs.ts', mode);
+      const theirs = existsSync(python) ? measure(python, 'resize_photographs.py', mode) : undefined;
+      if (theirs !== undefined) times.push(theirs / ours);
+      rows.push({ size, mode, 'pairmill, CPU ms': ours, ...(theirs !== undefined && { 'OpenCV, CPU ms': theirs, times: theirs / ours }) });
+    }
+    if (times.length > 0) ratios[name] = median(times);
   }
-  if (times.some(({ theirs }) => theirs === undefined)) return { rows };
-  return { rows, ratio: mean(times.map(({ theirs }) => theirs!)) / mean(times.map(({ ours }) => ours)) };
+  return { rows, ratios };
 }
 
-async function stageRounds(folder: string, size: Size, count: number, rounds: readonly Mode[]): Promise<{ rows: Table; ratio?: number; peakBytes: number }> {
-  const origin = spawn(process.execPath, [join(scripts, 'origin.ts'), join(photographs, size)], { stdio: ['ignore', 'pipe', 'inherit'] });
+async function stageRounds({ folder, rounds, links }: Setting, part: 'web' | 'large' | 'tls'): Promise<Outcome> {
+  const origin = await startOrigin(join(photographs, part === 'large' ? 'large' : 'web'), folder);
+  const url = (i: number): string =>
+    part === 'tls' ? `https://127.0.0.${1 + (i % HOSTS)}:${origin.ports.https}/${i}.jpg` : `http://host-${i % HOSTS}.example/${i}.jpg`;
+  const network = part === 'tls' ? { certificate: origin.certificate } : { proxyPort: origin.ports.http };
+  const task = (length: number, mode: Mode): Task => ({
+    folder,
+    urls: Array.from({ length }, (_, i) => url(i)),
+    mode,
+    workers: WORKERS,
+    shard: SHARD,
+    ...network,
+  });
+  const rows: Table = [];
+  const rates = tools.map((): number[] => []);
   try {
-    const port = await new Promise<number>((resolve) => origin.stdout.once('data', (line: Buffer) => resolve(Number(line.toString()))));
-    const links = (length: number): { url: string; text: string }[] =>
-      Array.from({ length }, (_, i) => ({ url: `http://host-${i % HOSTS}.example/${i}.jpg`, text: `photograph ${i}` }));
-    const input = { start: join(folder, 'start.parquet'), all: join(folder, 'all.parquet') };
-    const row = z.object({ url: z.string(), text: z.string() });
-    await writeParquet(input.start, row, links(20), { codec: 'SNAPPY' });
-    await writeParquet(input.all, row, links(count), { codec: 'SNAPPY' });
-    const tools = [{ tool: 'pairmill', run: runOurs }, ...(existsSync(peer) ? [{ tool: 'img2dataset', run: runPeer }] : [])];
-    const rows: Table = [];
-    const rates = new Map<string, number[]>();
-    let peakBytes = 0;
-    for (const mode of rounds) {
-      for (const { tool, run: runTool } of tools) {
-        const start = await runTool(folder, input.start, port, mode);
-        const { seconds, cpuSeconds, packed, peakBytes: peak = 0 } = await runTool(folder, input.all, port, mode);
-        if (packed !== count) throw new Error(`${tool} packed ${packed} of ${count}`);
-        const rate = (packed - start.packed) / (cpuSeconds - start.cpuSeconds);
-        rates.set(tool, [...(rates.get(tool) ?? []), rate]);
-        peakBytes = Math.max(peakBytes, peak);
+    for (const mode of rounds)
+      for (const [i, { tool, run: runTool }] of tools.entries()) {
+        const start = await runTool(task(20, mode));
+        const whole = await runTool(task(links[part], mode));
+        if (whole.packed !== links[part]) throw new Error(`${tool} packed ${whole.packed} of ${links[part]}`);
+        const rate = (whole.packed - start.packed) / (whole.cpuSeconds - start.cpuSeconds);
+        rates[i]!.push(rate);
         rows.push({
           tool,
-          size,
           mode,
-          packed,
-          seconds,
-          'CPU seconds': cpuSeconds,
+          packed: whole.packed,
+          seconds: whole.seconds,
+          'CPU seconds': whole.cpuSeconds,
           'of which start-up': start.cpuSeconds,
-          'pictures/s': packed / seconds,
+          'pictures/s': whole.packed / whole.seconds,
           'pictures per CPU-second': rate,
-          ...(peak > 0 && { 'peak MB': peak / 1e6 }),
+          ...memoryOf(whole),
         });
       }
-    }
-    const [ours, theirs] = tools.map(({ tool }) => mean(rates.get(tool)!));
-    return { rows, peakBytes, ...(theirs !== undefined && { ratio: ours! / theirs }) };
   } finally {
-    origin.kill();
+    origin.close();
   }
+  if (tools.length < 2) return { rows, ratios: {} };
+  const name = { web: 'peer_small', large: 'peer_large', tls: 'peer_tls' }[part];
+  return { rows, ratios: { [name]: median(rates[0]!.map((rate, i) => rate / rates[1]![i]!)) } };
 }
 
-async function runOurs(folder: string, input: string, port: number, mode: Mode): Promise<Run> {
-  const output = join(folder, 'ours');
-  const settings = { input, output, port, workers: WORKERS, shard: SHARD, mode };
-  const { out, ...times } = await timed([
-    process.execPath,
-    join(scripts, 'run-stage.ts'),
-    ...Object.entries(settings).flatMap(([key, value]) => [`--${key}`, String(value)]),
-  ]);
-  const { out: packed, peakBytes } = JSON.parse(out.trim().split('\n').at(-1)!) as { out: number; peakBytes: number };
-  await rm(output, { recursive: true });
-  return { ...times, packed, peakBytes };
-}
-
-async function runPeer(folder: string, input: string, port: number, mode: Mode): Promise<Run> {
-  const output = join(folder, 'theirs');
-  const options = {
-    url_list: input,
-    input_format: 'parquet',
-    url_col: 'url',
-    caption_col: 'text',
-    output_format: 'webdataset',
-    output_folder: output,
-    processes_count: WORKERS,
-    thread_count: 64,
-    image_size: 256,
-    resize_mode: mode,
-    number_sample_per_shard: SHARD,
-  };
-  // urllib sends absolute URLs to a proxy, which the origin understands: so its host names need no resolver.
-  const environment = { http_proxy: `http://127.0.0.1:${port}`, NO_ALBUMENTATIONS_UPDATE: '1' };
-  const { out: _out, ...times } = await timed([peer, ...Object.entries(options).map(([key, value]) => `--${key}=${value}`)], environment);
-  let packed = 0;
-  for (let shard = 0; existsSync(join(output, `${String(shard).padStart(5, '0')}_stats.json`)); shard++) {
-    packed += (JSON.parse(await readFile(join(output, `${String(shard).padStart(5, '0')}_stats.json`), 'utf8')) as { successes: number }).successes;
+async function peaks({ folder }: Setting): Promise<Outcome> {
+  const rows: Table = [];
+  const ratios: Record<string, number> = {};
+  for (const [size, workers, links] of [
+    ['web', 1, MEMORY_LINKS],
+    ['large', 1, MEMORY_LINKS / 10],
+    ['web', 2, MEMORY_LINKS],
+  ] as const) {
+    const origin = await startOrigin(join(photographs, size), folder);
+    try {
+      const urls = Array.from({ length: links }, (_, i) => `http://host-${i % HOSTS}.example/${i}.jpg`);
+      const measured = await tools[0]!.run({ folder, urls, mode: 'keep_ratio', workers, shard: links / workers, proxyPort: origin.ports.http });
+      rows.push({ size, workers, links, seconds: measured.seconds, 'CPU seconds': measured.cpuSeconds, ...memoryOf(measured) });
+      const name = workers === 2 ? 'peak_two_mb' : 'peak_mb';
+      ratios[name] = Math.max(ratios[name] ?? 0, measured.peakBytes! / 1e6);
+    } finally {
+      origin.close();
+    }
   }
-  await rm(output, { recursive: true });
-  return { ...times, packed };
+  return { rows, ratios };
 }
 
-/** Runs a command and tells its wall clock and processor time, children included. */
-function timed(command: string[], environment: Record<string, string> = {}): Promise<{ seconds: number; cpuSeconds: number; out: string }> {
-  const child = spawn('bash', ['-c', 'TIMEFORMAT="%R %U %S"; time "$@" 2>/dev/null', 'bash', ...command], { env: { ...process.env, ...environment } });
-  let [out, err] = ['', ''];
-  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (code) => {
-      const [seconds, user, system] = err.trim().split('\n').at(-1)!.split(' ').map(Number) as [number, number, number];
-      if (code === 0) resolve({ seconds, cpuSeconds: user + system, out });
-      else reject(new Error(`${command.join(' ')} ended with ${code}: ${out}`));
-    });
-  });
+async function hostileRounds({ folder, links }: Setting): Promise<Outcome> {
+  const rows: Table = [];
+  const ratios: Record<string, number> = {};
+  const origin = await startOrigin(join(photographs, 'web'), folder);
+  try {
+    for (const percent of [0, 1, 10, 30]) {
+      const hostile = (HOSTS * percent) / 100;
+      const urls = Array.from({ length: links.hostile }, (_, i) =>
+        i % HOSTS < hostile ? hostileUrl(i % HOSTS, `${i}.jpg`, origin.ports) : `http://127.0.0.${1 + (i % HOSTS)}:${origin.ports.http}/${i}.jpg`,
+      );
+      const good = (links.hostile * (HOSTS - hostile)) / HOSTS;
+      const measured = new Map<string, Run>();
+      for (const { tool, run: runTool } of tools) {
+        const each = await runTool({ folder, urls, mode: 'border', workers: WORKERS, shard: SHARD / 2, certificate: origin.certificate });
+        measured.set(tool, each);
+        rows.push({
+          'hostile hosts, %': percent,
+          tool,
+          'good links': good,
+          packed: each.packed,
+          'packed of the good, %': (100 * each.packed) / good,
+          seconds: each.seconds,
+          ...memoryOf(each),
+        });
+      }
+      const [ours, theirs] = [measured.get('pairmill')!, measured.get('img2dataset')];
+      ratios[`hostile_${percent}_success`] = ours.packed / good;
+      if (theirs) ratios[`hostile_${percent}_seconds`] = ours.seconds / theirs.seconds;
+    }
+  } finally {
+    origin.close();
+  }
+  return { rows, ratios };
+}
+
+function memoryOf({ peakBytes, longestStallMs, usualStallMs }: Run): Record<string, number> {
+  if (peakBytes === undefined) return {};
+  return { 'peak MB': peakBytes / 1e6, 'loop held up, ms, 99 %': usualStallMs!, longest: longestStallMs! };
 }
