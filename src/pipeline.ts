@@ -5,6 +5,7 @@ import { draw } from './stages/draw/draw.ts';
 import { embed } from './stages/embed/embed.ts';
 import { extract } from './stages/extract/extract.ts';
 import { filter } from './stages/filter/filter.ts';
+import { score } from './stages/filter/score.ts';
 import { importPictures } from './stages/import/import.ts';
 import { index } from './stages/index/index.ts';
 import { list } from './stages/list/list.ts';
@@ -26,6 +27,7 @@ export const pipeline: readonly Stage[] = [
   download, // batches/ or lists/, the web             -> samples/     webdataset: picture, caption, metadata
   importPictures, // pictures of your own    -> samples/     a folder of them, or tars of other tools
   filter, //   samples/                      -> pairs/       webdataset: where picture and caption agree
+  score, //    samples/                      -> scores/      what filter's models say of each: for --keep-top only
   embed, //    pairs/                        -> embeddings/  CLIP vectors of pictures and captions
   tag, //      embeddings/                   -> tags/        scores of heads on the vectors
   release, //  pairs/, tags/                 -> release/     the dataset in LAION's columns, with statistics
@@ -34,7 +36,7 @@ export const pipeline: readonly Stage[] = [
 
 /** Stages that only one way in needs. */
 const entries: readonly Stage[] = [extract, dedup, ingest, draw, list, download, importPictures];
-const following = pipeline.filter((stage) => !entries.includes(stage));
+const following = pipeline.filter((stage) => stage !== score && !entries.includes(stage));
 
 /** Where data enters, and the stages from there on. */
 export const routes = {
@@ -46,3 +48,17 @@ export const routes = {
   embeddings: [index],
 } satisfies Record<string, readonly Stage[]>;
 export type RouteName = keyof typeof routes;
+
+/**
+ * The stages of a command with the first pass of those that need one, and the options of all: filter has to know all scores before it can
+ * keep a share of them.
+ */
+export function withFirstPass(
+  stages: readonly Stage[],
+  options: Readonly<Record<string, Record<string, unknown>>>,
+): { stages: readonly Stage[]; options: Readonly<Record<string, Record<string, unknown>>> } {
+  const ofFilter = options[filter.name];
+  if (ofFilter?.['keepTop'] === undefined || stages.includes(score)) return { stages, options };
+  const shared = Object.fromEntries(Object.entries(ofFilter).filter(([key]) => key in score.options.shape));
+  return { stages: stages.flatMap((stage) => (stage === filter ? [score, filter] : [stage])), options: { ...options, [score.name]: shared } };
+}

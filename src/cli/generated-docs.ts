@@ -75,6 +75,7 @@ function columnTables(): string {
     ['candidates/NNNNN.parquet and links/SET/NNNNN.parquet', records.Candidate],
     ['samples/NNNNN.parquet', records.Sample],
     ['pairs/NNNNN.parquet (samples, and these)', records.Pair.pick({ similarity: true, NSFW: true })],
+    ['scores/NNNNN.parquet (filter --keep-top)', records.SampleScore],
     ['release/SET/part-NNNNN-UUID-c000.snappy.parquet', records.Release],
     ['rejects/STAGE/NNNNN.parquet', records.Reject],
   ];

@@ -20,7 +20,7 @@ export async function reportRun(opened: OpenedRun, outcome: PipelineOutcome, ses
   if (session.run.json)
     io.out(`${JSON.stringify({ stages: outcome.stages, failed: outcome.failed, waiting: outcome.waiting, notes: announcements(session) })}\n`);
   else if (made.length > 0) io.out(`\n${renderSummary(made)}\n`);
-  if (!session.run.quiet) for (const line of [...already(opened, made), ...whereabouts(opened, made)]) io.err(`${line}\n`);
+  if (!session.run.quiet) for (const line of [...conclusions(opened, made), ...already(opened, made), ...whereabouts(opened, made)]) io.err(`${line}\n`);
   for (const { message } of outcome.failed) io.err(`failed: ${message}\n`);
   for (const { stage, for: others } of outcome.waiting) if (others.length > 0) io.err(`${stage} is not whole: it waits for ${others.join(', ')}.\n`);
   const failed = outcome.failed.length;
@@ -37,6 +37,14 @@ function madeNow({ states, scheduler }: OpenedRun): StageSummary[] {
     const activity = scheduler.activities[i]!;
     const shards = [...valid.values()].filter(({ shard }) => !activity.kept.has(shard));
     return shards.length > 0 ? [summarise(stage.name, shards, activity)] : [];
+  });
+}
+
+/** What stages that are whole say of what they have made. */
+function conclusions({ states }: OpenedRun, made: readonly StageSummary[]): string[] {
+  return states.flatMap(({ stage, sealed, seal }) => {
+    if (!sealed || !made.some(({ name }) => name === stage.name)) return [];
+    return (stage.conclude?.(seal?.record ?? {}) ?? []).map((line) => `${stage.name}: ${line}`);
   });
 }
 

@@ -98,6 +98,18 @@ export const Pair = Sample.extend({
 });
 export type Pair = z.infer<typeof Pair>;
 
+/** `scores/NNNNN.parquet`: what filter's models say of each sample, in the order of the tar; nothing is dropped. */
+export const SampleScore = z.object({
+  key: z.string(),
+  hash: z.int64(),
+  language: z.string(),
+  similarity: z.float32().nullable().describe('cosine of image and text; null where there is none'),
+  NSFW: Pair.shape.NSFW,
+  reason: z.string().nullable().describe('for which filter drops it whatever its similarity; null where there is none'),
+  value: z.string().nullable().describe('what was wrong with it'),
+});
+export type SampleScore = z.infer<typeof SampleScore>;
+
 /** `embeddings/metadata/metadata_NNNNN.parquet`: row i belongs to row i of img_emb and text_emb. */
 export const EmbeddingMetadata = z.object({
   image_path: z.string().describe("the sample's key, as clip-retrieval names it"),

@@ -198,4 +198,6 @@ export interface Stage<S extends string = string, Schema extends z.ZodObject = z
    * the plans of the stages that read the dataset (`DatasetState.record`).
    */
   seal?(context: RunContext<z.output<Schema>>, effects: Pick<Effects<S>, 'signal' | 'reached'>): Promise<SealRecord | void>;
+  /** What of the seal's record the user should see at the end of a run in which the stage made something: a line each. */
+  conclude?(record: SealRecord): string[];
 }

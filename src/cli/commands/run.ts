@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { UsageError } from '../../contracts/errors.ts';
 import { option } from '../../contracts/option.ts';
 import { packageVersion } from '../../contracts/package-root.ts';
-import { pipeline } from '../../pipeline.ts';
+import { pipeline, withFirstPass } from '../../pipeline.ts';
 import { readOptions } from '../../runtime/read-options.ts';
 import { runOptions } from '../../runtime/run-options.ts';
 import { readRunRecord } from '../../runtime/run-record.ts';
@@ -93,14 +93,17 @@ export const runCommand: Command = {
     const given = await whatIsGiven(input, args.flags, io);
     const route = planRoute(given, input === undefined ? joinLocation(location, 'crawl') : absolute(input), { from, until, location });
     const names = new Set(route.stages.map(({ name }) => name));
-    const stages = pipeline.filter(({ name }) => names.has(name));
-    const options = readStageOptions(stages, sources, ({ name }) => sections(name));
+    const ofRoute = pipeline.filter(({ name }) => names.has(name));
+    const { stages, options } = withFirstPass(
+      route.stages,
+      readStageOptions(ofRoute, sources, ({ name }) => sections(name)),
+    );
     // A crawl that is named has no files of its own.
     const inputs = options['extract']?.['crawl'] ? {} : route.inputs;
     await assertSameWay(location, route, io);
-    const session = { ...route, inputs, options, location, summary: true, goesOn: serve, run };
+    const session = { ...route, stages, inputs, options, location, summary: true, goesOn: serve, run };
     if (!run.quiet && input !== undefined)
-      io.err(`${input} is ${given.what}. Stages: ${route.stages.map(({ name }) => name).join(', ')}. Everything is written to ${runDir}.\n`);
+      io.err(`${input} is ${given.what}. Stages: ${stages.map(({ name }) => name).join(', ')}. Everything is written to ${runDir}.\n`);
     const code = run.dryRun ? await dryRun(session, io) : await withLockedRun(location, io, (held) => runSession(session, held));
     if (code !== 0 || !serve) return code;
     const { startServer } = await import('../../server/start-server.ts');

@@ -7,7 +7,7 @@ import { option } from '../../contracts/option.ts';
 import type { Stage } from '../../contracts/stage.ts';
 import { readOptions } from '../../runtime/read-options.ts';
 import { runOptions } from '../../runtime/run-options.ts';
-import { pipeline } from '../../pipeline.ts';
+import { pipeline, withFirstPass } from '../../pipeline.ts';
 import { readMarkers } from '../../runtime/marker.ts';
 import { isOurs } from '../../runtime/shard-verdict.ts';
 import { openStorage } from '../../storage/open-storage.ts';
@@ -85,8 +85,12 @@ export function stageCommand(stage: Stage): Command {
         };
         return run.dryRun ? dryRun(session, io) : withLockedRun(location, io, (held) => runSession(session, held));
       }
+      const passes = withFirstPass([stage], { [stage.name]: options });
       const elsewhere = {
-        ...(output !== undefined && { [stage.writes]: locationOf(output) }),
+        ...(output !== undefined && {
+          ...Object.fromEntries(passes.stages.map(({ writes }) => [writes, joinLocation(locationOf(output), `_${writes}`)])),
+          [stage.writes]: locationOf(output),
+        }),
         ...(input !== undefined && stage.takes === undefined && { [given ?? reads]: locationOf(input) }),
       };
       // A stage that reads files from outside only looks for them in the run where none are named.
@@ -94,7 +98,7 @@ export function stageCommand(stage: Stage): Command {
         stage.takes === undefined ? undefined : (input ?? (stage.reads.length === 0 && !options['crawl'] ? joinLocation(location, 'crawl') : undefined));
       const inputs = files === undefined ? {} : { [stage.name]: files };
       const unread = given === undefined ? [] : stage.reads.map(({ dataset }) => dataset).filter((dataset) => dataset !== given);
-      const session = { stages: [stage], options: { [stage.name]: options }, location, elsewhere, rejects, unread, inputs, summary: false, run };
+      const session = { ...passes, location, elsewhere, rejects, unread, inputs, summary: false, run };
       return run.dryRun ? dryRun(session, io) : withLockedRun(location, io, (held) => runSession(session, held));
     },
   };

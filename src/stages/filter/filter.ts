@@ -1,129 +1,108 @@
 import { z } from 'zod';
-import { messageOf, ShardError } from '../../contracts/errors.ts';
-import { Pair, type SetName, setOfLanguage, withFurtherColumns } from '../../contracts/records.ts';
-import type { RowWriter, SampleFileWriter } from '../../contracts/shard-files.ts';
-import type { Effects, Stage } from '../../contracts/stage.ts';
-import { type FurtherColumns, furtherValues } from '../../formats/further-columns.ts';
-import { extendedJson, floatColumns } from '../../formats/sample-json.ts';
-import { furtherSampleColumns, readSampleShard, sampleShardFiles, type ShardSample } from '../../formats/sample-shard.ts';
-import { modelChecksums } from '../../models/load-model.ts';
-import { modelSettings } from '../../models/model-settings.ts';
-import { filterOptions } from './options.ts';
-import { multilingualModel, scorersBySet, type SetScorer, similarities, type Similarity } from './set-scorer.ts';
+import { UsageError } from '../../contracts/errors.ts';
+import { Pair } from '../../contracts/records.ts';
+import type { PlanContext, RunContext, Stage } from '../../contracts/stage.ts';
+import { inBatches } from '../../formats/in-batches.ts';
+import { furtherSampleColumns, readSampleShard, sampleShardFiles } from '../../formats/sample-shard.ts';
+import { readMarker } from '../../runtime/marker.ts';
+import { kebabCase } from '../../runtime/stable-json.ts';
+import { type FilterOptions, filterOptions } from './options.ts';
+import { PairShard } from './pair-shard.ts';
+import { type SampleScorer, sampleScorer, scorerChecksums } from './sample-scorer.ts';
+import { topThresholds } from './score.ts';
+import { Similarities, SimilarityCounts, similarityLines } from './similarities.ts';
+import { storedScorer } from './stored-scores.ts';
+import { languageThresholds, Thresholds, thresholdsOf } from './thresholds.ts';
 
-const FilterWork = z.object({});
+/** Thresholds that were found in all scores; absent where options and models say them. */
+const FilterWork = z.object({ top: Thresholds.shape.sets.optional() });
+/** What the marker of a shard says of its similarities. */
+const Marked = z.object({ similarity: Similarities });
+type FilterWork = z.output<typeof FilterWork>;
 
 /**
  * samples/ -> pairs/: keeps a sample where the cosine of picture and text reaches the threshold of its set. A pairs
  * shard has the number and the keys of its samples shard.
  */
-export const filter: Stage<'filter', typeof filterOptions, z.output<typeof FilterWork>> = {
+export const filter: Stage<'filter', typeof filterOptions, FilterWork> = {
   name: 'filter',
   does: 'Keeps the samples whose picture and text agree, by the cosine of their embeddings.',
-  reads: [{ dataset: 'samples', unmarked: /^(\d+)\.tar$/ }],
+  reads: [
+    { dataset: 'samples', unmarked: /^(\d+)\.tar$/ },
+    { dataset: 'scores', optional: true },
+  ],
   writes: 'pairs',
   unit: 'samples',
   format: 2,
   options: filterOptions,
   work: FilterWork,
+  check: checkOptions,
+  plan: planFilter,
+  models: scorerChecksums,
 
-  plan({ datasets }) {
-    const { shards, sealed } = datasets['samples']!;
-    return { shards: shards.map(({ name, digest }) => ({ name, work: {}, inputs: [{ name: `samples/${name}`, digest }] })), complete: sealed };
-  },
-
-  async models(options) {
-    const settings = modelSettings(options);
-    return { ...(await modelChecksums(options.model, settings)), ...(await modelChecksums(multilingualModel(options), settings)) };
-  },
-
-  async run(shard, context, effects) {
+  async run({ name, work }, context, effects) {
     const { options } = context;
-    const scorers = await scorersBySet(context.resources, options);
-    const files = await sampleShardFiles(context.dataset('samples')!, shard.name);
-    const further = await furtherSampleColumns(files.rows, Pair);
-    const output: Output = {
-      tar: await effects.files.samples(`${shard.name}.tar`),
-      rows: await effects.files.parquet(`${shard.name}.parquet`, withFurtherColumns(Pair, further, 'first')),
-      further,
-    };
-    let read = 0;
-    for await (const batch of batches(readSampleShard(files), options.batchSize)) {
+    const files = await sampleShardFiles(context.dataset('samples')!, name);
+    const { score, thresholds } = await scoresOf(name, work, context);
+    const pairs = await PairShard.open(name, await furtherSampleColumns(files.rows, Pair), thresholds, effects);
+    for await (const batch of inBatches(readSampleShard(files), options.batchSize)) {
       effects.signal.throwIfAborted();
-      read += batch.length;
-      const scores = await score(batch, scorers);
-      for (const [i, sample] of batch.entries()) await keepOrDrop(sample, scores[i]!, scorers, output, effects);
-      effects.progress({ in: batch.length });
+      await pairs.take(batch, await score(batch));
     }
-    return { in: read, out: [output.rows] };
+    return pairs.result();
   },
+
+  /** The histograms of all shards in one. */
+  async seal({ own }) {
+    const counts = new SimilarityCounts();
+    for (const { name } of (await own.state()).shards) {
+      const marked = Marked.safeParse(await readMarker(own.storage, name));
+      if (marked.success) counts.addAll(marked.data.similarity);
+    }
+    return { similarity: counts.toJSON() };
+  },
+
+  conclude: similarityLines,
 };
 
-/** Similarities of a batch, in its order: each set by its model. */
-async function score(batch: readonly ShardSample[], scorers: Record<SetName, SetScorer>): Promise<Similarity[]> {
-  const scores: Similarity[] = [];
-  // By model and not by set: with one model for all, the batch stays whole.
-  const groups = Map.groupBy(batch.keys(), (i) => scorers[setOfLanguage(batch[i]!.row.language)].model);
-  for (const [model, indexes] of groups) {
-    const found = await similarities(
-      model,
-      indexes.map((i) => ({ picture: batch[i]!.picture, text: batch[i]!.row.caption })),
+/** Scores that are computed, or those of the first pass, and from where on they are kept. */
+async function scoresOf(
+  shard: string,
+  { top }: FilterWork,
+  { dataset, options, resources }: Pick<RunContext<FilterOptions>, 'dataset' | 'options' | 'resources'>,
+): Promise<Pick<SampleScorer, 'score'> & { thresholds: Thresholds }> {
+  if (top) return { ...(await storedScorer(await dataset('scores')!.fetch(`${shard}.parquet`), shard)), thresholds: { sets: top, languages: {} } };
+  const { score, thresholds } = await sampleScorer(resources, options);
+  return { score, thresholds: thresholdsOf(options, thresholds) };
+}
+
+function planFilter({ options, datasets }: Pick<PlanContext<FilterOptions>, 'options' | 'datasets'>) {
+  const { shards, sealed } = datasets['samples']!;
+  const samples = shards.map(({ name, digest }) => ({ name, input: { name: `samples/${name}`, digest } }));
+  if (options.keepTop === undefined) return { shards: samples.map(({ name, input }) => ({ name, work: {}, inputs: [input] })), complete: sealed };
+  const { scores } = datasets;
+  if (!scores) throw new UsageError('filter --keep-top needs the scores of all samples. Make them with pairmill score in the same run folder.');
+  if (!scores.sealed) return { shards: [], complete: false };
+  const top = topThresholds(scores.record, options.keepTop);
+  const scored = new Map(scores.shards.map(({ name, digest }) => [name, digest]));
+  // What is kept depends on all scores by these three numbers alone.
+  const edges = { name: `the top ${options.keepTop} of the scores`, digest: JSON.stringify(top) };
+  return {
+    shards: samples.map(({ name, input }) => ({
+      name,
+      work: { top },
+      inputs: [input, { name: `scores/${name}`, digest: scored.get(name) ?? 'missing' }, edges],
+    })),
+    complete: sealed,
+  };
+}
+
+function checkOptions({ keepTop, ...options }: FilterOptions): void {
+  languageThresholds(options.thresholdLanguage);
+  if (keepTop === undefined) return;
+  const given = (['threshold', 'thresholdEn', 'thresholdMulti', 'thresholdNolang', 'thresholdLanguage'] as const).filter((key) => options[key] !== undefined);
+  if (given.length > 0)
+    throw new UsageError(
+      `--keep-top ${keepTop} finds the thresholds itself, and ${given.map((key) => `--${kebabCase(key)}`).join(', ')} ${given.length > 1 ? 'are' : 'is'} given too. Leave out one or the other.`,
     );
-    for (const [at, i] of indexes.entries()) scores[i] = found[at]!;
-  }
-  return scores;
-}
-
-interface Output {
-  tar: SampleFileWriter;
-  rows: RowWriter<Pair>;
-  /** Columns of the samples that are none of ours. */
-  further: FurtherColumns;
-}
-
-async function keepOrDrop(
-  { key, row, raw, members }: ShardSample,
-  score: Similarity,
-  scorers: Record<SetName, SetScorer>,
-  { tar, rows, further }: Output,
-  effects: Effects<'filter'>,
-): Promise<void> {
-  const item = { hash: row.hash, url: row.url, text: row.caption };
-  if ('reason' in score) {
-    effects.drop(score.reason, { ...item, value: score.value, threshold: null });
-    return;
-  }
-  const { similarity } = score;
-  const { threshold } = scorers[setOfLanguage(row.language)];
-  if (!(similarity >= threshold)) {
-    effects.drop('similarity', { ...item, value: String(similarity), threshold: String(threshold) });
-    return;
-  }
-  await tar.write(
-    key,
-    [...members].map(([suffix, bytes]) => [suffix, suffix === 'json' ? pairJson(key, bytes, similarity) : bytes] as const),
-  );
-  await rows.write({ ...furtherValues(raw, further), ...row, similarity, NSFW: null });
-  effects.progress({ out: 1 });
-}
-
-const floats = floatColumns(Pair);
-
-function pairJson(key: string, json: Uint8Array, similarity: number): Uint8Array {
-  try {
-    return extendedJson(json, { similarity, NSFW: null }, floats);
-  } catch (error) {
-    throw new ShardError(`the json of the sample ${key} can't be read: ${messageOf(error)}. Make the samples shard again.`, { cause: error });
-  }
-}
-
-async function* batches<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
-  let batch: T[] = [];
-  for await (const item of items) {
-    batch.push(item);
-    if (batch.length < size) continue;
-    yield batch;
-    batch = [];
-  }
-  if (batch.length > 0) yield batch;
 }

@@ -5,13 +5,8 @@ import { modelOptions } from '../../models/model-settings.ts';
 const cosine = z.number().min(-1).max(1).optional();
 const thresholdOf = (set: string) => option(cosine, `The same for the samples of the set ${set} alone; --threshold where none is given`);
 
-export const filterOptions = z.object({
-  threshold: option(cosine, "Smallest cosine similarity of image and text with which a sample is kept, in all sets; the model's own where none is given", {
-    often: true,
-  }),
-  thresholdEn: thresholdOf('en'),
-  thresholdMulti: thresholdOf('multi'),
-  thresholdNolang: thresholdOf('nolang'),
+/** By what samples are scored. */
+export const scoreOptions = z.object({
   model: option(z.string().default('clip-vit-b-32'), 'Model for English: an id or a folder (docs/models.md)', {
     value: 'MODEL',
     aliases: ['clip-model'],
@@ -23,9 +18,29 @@ export const filterOptions = z.object({
     value: 'MODEL',
     aliases: ['mclip-model'],
     path: 'name',
+    shared: true,
     often: true,
   }),
   batchSize: option(z.int().min(1).default(256), 'Samples in memory at a time in each worker', { decidesResult: false, shared: true }),
   ...modelOptions,
+});
+export type ScoreOptions = z.output<typeof scoreOptions>;
+
+export const filterOptions = z.object({
+  threshold: option(cosine, "Smallest cosine similarity of image and text with which a sample is kept, in all sets; the model's own where none is given", {
+    often: true,
+  }),
+  thresholdEn: thresholdOf('en'),
+  thresholdMulti: thresholdOf('multi'),
+  thresholdNolang: thresholdOf('nolang'),
+  thresholdLanguage: option(z.array(z.string()).optional(), 'The same for single languages, by the code in the column language: de=0.25,fr=0.27', {
+    value: 'LANGUAGE=COSINE,…',
+  }),
+  keepTop: option(
+    z.number().gt(0).max(1).optional(),
+    'Instead of thresholds: keep this share of each set, those with the highest similarity. All samples are scored before the first is kept (stage score)',
+    { value: 'SHARE' },
+  ),
+  ...scoreOptions.shape,
 });
 export type FilterOptions = z.output<typeof filterOptions>;

@@ -1,0 +1,62 @@
+import { type SetName, setOfLanguage } from '../../contracts/records.ts';
+import type { Resources } from '../../contracts/stage.ts';
+import { type Encoders, modelChecksums } from '../../models/load-model.ts';
+import type { Thresholds } from '../../models/model-entry.ts';
+import { modelSettings } from '../../models/model-settings.ts';
+import { modelFrom } from '../../models/shared-models.ts';
+import { cosine } from '../../models/vectors.ts';
+import type { ScoreOptions } from './options.ts';
+
+/** What is scored of a sample of a shard. */
+export interface ScoredSample {
+  key: string;
+  picture: Uint8Array;
+  row: { caption: string; language: string };
+}
+
+/** What the models say of a sample, or why they can't say it. */
+export type Score = { similarity: number } | { reason: 'decode-failed' | 'text-failed'; value: string };
+
+export interface SampleScorer {
+  /** The models' own. */
+  thresholds: Thresholds;
+  /** In the order of the samples; what else is scored with a sample does not matter. */
+  score(samples: readonly ScoredSample[]): Promise<Score[]>;
+}
+
+/** The model for the sets `multi` and `nolang`. */
+export function multilingualModel({ model, multilingualModel }: ScoreOptions): string {
+  return multilingualModel ?? (model === 'clip-vit-b-32' ? 'mclip-vit-b-32' : model);
+}
+
+/** sha256 of everything that decides a score. */
+export async function scorerChecksums(options: ScoreOptions): Promise<Record<string, string>> {
+  const settings = modelSettings(options);
+  return { ...(await modelChecksums(options.model, settings)), ...(await modelChecksums(multilingualModel(options), settings)) };
+}
+
+/** English is scored by one model, the other languages and none by another or by the same. */
+export async function sampleScorer(resources: Resources, options: ScoreOptions): Promise<SampleScorer> {
+  const settings = modelSettings(options);
+  const english = await modelFrom(resources, options.model, settings);
+  const multilingual = multilingualModel(options) === options.model ? english : await modelFrom(resources, multilingualModel(options), settings);
+  const models: Record<SetName, Encoders> = { en: english, multi: multilingual, nolang: multilingual };
+  const scorePair = (image: Float32Array | Error, text: Float32Array | Error): Score => {
+    if (image instanceof Error) return { reason: 'decode-failed', value: image.message };
+    if (text instanceof Error) return { reason: 'text-failed', value: text.message };
+    return { similarity: cosine(image, text) };
+  };
+  return {
+    thresholds: { en: english.thresholds.en, multi: multilingual.thresholds.multi, nolang: multilingual.thresholds.nolang },
+    score: async (samples) => {
+      const scores: Score[] = [];
+      // By model and not by set: with one model for all, the batch stays whole.
+      for (const [model, indexes] of Map.groupBy(samples.keys(), (i) => models[setOfLanguage(samples[i]!.row.language)])) {
+        const images = await model.encodeImages(indexes.map((i) => samples[i]!.picture));
+        const texts = await model.encodeTexts(indexes.map((i) => samples[i]!.row.caption));
+        for (const [at, i] of indexes.entries()) scores[i] = scorePair(images[at]!, texts[at]!);
+      }
+      return scores;
+    },
+  };
+}

@@ -1,0 +1,28 @@
+import { ShardError } from '../../contracts/errors.ts';
+import type { SampleScore } from '../../contracts/records.ts';
+import { readParquet } from '../../formats/parquet.ts';
+import type { SampleScorer, Score } from './sample-scorer.ts';
+
+/** Scores from scores/NNNNN.parquet, for the samples of that shard in their order. */
+export async function storedScorer(path: string, shard: string): Promise<Pick<SampleScorer, 'score'>> {
+  const rows = readParquet<SampleScore>(path);
+  return {
+    score: async (samples) => {
+      const scores: Score[] = [];
+      for (const { key } of samples) {
+        const { value: row } = await rows.next();
+        if (row?.key !== key)
+          throw new ShardError(
+            `scores/${shard}.parquet has ${row ? `the sample ${row.key}` : 'no further row'} where samples/${shard}.tar has ${key}. Make it again: --redo score.`,
+          );
+        scores.push(scoreOf(row));
+      }
+      return scores;
+    },
+  };
+}
+
+function scoreOf({ similarity, reason, value }: SampleScore): Score {
+  if (similarity === null) return { reason: reason as 'decode-failed', value: value ?? '' };
+  return { similarity };
+}
