@@ -18,12 +18,13 @@ const rooms = {
   knn: belowEngines,
   runtime: belowEngines,
   stages: belowStages,
+  probe: [...belowStages, 'stages'],
   server: [...belowStages, 'stages', 'pipeline'],
-  cli: [...belowStages, 'stages', 'server', 'pipeline', 'demo'],
+  cli: [...belowStages, 'stages', 'probe', 'server', 'pipeline', 'demo'],
 } satisfies Record<string, string[]>;
 const everyRoom = [...Object.keys(rooms), 'pipeline', 'bench', 'e2e', 'recipes', 'test', 'web'];
 const way =
-  'contracts <- formats <- {storage, net, db, language, pictures} <- {sources, models, knn, runtime} <- stages <- {server, cli}; cli imports demo too, which imports formats';
+  'contracts <- formats <- {storage, net, db, language, pictures} <- {sources, models, knn, runtime} <- stages <- {probe, server} <- cli; cli imports demo too, which imports formats';
 
 /** `process` and `console` come in by these two names too. */
 const processModules = ['node:process', 'process', 'node:console', 'console'].map((name) => ({

@@ -4,6 +4,7 @@ import { completionCommand } from './commands/completion.ts';
 import { demoCommand } from './commands/demo.ts';
 import { docsCommand } from './commands/docs.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { probeCommand } from './commands/probe.ts';
 import { runCommand } from './commands/run.ts';
 import { serveCommand } from './commands/serve.ts';
 import { stageCommand } from './commands/stage.ts';
@@ -16,6 +17,7 @@ export const commands: readonly Command[] = [
   runCommand,
   ...pipeline.map(stageCommand),
   serveCommand,
+  probeCommand,
   verifyCommand,
   doctorCommand,
   completionCommand,

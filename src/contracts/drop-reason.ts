@@ -65,6 +65,8 @@ export const dropReasons = {
   },
   filter: {
     similarity: 'the cosine similarity of image and text is below the threshold of its set',
+    'unlawful-underage': 'the picture is UNSURE or NSFW, and its categories or its text speak of a minor; rejects name the hash alone',
+    'unlawful-animal': 'the picture is UNSURE or NSFW, and its nearest category is an animal; rejects name the hash alone',
     'decode-failed': 'the packed image could not be decoded',
     'text-failed': 'the text could not be tokenised',
   },

@@ -94,7 +94,7 @@ export type Sample = z.infer<typeof Sample>;
 /** `pairs/NNNNN.parquet`: what passed the filter. */
 export const Pair = Sample.extend({
   similarity: z.float32().describe('cosine of image and text'),
-  NSFW: z.string().nullable().describe("LAION's UNLIKELY, UNSURE or NSFW; null where no such model was given"),
+  NSFW: z.string().nullable().describe("LAION's UNLIKELY, UNSURE or NSFW; null where no categories were given"),
 });
 export type Pair = z.infer<typeof Pair>;
 

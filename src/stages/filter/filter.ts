@@ -37,6 +37,10 @@ export const filter: Stage<'filter', typeof filterOptions, FilterWork> = {
   options: filterOptions,
   work: FilterWork,
   check: checkOptions,
+  announce: ({ model, nsfwCategories }) =>
+    model === 'mini' && nsfwCategories === undefined
+      ? ['nothing is judged as NSFW or unlawful, because the model mini knows emoji only; with another model the categories of the package are used']
+      : [],
   plan: planFilter,
   models: scorerChecksums,
 

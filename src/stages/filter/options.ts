@@ -21,6 +21,12 @@ export const scoreOptions = z.object({
     shared: true,
     often: true,
   }),
+  nsfwCategories: option(
+    z.string().optional(),
+    'YAML file of the categories by which pictures get the label NSFW and unlawful ones are dropped (docs/filter.md), or none. The file of the package where none is given; with the model mini, none',
+    // The checksum of the file is in the fingerprint.
+    { value: 'FILE', path: 'name', shared: true, decidesResult: false },
+  ),
   batchSize: option(z.int().min(1).default(256), 'Samples in memory at a time in each worker', { decidesResult: false, shared: true }),
   ...modelOptions,
 });

@@ -50,15 +50,20 @@ export class PairShard {
       this.#effects.drop(score.reason, { ...item, value: score.value, threshold: null });
       return;
     }
-    const { similarity } = score;
+    const { similarity, NSFW, unlawful } = score;
     const threshold = thresholdFor(this.#thresholds, row.language);
-    const keeps = similarity >= threshold;
+    const keeps = similarity >= threshold && unlawful === undefined;
     this.#similarities.add(row.language, similarity, keeps);
+    if (unlawful !== undefined) {
+      // Neither where it is nor what it says: rejects must not become a list of such pictures.
+      this.#effects.drop(unlawful, { hash: row.hash, url: '', text: null, value: null, threshold: null });
+      return;
+    }
     if (!keeps) {
       this.#effects.drop('similarity', { ...item, value: String(similarity), threshold: String(threshold) });
       return;
     }
-    const scored = { similarity, NSFW: null };
+    const scored = { similarity, NSFW };
     await this.#tar.write(
       key,
       [...members].map(([suffix, bytes]) => [suffix, suffix === 'json' ? pairJson(key, bytes, scored) : bytes] as const),

@@ -5,6 +5,8 @@ import type { Thresholds } from '../../models/model-entry.ts';
 import { modelSettings } from '../../models/model-settings.ts';
 import { modelFrom } from '../../models/shared-models.ts';
 import { cosine } from '../../models/vectors.ts';
+import { categoriesChecksum, categoriesFile, readNsfwCategories } from './nsfw-categories.ts';
+import { type Nsfw, NsfwJudge, type Unlawful } from './nsfw-judge.ts';
 import type { ScoreOptions } from './options.ts';
 
 /** What is scored of a sample of a shard. */
@@ -15,7 +17,11 @@ export interface ScoredSample {
 }
 
 /** What the models say of a sample, or why they can't say it. */
-export type Score = { similarity: number } | { reason: 'decode-failed' | 'text-failed'; value: string };
+export type Score = { similarity: number; NSFW: Nsfw | null; unlawful?: Unlawful | undefined } | Failure;
+interface Failure {
+  reason: 'decode-failed' | 'text-failed';
+  value: string;
+}
 
 export interface SampleScorer {
   /** The models' own. */
@@ -32,16 +38,28 @@ export function multilingualModel({ model, multilingualModel }: ScoreOptions): s
 /** sha256 of everything that decides a score. */
 export async function scorerChecksums(options: ScoreOptions): Promise<Record<string, string>> {
   const settings = modelSettings(options);
-  return { ...(await modelChecksums(options.model, settings)), ...(await modelChecksums(multilingualModel(options), settings)) };
+  const categories = categoriesFile(options);
+  return {
+    ...(await modelChecksums(options.model, settings)),
+    ...(await modelChecksums(multilingualModel(options), settings)),
+    ...(categories !== undefined && { 'nsfw-categories': await categoriesChecksum(categories) }),
+  };
 }
 
-/** English is scored by one model, the other languages and none by another or by the same. */
+/** English is scored by one model, the other languages and none by another or by the same; categories by that for English. */
 export async function sampleScorer(resources: Resources, options: ScoreOptions): Promise<SampleScorer> {
   const settings = modelSettings(options);
   const english = await modelFrom(resources, options.model, settings);
   const multilingual = multilingualModel(options) === options.model ? english : await modelFrom(resources, multilingualModel(options), settings);
   const models: Record<SetName, Encoders> = { en: english, multi: multilingual, nolang: multilingual };
-  const scorePair = (image: Float32Array | Error, text: Float32Array | Error): Score => {
+  const path = categoriesFile(options);
+  const judge =
+    path === undefined
+      ? undefined
+      : await resources.get('nsfw-judge', { path, model: options.model, ...settings }, async () =>
+          NsfwJudge.make(await readNsfwCategories(path), async (texts) => english.encodeTexts(texts)),
+        );
+  const scorePair = (image: Float32Array | Error, text: Float32Array | Error): { similarity: number } | Failure => {
     if (image instanceof Error) return { reason: 'decode-failed', value: image.message };
     if (text instanceof Error) return { reason: 'text-failed', value: text.message };
     return { similarity: cosine(image, text) };
@@ -50,11 +68,17 @@ export async function sampleScorer(resources: Resources, options: ScoreOptions):
     thresholds: { en: english.thresholds.en, multi: multilingual.thresholds.multi, nolang: multilingual.thresholds.nolang },
     score: async (samples) => {
       const scores: Score[] = [];
+      const judged = judge ? await english.encodeImages(samples.map(({ picture }) => picture)) : [];
       // By model and not by set: with one model for all, the batch stays whole.
       for (const [model, indexes] of Map.groupBy(samples.keys(), (i) => models[setOfLanguage(samples[i]!.row.language)])) {
-        const images = await model.encodeImages(indexes.map((i) => samples[i]!.picture));
+        const images = judge && model === english ? indexes.map((i) => judged[i]!) : await model.encodeImages(indexes.map((i) => samples[i]!.picture));
         const texts = await model.encodeTexts(indexes.map((i) => samples[i]!.row.caption));
-        for (const [at, i] of indexes.entries()) scores[i] = scorePair(images[at]!, texts[at]!);
+        for (const [at, i] of indexes.entries()) {
+          const score = scorePair(images[at]!, texts[at]!);
+          const image = judged[i];
+          if ('reason' in score) scores[i] = score;
+          else scores[i] = { ...score, ...(judge && image instanceof Float32Array ? judge.judge(image, samples[i]!.row) : { NSFW: null }) };
+        }
       }
       return scores;
     },

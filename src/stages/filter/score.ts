@@ -7,7 +7,7 @@ import { inBatches } from '../../formats/in-batches.ts';
 import { readParquet } from '../../formats/parquet.ts';
 import { readSampleShard, sampleShardFiles } from '../../formats/sample-shard.ts';
 import { scoreOptions } from './options.ts';
-import { sampleScorer, scorerChecksums } from './sample-scorer.ts';
+import { sampleScorer, type Score, scorerChecksums } from './sample-scorer.ts';
 
 const ScoreWork = z.object({});
 
@@ -47,7 +47,7 @@ export const score: Stage<'score', typeof scoreOptions, z.output<typeof ScoreWor
       const scores = await scorer.score(batch);
       for (const [i, { key, row }] of batch.entries()) {
         const { hash, language } = row;
-        await rows.write({ key, hash, language, similarity: null, NSFW: null, reason: null, value: null, ...scores[i] });
+        await rows.write({ key, hash, language, ...columnsOf(scores[i]!) });
       }
       read += batch.length;
       effects.progress({ in: batch.length, out: batch.length });
@@ -59,6 +59,11 @@ export const score: Stage<'score', typeof scoreOptions, z.output<typeof ScoreWor
     return fineHistograms(own, signal);
   },
 };
+
+function columnsOf(score: Score): Omit<SampleScore, 'key' | 'hash' | 'language'> {
+  if ('reason' in score) return { similarity: null, NSFW: null, ...score };
+  return { similarity: score.similarity, NSFW: score.NSFW, reason: score.unlawful ?? null, value: null };
+}
 
 /** The similarities of all shards, counted by set: added up in bounded memory, whatever their order. */
 async function fineHistograms(own: Dataset, signal: AbortSignal): Promise<z.infer<typeof Scores>> {

@@ -1,6 +1,7 @@
 import { ShardError } from '../../contracts/errors.ts';
 import type { SampleScore } from '../../contracts/records.ts';
 import { readParquet } from '../../formats/parquet.ts';
+import type { Nsfw, Unlawful } from './nsfw-judge.ts';
 import type { SampleScorer, Score } from './sample-scorer.ts';
 
 /** Scores from scores/NNNNN.parquet, for the samples of that shard in their order. */
@@ -10,7 +11,8 @@ export async function storedScorer(path: string, shard: string): Promise<Pick<Sa
     score: async (samples) => {
       const scores: Score[] = [];
       for (const { key } of samples) {
-        const { value: row } = await rows.next();
+        const next = await rows.next();
+        const row = next.done ? undefined : next.value;
         if (row?.key !== key)
           throw new ShardError(
             `scores/${shard}.parquet has ${row ? `the sample ${row.key}` : 'no further row'} where samples/${shard}.tar has ${key}. Make it again: --redo score.`,
@@ -22,7 +24,7 @@ export async function storedScorer(path: string, shard: string): Promise<Pick<Sa
   };
 }
 
-function scoreOf({ similarity, reason, value }: SampleScore): Score {
+function scoreOf({ similarity, NSFW, reason, value }: SampleScore): Score {
   if (similarity === null) return { reason: reason as 'decode-failed', value: value ?? '' };
-  return { similarity };
+  return { similarity, NSFW: NSFW as Nsfw | null, ...(reason !== null && { unlawful: reason as Unlawful }) };
 }

@@ -62,7 +62,7 @@ test('markers and seal count kept and dropped by set and similarity, and the end
 });
 
 test('--keep-top keeps a share of each set, whatever the shards, their order and the workers', async () => {
-  const shuffled = [...emojiSamples].reverse();
+  const shuffled = emojiSamples.toReversed();
   const [one, two] = [await runOf(emojiSamples), await runOf(shuffled.slice(0, 2), shuffled.slice(2, 7), shuffled.slice(7))];
   for (const [run, workers] of [
     [one, 1],
