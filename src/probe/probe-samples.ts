@@ -2,6 +2,7 @@ import sharp from 'sharp';
 import { setOfLanguage } from '../contracts/records.ts';
 import type { Resources } from '../contracts/stage.ts';
 import type { Head } from '../models/head.ts';
+import { type HeadScorer, openHeadScorer } from '../models/head-scorer.ts';
 import type { Encoders } from '../models/load-model.ts';
 import type { ScoreOptions } from '../stages/filter/options.ts';
 import { type SampleScorer, sampleScorer } from '../stages/filter/sample-scorer.ts';
@@ -40,14 +41,16 @@ export class SampleProbe {
   readonly #thresholds: Thresholds;
   readonly #encoders: Encoders;
   readonly #heads: readonly Head[];
+  readonly #headScorer: HeadScorer;
   readonly rows: ProbedRow[] = [];
   readonly #near = new Map<string, { sample: ProbedSample; row: ProbedRow; distance: number }[]>();
 
-  private constructor(scorer: SampleScorer, thresholds: Thresholds, encoders: Encoders, heads: readonly Head[]) {
+  private constructor(scorer: SampleScorer, thresholds: Thresholds, encoders: Encoders, heads: readonly Head[], headScorer: HeadScorer) {
     this.#scorer = scorer;
     this.#thresholds = thresholds;
     this.#encoders = encoders;
     this.#heads = heads;
+    this.#headScorer = headScorer;
   }
 
   static async open(
@@ -56,25 +59,19 @@ export class SampleProbe {
     { thresholds, encoders, heads }: { thresholds: (ofModels: SampleScorer['thresholds']) => Thresholds; encoders: Encoders; heads: readonly Head[] },
   ): Promise<SampleProbe> {
     const scorer = await sampleScorer(resources, options);
-    return new SampleProbe(scorer, thresholds(scorer.thresholds), encoders, heads);
+    return new SampleProbe(scorer, thresholds(scorer.thresholds), encoders, heads, await openHeadScorer(heads, encoders.dimensions, '<f4'));
   }
 
   get thresholds(): Thresholds {
     return this.#thresholds;
   }
 
-  get heads(): readonly string[] {
-    return this.#heads.map(({ column }) => column);
-  }
-
   async take(samples: readonly ProbedSample[]): Promise<void> {
     const scores = await this.#scorer.score(samples);
-    const images = this.#heads.length > 0 ? await this.#encoders.encodeImages(samples.map(({ picture }) => picture)) : [];
+    const ofHeads = await this.#scoresOfHeads(samples);
     for (const [i, sample] of samples.entries()) {
       const score = scores[i]!;
-      const image = images[i];
       const { url, caption, language } = sample.row;
-      const ofHeads = this.#heads.map((head): [string, number | null] => [head.column, image instanceof Float32Array ? head.apply(image) : null]);
       const row: ProbedRow = {
         key: sample.key,
         url,
@@ -85,7 +82,7 @@ export class SampleProbe {
         reason: 'reason' in score ? score.reason : (score.unlawful ?? null),
         scores: {
           similarity: 'similarity' in score ? score.similarity : null,
-          ...Object.fromEntries(ofHeads),
+          ...ofHeads[i],
           ...(await shape(sample.picture)),
           ...lengths(caption),
         },
@@ -110,6 +107,21 @@ export class SampleProbe {
       }
     }
     return pictures.sort((a, b) => (a.row.set === b.row.set ? a.similarity - b.similarity : a.row.set < b.row.set ? -1 : 1));
+  }
+
+  /** By column, of each sample; null where its picture can't be read. */
+  async #scoresOfHeads(samples: readonly ProbedSample[]): Promise<Record<string, number | null>[]> {
+    if (this.#heads.length === 0) return samples.map(() => ({}));
+    const images = await this.#encoders.encodeImages(samples.map(({ picture }) => picture));
+    const { dimensions } = this.#encoders;
+    const values = new Float32Array(this.#headScorer.rowsPerBlock * dimensions);
+    for (const [i, image] of images.entries()) if (!(image instanceof Error)) values.set(image, i * dimensions);
+    const scores = await this.#headScorer.score(values, samples.length);
+    return images.map((image, i) => Object.fromEntries(this.#heads.map(({ column }, head) => [column, image instanceof Error ? null : scores[head]![i]!])));
+  }
+
+  async close(): Promise<void> {
+    await this.#headScorer.close();
   }
 
   #rememberNear(sample: ProbedSample, row: ProbedRow): void {

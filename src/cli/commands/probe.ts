@@ -110,9 +110,13 @@ async function probeInput(input: string, options: ProbeOptions, io: CommandIo): 
       s3: new S3Objects(io.environment, true),
       detector: async () => residentDetector(options, resources),
     });
-    for await (const batch of inBatches<ProbedSample>(drawn.samples, BATCH)) {
-      io.signal.throwIfAborted();
-      await probe.take(batch);
+    try {
+      for await (const batch of inBatches<ProbedSample>(drawn.samples, BATCH)) {
+        io.signal.throwIfAborted();
+        await probe.take(batch);
+      }
+    } finally {
+      await probe.close();
     }
     const findings = findingsOf(probe.rows, {
       of: drawn.of,
