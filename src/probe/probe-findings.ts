@@ -135,7 +135,8 @@ function keptShares(rows: readonly ProbedRow[]): KeptShares {
 function suggestion(rows: readonly ProbedRow[], percentile: number): ProbeFindings['suggested'] {
   const of = (keeps: (row: ProbedRow) => boolean): number[] =>
     rows.flatMap((row) => (keeps(row) && typeof row.scores['similarity'] === 'number' ? [row.scores['similarity']] : [])).sort((a, b) => a - b);
-  const at = (sorted: readonly number[]): number => Math.round(quantile(sorted, percentile / 100) * 10_000) / 10_000;
+  // Rounded down: the sample that lies there is kept.
+  const at = (sorted: readonly number[]): number => Math.floor(quantile(sorted, percentile / 100) * 10_000) / 10_000;
   const sets = setNames.map((set) => [set, of((row) => row.set === set)] as const).filter(([, sorted]) => sorted.length > 0);
   const languages = frequent(rows.filter(({ set }) => set === 'multi').map(({ language }) => language))
     .map((language) => [language, of((row) => row.language === language)] as const)

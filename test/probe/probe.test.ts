@@ -37,7 +37,7 @@ describe('SeededSample', () => {
     for (const item of items) sample.offer(String(item), item);
     return sample.items();
   };
-  const items = Array.from({ length: 5000 }, (_, i) => i);
+  const items = Array.from({ length: 1000 }, (_, i) => i);
 
   test('draws the same whatever the order, others with another seed, and all where there are fewer', () => {
     expect(draw(items, 100, 1)).toEqual(draw(items.toReversed(), 100, 1));
@@ -46,10 +46,10 @@ describe('SeededSample', () => {
   });
 
   test('draws from everywhere: each item equally often over the seeds', () => {
-    const halves = Array.from({ length: 50 }, (_, seed) => draw(items, 100, seed).filter((item) => item < 2500).length);
+    const halves = Array.from({ length: 30 }, (_, seed) => draw(items, 100, seed).filter((item) => item < 500).length);
     const mean = halves.reduce((sum, n) => sum + n, 0) / halves.length;
-    // 50 draws of 100 with p = 0.5 have a standard error of 0.71.
-    expect(Math.abs(mean - 50)).toBeLessThan(3.5);
+    // 30 draws of 100 with p = 0.5 have a standard error of 0.9.
+    expect(Math.abs(mean - 50)).toBeLessThan(4);
   });
 });
 
@@ -57,7 +57,13 @@ test('figures are those of numpy', () => {
   // numpy.percentile([3, 1, 4, 1, 5, 9, 2, 6], [0, 25, 50, 90]), std with ddof=1, corrcoef.
   const values = [3, 1, 4, 1, 5, 9, 2, 6];
   const sorted = [...values].sort((a, b) => a - b);
-  expect([0, 0.25, 0.5, 0.9].map((share) => quantile(sorted, share))).toEqual([1, 1.75, 3.5, 6.9]);
+  for (const [share, value] of [
+    [0, 1],
+    [0.25, 1.75],
+    [0.5, 3.5],
+    [0.9, 6.9],
+  ] as const)
+    expect(quantile(sorted, share)).toBeCloseTo(value, 12);
   expect(statisticsOf(values)!.deviation).toBeCloseTo(2.748376143938713, 12);
   expect(correlation(values, [2, 7, 1, 8, 2, 8, 1, 8])).toBeCloseTo(0.209655319073012, 12);
   expect(correlation([1, null, 3, 4], [2, 5, null, 8])).toBeCloseTo(1, 12);
