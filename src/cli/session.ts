@@ -52,9 +52,22 @@ export function pipelineRun({ stages, options, location, elsewhere, unread, inpu
     redo: run.redo.includes('all') ? names : run.redo,
     skipFailed: Number(run.skipFailed.replace('%', '')) / 100,
     keep: run.keep,
+    fused: run.fused && assertFused(stages, options),
     version: packageVersion(),
     signal: io.signal,
   };
+}
+
+/** True. Throws UsageError where these stages can't work hand in hand. */
+function assertFused(stages: readonly Stage[], options: Session['options']): true {
+  const packs = stages.find(({ handsOver }) => handsOver);
+  const takes = packs && stages.find((stage) => stage.receive && stage.reads.some(({ dataset }) => dataset === packs.writes));
+  if (!takes) throw new UsageError(`--fused filters what is downloaded, and this command has ${stages.map(({ name }) => name).join(', ')}. Leave it out.`);
+  if (options[takes.name]?.['keepTop'] !== undefined)
+    throw new UsageError(
+      '--fused judges each picture when it comes, and --keep-top has to know all scores before. Give thresholds (pairmill probe finds some), or leave out --fused.',
+    );
+  return true;
 }
 
 function assertKnown(flag: string, what: string, given: readonly string[], known: readonly string[]): void {

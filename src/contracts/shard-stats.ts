@@ -35,7 +35,8 @@ export const ShardStats = z.looseObject({
   accepted_from: MadeBy.optional().describe('what really made it, where --accept-changed kept it'),
   redo: z.string().optional().describe('id of the --redo that made it'),
   skipped: z.object({ reason: z.string(), tries: z.int() }).optional().describe('--skip-failed: it counts as empty, for this reason'),
-  removed: z.number().optional().describe('unix seconds at which --keep removed the files'),
+  removed: z.number().optional().describe('unix seconds at which --keep removed the files, or from which on --fused had no use for them'),
+  kept: z.array(z.string()).optional().describe('files that are there although the others are removed'),
 });
 export type ShardStats = z.infer<typeof ShardStats>;
 

@@ -116,6 +116,11 @@ export interface Effects<S extends string = string> {
    * plain data. Where it was another, nothing is recalled.
    */
   journal<Value>(key: unknown): Promise<Journal<Value>>;
+  /**
+   * Where another stage takes the samples as they are packed (--fused): opened with the columns of their rows, before the first. Absent
+   * where the tar is read afterwards.
+   */
+  readonly handOver?: (columns: z.ZodObject) => Promise<Pick<SampleReceiver, 'take'>>;
   /** The files of the shard. They are closed, counted, hashed and published together when `run` has returned, and vanish when it throws. */
   readonly files: ShardFiles;
   /**
@@ -123,6 +128,19 @@ export interface Effects<S extends string = string> {
    * group at such a point.
    */
   reached(point: string): void;
+}
+
+/** A sample as it is packed: its row, and the members of the tar. */
+export interface HandedSample {
+  readonly row: Readonly<Record<string, unknown>>;
+  readonly members: readonly (readonly [suffix: string, bytes: Uint8Array])[];
+}
+
+/** What a stage does with the samples of one shard that come straight from the stage that packs them, in their order. */
+export interface SampleReceiver {
+  take(sample: HandedSample): Promise<void>;
+  /** When the last one was taken. */
+  result(): Promise<ShardResult>;
 }
 
 /** What the stage says of a finished shard; the runtime adds times, files, digests and what was dropped. */
@@ -193,6 +211,10 @@ export interface Stage<S extends string = string, Schema extends z.ZodObject = z
   models?(options: z.output<Schema>): Promise<Record<string, string>>;
   plan(context: PlanContext<z.output<Schema>, Work>): Plan<Work> | Promise<Plan<Work>>;
   run(shard: Shard<Work>, context: RunContext<z.output<Schema>>, effects: Effects<S>): Promise<ShardResult>;
+  /** True where it packs samples and hands them over when asked to (`effects.handOver`). */
+  readonly handsOver?: boolean;
+  /** What `run` does with the samples of a tar, for those that are handed over. The shard has the name of theirs and no work of its own. */
+  receive?(shard: { name: string }, context: RunContext<z.output<Schema>>, effects: Effects<S>, columns: z.ZodObject): Promise<SampleReceiver>;
   /**
    * When all its shards are there, and again when one of them has changed. Idempotent. What it returns stands in `_sealed.json`, for
    * the plans of the stages that read the dataset (`DatasetState.record`).

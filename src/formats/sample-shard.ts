@@ -1,8 +1,9 @@
 import { basename } from 'node:path';
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { Dataset } from '../contracts/dataset.ts';
 import { messageOf, ShardError } from '../contracts/errors.ts';
 import type { Sample } from '../contracts/records.ts';
+import type { HandedSample } from '../contracts/stage.ts';
 import { type FurtherColumns, furtherColumns } from './further-columns.ts';
 import { readParquet } from './parquet.ts';
 import { parsePythonJson } from './raw-json.ts';
@@ -48,6 +49,21 @@ export async function furtherSampleColumns(rows: string | undefined, known: z.Zo
   if (rows === undefined) return {};
   const columns = await furtherColumns(rows, known);
   return Object.fromEntries(Object.entries(columns).filter(([name]) => !laionNames.has(name)));
+}
+
+/** The same of the schema by which the rows are written. */
+export function furtherColumnsOf(schema: z.ZodObject, known: z.ZodObject): FurtherColumns {
+  const further = Object.entries(schema.shape).filter(([name]) => !Object.hasOwn(known.shape, name) && !laionNames.has(name));
+  return Object.fromEntries(further.map(([name, type]) => [name, type instanceof z.ZodNullable ? type : (type as z.ZodType).nullable()]));
+}
+
+/** A sample that was not read but handed over as it was packed: as it would be read from its files. */
+export function handedShardSample({ row, members }: HandedSample): ShardSample {
+  const raw = Object.fromEntries(Object.entries(row).map(([name, value]) => [name, typeof value === 'string' ? value.toWellFormed() : (value ?? null)]));
+  const key = String(raw['key']);
+  const all = new Map(members);
+  const pictureSuffix = pictureSuffixes.find((suffix) => all.has(suffix))!;
+  return { key, row: sampleRow(key, raw, all), raw, pictureSuffix, picture: all.get(pictureSuffix)!, members: all };
 }
 
 const laionNames = new Set(['URL', 'TEXT', 'LANGUAGE', 'LICENSE']);

@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
 import { extract, type Pack, pack } from 'tar-stream';
 
@@ -27,22 +28,44 @@ const READ_BYTES = 1024 * 1024;
 
 const MEMBER_NAME = /^((?:.*\/|)[^.]+)[.]([^/]*)$/s;
 
+/** To what a tar is written. */
+interface TarFile {
+  appendFile(data: Uint8Array): Promise<void>;
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
 /** Writes samples to one tar, in the order of the calls. */
 export class SampleWriter {
-  readonly #file: FileHandle;
+  readonly #file: TarFile;
   readonly #pack: Pack = pack();
   readonly #copying: Promise<void>;
   #failure: Error | undefined;
   /** Samples written so far. */
   samples = 0;
 
-  private constructor(file: FileHandle) {
+  private constructor(file: TarFile) {
     this.#file = file;
     this.#copying = this.#copy();
   }
 
   static async open(path: string): Promise<SampleWriter> {
     return new SampleWriter(await open(path, 'w'));
+  }
+
+  /** One that writes no file: what would be in it is counted and hashed. */
+  static hashing(): { writer: SampleWriter; checksum(): { bytes: number; sha256: string } } {
+    const hash = createHash('sha256');
+    let bytes = 0;
+    const file: TarFile = {
+      appendFile: async (data) => {
+        hash.update(data);
+        bytes += data.byteLength;
+      },
+      sync: async () => undefined,
+      close: async () => undefined,
+    };
+    return { writer: new SampleWriter(file), checksum: () => ({ bytes, sha256: hash.copy().digest('hex') }) };
   }
 
   /** Adds one sample. The key has no dot: a reader would cut it there. Members are written in the order given. */

@@ -25,10 +25,10 @@ ${
         .join(', ')}</p>`
     : ''
 }
-<h2>Share kept, by threshold</h2>
+<h2>Share kept in %, by threshold</h2>
 ${table(
   ['', 'samples', ...kept.thresholds.map((threshold) => threshold.toFixed(2))],
-  kept.groups.map(({ group, n, shares }) => [group, number(n), ...shares.map((share) => percent(share))]),
+  kept.groups.map(({ group, n, shares }) => [group, number(n), ...shares.map((share) => (100 * share).toFixed(0))]),
   1,
 )}
 <p>${suggested.percentile} % of the samples lie below ${
@@ -108,7 +108,7 @@ function pictures(near: readonly NearPicture[]): string {
         `<p>Set ${set}: dropped with a grey frame, kept with a blue one.</p><div class="pictures">${of
           .map(
             ({ row, similarity, threshold, thumbnail }) =>
-              `<figure class="${similarity >= threshold ? 'above' : 'below'}"><img alt="" src="${thumbnail}"><b>${similarity.toFixed(3)}</b> ${text(row.caption.slice(0, 120))}${row.language === '' ? '' : ` (${text(row.language)})`}</figure>`,
+              `<figure class="${similarity >= threshold ? 'above' : 'below'}"><img alt="" src="${thumbnail}"><b>${similarity.toFixed(3)}</b> ${text(shortened(row.caption))}${row.language === '' ? '' : ` (${text(row.language)})`}</figure>`,
           )
           .join('')}</div>`,
     )
@@ -134,6 +134,11 @@ function table(header: readonly string[], rows: readonly (readonly string[])[], 
 
 function figures({ n, mean, deviation, quantiles }: ScoreStatistics): string[] {
   return [number(n), ...[mean, deviation, ...Object.values(quantiles)].map(short)];
+}
+
+function shortened(caption: string): string {
+  const characters = [...caption];
+  return characters.length <= 60 ? caption : `${characters.slice(0, 59).join('')}…`;
 }
 
 /** Captions are text of strangers. */

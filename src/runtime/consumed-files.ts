@@ -22,8 +22,9 @@ export async function removeConsumed(all: readonly StageWork[], keep: readonly s
     const readers = readersOf(all, state);
     if (keep.includes(state.stage.writes) || readers.length === 0 || !state.sealed || readers.some((reader) => !reader.state.sealed)) continue;
     for (const marker of state.valid.values()) {
-      if (marker.removed !== undefined || marker.files.length === 0) continue;
-      const removed: ShardStats = { ...marker, removed: Math.floor(Date.now() / 1000) };
+      const { kept, ...rest } = marker;
+      if ((marker.removed !== undefined && !kept) || marker.files.length === 0) continue;
+      const removed: ShardStats = { ...(rest as ShardStats), removed: Math.floor(Date.now() / 1000) };
       await writeMarker(state.storage, removed);
       // What lies in `_…/` is what later shards of the same stage stand on (dedup's journals).
       for (const { name } of marker.files) if (!name.startsWith('_')) await state.storage.remove(name);

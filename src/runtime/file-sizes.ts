@@ -16,10 +16,10 @@ export async function fileSizes(storage: Storage, markers: readonly ShardStats[]
   return sizes;
 }
 
-/** What does not fit the marker, or undefined. Files that --keep has removed are no damage. */
-export function damageOf({ files, removed }: ShardStats, sizes: FileSizes): string | undefined {
-  if (removed !== undefined) return undefined;
+/** What does not fit the marker, or undefined. Files that were removed are no damage. */
+export function damageOf({ files, removed, kept }: ShardStats, sizes: FileSizes): string | undefined {
   for (const { name, bytes } of files) {
+    if (removed !== undefined && !kept?.includes(name)) continue;
     const found = sizes.get(name);
     if (found === undefined) return `${name} is missing`;
     if (found !== bytes) return `${name} has ${found} bytes, and ${bytes} were written`;

@@ -1,8 +1,9 @@
 import type { Stage } from '../contracts/stage.ts';
 import type { Executor, Submission } from './executor.ts';
 import { ResourcePool } from './resource-pool.ts';
+import { runShardJob } from './run-shard-job.ts';
 import { SharedThreads } from './shared-threads.ts';
-import { type JobHost, type JobResult, runShardJob, type ShardJob } from './shard-job.ts';
+import type { JobHost, JobResult, ShardJob } from './shard-job.ts';
 
 export interface InlineSettings extends Partial<Pick<JobHost, 'signal' | 'environment' | 'database' | 'reached'>> {
   workers?: number;
@@ -23,8 +24,7 @@ export class InlineExecutor implements Executor {
   }
 
   submit(job: ShardJob, { progress }: Submission): Promise<JobResult> {
-    const stage = this.#stages.find(({ name }) => name === job.stage)!;
-    return runShardJob(stage, job, {
+    return runShardJob(this.#stages, job, {
       signal: this.#settings.signal ?? new AbortController().signal,
       resources: this.#resources,
       environment: this.#settings.environment ?? {},

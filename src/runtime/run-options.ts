@@ -48,6 +48,11 @@ export const runOptions = z.object({
     'Keep the files of these datasets (candidates, links, batches, samples, pairs, …) only: those of the others are removed when everything that reads them is finished. Without it, all stay. The search page shows the pictures in pairs',
     { value: 'DATASET,…', decidesResult: false },
   ),
+  fused: option(
+    z.boolean().default(false),
+    'Filter each picture as it is downloaded, so that one that is dropped is never on the disk: samples/ has no tars then, and to filter anew is to download anew',
+    { often: false, decidesResult: false },
+  ),
   db: option(z.string().default('embedded'), 'PostgreSQL server for the links: embedded starts one in the run folder; postgres://… names one that runs', {
     value: 'URL',
     decidesResult: false,

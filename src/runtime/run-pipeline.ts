@@ -30,6 +30,8 @@ export interface PipelineRun {
   skipFailed: number;
   /** Datasets whose files stay when everything that reads them is finished; undefined for all. */
   keep?: readonly string[] | undefined;
+  /** Samples go from the stage that packs them straight to the one that reads them; their tars are not kept. */
+  fused?: boolean;
   version: string;
   signal: AbortSignal;
   tries?: number;

@@ -14,6 +14,8 @@ export interface SchedulerSettings {
   keep?: readonly string[] | undefined;
   /** State of the datasets that no stage of this session writes. */
   given: ReadonlyMap<string, DatasetState>;
+  /** Samples are handed over as they are packed, where a stage of this session takes them; their tars are not kept. */
+  fused?: boolean;
   /** Tries of a shard whose failure may heal. */
   tries?: number;
   /** Pause before the second try; each further one is four times as long. */

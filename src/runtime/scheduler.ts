@@ -6,12 +6,13 @@ import { madeAgain } from './made-again.ts';
 import { writeMarker } from './marker.ts';
 import type { SchedulerEvents, SchedulerSettings } from './scheduler-settings.ts';
 import { breakSeal, sealOf, writeSeal } from './seal.ts';
-import { type JobResult, removeShard, type ShardJob } from './shard-job.ts';
+import { removeShard } from './remove-shard.ts';
+import type { JobResult, ShardJob } from './shard-job.ts';
 import { askForRemoved, removeConsumed } from './consumed-files.ts';
 import { skippedMarker } from './skipped-marker.ts';
 import type { PendingShard, StageState } from './stage-state.ts';
 import { refusalError } from './stage-state.ts';
-import { mayBegin, nextPause, readersOf, type StageActivity, type StageWork, stageWork } from './stage-work.ts';
+import { addTaken, firstLane, mayBegin, nextPause, readersOf, type StageActivity, type StageWork, stageWork, takerOf } from './stage-work.ts';
 
 const TRIES = 3;
 const FIRST_PAUSE_MS = 1_000;
@@ -200,14 +201,18 @@ export class Scheduler {
     work.running.add(shard.name);
     work.firstStart ??= Date.now();
     this.#busy[kind]++;
+    const taker = this.#settings.fused ? takerOf(this.#work, state) : undefined;
     const task = (async () => {
       try {
         const job: ShardJob = { stage: state.stage.name, shard, settings: this.#settings.run, madeBy, lineages, redo: state.redo };
-        const stats = (await this.#submit(work, job, shard.after ? lane : undefined)).marker!;
-        state.setMarker(shard.name, stats);
+        const fused = taker && { stage: taker.state.stage.name, madeBy: await taker.state.madeBy({}), redo: taker.state.redo };
+        const result = await this.#submit(work, { ...job, fused }, shard.after ? lane : undefined);
+        if (taker) addTaken(taker, result.fused!);
+        state.setMarker(shard.name, result.marker!);
         work.announced.add(shard.name);
-        this.#events.finished(stats, false);
+        for (const stats of [result.marker!, result.fused]) if (stats) this.#events.finished(stats, false);
       } catch (error) {
+        taker?.state.setMarker(shard.name, undefined);
         state.setMarker(shard.name, state.stage.swaps ? (state.markers.get(shard.name) as ShardStats | undefined) : undefined);
         await this.#failShard(work, shard.name, madeBy, error);
       } finally {
@@ -288,12 +293,6 @@ export class Scheduler {
     });
     clearTimeout(timer);
   }
-}
-
-/** A seal goes where the first lane ran: that thread holds what it has to save. */
-function firstLane({ plan }: StageState): string | undefined {
-  const [first] = plan.shards;
-  return first?.after ? first.name : undefined;
 }
 
 const SEAL = 'seal';

@@ -101,7 +101,7 @@ export class StageState {
       environment,
       runLocation: this.#settings.location,
     });
-    do await this.#decideAll(options);
+    do await this.#decideAll();
     while (this.#needsRemoved());
     this.leftovers = this.plan.complete ? this.#leftovers() : [];
     if (this.leftovers.length > 0 && stage.irreplaceable && !this.#settings.acceptChanged && this.redo === undefined)
@@ -116,6 +116,13 @@ export class StageState {
   /** True where every planned shard is finished and no further one will come. */
   get whole(): boolean {
     return this.plan.complete && this.pending.length === 0 && this.refusals.length === 0 && this.plan.shards.every(({ name }) => this.valid.has(name));
+  }
+
+  /** What would make a shard of these inputs now. Models are read only where there is something to compare or to make. */
+  async madeBy(inputs: MadeBy['inputs']): Promise<MadeBy> {
+    const options = this.#settings.options[this.stage.name] ?? {};
+    this.#models ??= (await this.stage.models?.(options)) ?? {};
+    return { format: this.stage.format, options: decidingOptions(this.stage, options), models: this.#models, inputs };
   }
 
   /** Markers that --accept-changed rewrites, since the last call. */
@@ -141,7 +148,7 @@ export class StageState {
     } else this.#markers.delete(shard);
   }
 
-  async #decideAll(options: Readonly<Record<string, unknown>>): Promise<void> {
+  async #decideAll(): Promise<void> {
     this.valid.clear();
     this.pending = [];
     this.refusals = [];
@@ -152,7 +159,7 @@ export class StageState {
       lanes.set(shard.name, lane);
       const before = (shard.after ?? []).map((name) => this.valid.get(name));
       // Its inputs include shards that are not made yet: it waits, whatever its marker says.
-      if (before.every((marker) => marker !== undefined)) await this.#decide(shard, lane, before, options);
+      if (before.every((marker) => marker !== undefined)) await this.#decide(shard, lane, before);
     }
   }
 
@@ -164,13 +171,11 @@ export class StageState {
     return found;
   }
 
-  async #decide(shard: Shard, lane: string, before: readonly ShardStats[], options: Readonly<Record<string, unknown>>): Promise<void> {
+  async #decide(shard: Shard, lane: string, before: readonly ShardStats[]): Promise<void> {
     const marker = this.#markers.get(shard.name);
-    // Models are read only where there is something to compare or to make.
-    this.#models ??= (await this.stage.models?.(options)) ?? {};
     const inputs = Object.fromEntries(shard.inputs.map(({ name, digest }) => [name, digest]));
     for (const { shard: name, lineage, digest } of before) inputs[allBefore(this.stage.writes, name)] = lineage ?? digest;
-    const madeBy: MadeBy = { format: this.stage.format, options: decidingOptions(this.stage, options), models: this.#models, inputs };
+    const madeBy = await this.madeBy(inputs);
     const damage = marker && isOurs(marker) ? this.#damage(marker) : undefined;
     const verdict: Verdict = verdictOf(marker, madeBy, {
       redo: this.redo,
@@ -191,7 +196,7 @@ export class StageState {
   }
 
   #damage(marker: ShardStats): string | undefined {
-    if (marker.removed !== undefined && this.#needed.has(marker.shard)) return 'its files were removed (--keep) and are needed again';
+    if (marker.removed !== undefined && this.#needed.has(marker.shard)) return 'its files were removed (--keep, --fused) and are needed again';
     return damageOf(marker, this.#sizes);
   }
 

@@ -1,3 +1,4 @@
+import type { ShardStats } from '../contracts/shard-stats.ts';
 import type { RunSettings } from './run-settings.ts';
 import type { StageState } from './stage-state.ts';
 
@@ -46,6 +47,29 @@ export function stageWork(state: StageState): StageWork {
 
 export function readersOf(all: readonly StageWork[], { stage }: StageState): StageWork[] {
   return all.filter((work) => work.state.stage.reads.some(({ dataset }) => dataset === stage.writes));
+}
+
+/** The stage that takes what this one hands over. */
+export function takerOf(all: readonly StageWork[], state: StageState): StageWork | undefined {
+  return state.stage.handsOver ? readersOf(all, state).find((reader) => reader.state.stage.receive) : undefined;
+}
+
+/** Takes in a shard that was made together with the one that it reads. */
+export function addTaken(work: StageWork, stats: ShardStats): void {
+  work.state.setMarker(stats.shard, stats);
+  work.announced.add(stats.shard);
+  work.counts.in += stats.in;
+  work.counts.out += stats.out;
+  work.counts.dropped += stats.in - stats.out;
+  work.firstStart ??= stats.start_time * 1000;
+  work.lastEnd = Date.now();
+  work.dirty = true;
+}
+
+/** A seal goes where the first lane ran: that thread holds what it has to save. */
+export function firstLane({ plan }: StageState): string | undefined {
+  const [first] = plan.shards;
+  return first?.after ? first.name : undefined;
 }
 
 /** Whether the stage's own rules let it begin another shard: memory, shards ahead of their readers, water marks. */

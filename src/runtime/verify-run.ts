@@ -56,11 +56,12 @@ async function* verifyDataset(
     }
     for (const { name } of marker.files) known.add(name);
     for (const what of staleInputs(marker, digests)) yield { dataset, kind: 'stale', shard, what };
-    if (marker.removed !== undefined) {
-      yield { dataset, kind: 'removed', shard, what: 'its files were removed after everything that reads them was finished (--keep)' };
-      continue;
+    const { removed, kept, files } = marker;
+    if (removed !== undefined) {
+      const what = kept ? 'its tar was never on the disk (--fused)' : 'its files were removed after everything that reads them was finished (--keep)';
+      yield { dataset, kind: 'removed', shard, what };
     }
-    for (const file of marker.files) {
+    for (const file of removed === undefined ? files : files.filter(({ name }) => kept?.includes(name))) {
       signal.throwIfAborted();
       const finding = await verifyFile(storage, file, scratch, signal);
       if (finding) yield { dataset, shard, file: file.name, ...finding };

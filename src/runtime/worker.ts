@@ -3,7 +3,8 @@ import { messageOf, RunError, ShardError, UsageError } from '../contracts/errors
 import type { Stage } from '../contracts/stage.ts';
 import { faultPoint } from './fault-point.ts';
 import { ResourcePool } from './resource-pool.ts';
-import { runShardJob, type ShardJob } from './shard-job.ts';
+import { runShardJob } from './run-shard-job.ts';
+import type { ShardJob } from './shard-job.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from './thread-executor.ts';
 
 /** A worker thread of the thread executor: loads the pipeline, runs the jobs that it is sent, one at a time. */
@@ -53,9 +54,15 @@ port.on('message', (message: ToWorker) => {
 });
 
 async function run(job: ShardJob): Promise<void> {
-  const stage = pipeline.find(({ name }) => name === job.stage)!;
   try {
-    const done = await runShardJob(stage, job, { signal: controller.signal, resources, environment: settings.environment, database, reached, progress: add });
+    const done = await runShardJob(pipeline, job, {
+      signal: controller.signal,
+      resources,
+      environment: settings.environment,
+      database,
+      reached,
+      progress: add,
+    });
     flush();
     send({ done });
   } catch (error) {

@@ -21,6 +21,8 @@ interface OpenFile {
   abort(): Promise<void>;
   /** Items in the closed file. */
   count(): Promise<number>;
+  /** Of a file that is not kept: what it would be. */
+  checksum?(): { bytes: number; sha256: string };
 }
 
 /**
@@ -30,12 +32,14 @@ interface OpenFile {
 export class PublishedFiles implements ShardFiles {
   readonly #storage: Storage;
   readonly #scratch: string;
+  readonly #keepsTars: boolean;
   readonly #files: OpenFile[] = [];
 
-  /** `scratch` is a local folder of the shard, for storages that are not local. */
-  constructor(storage: Storage, scratch: string) {
+  /** `scratch` is a local folder of the shard, for storages that are not local. Tars that are not kept are counted and hashed only. */
+  constructor(storage: Storage, scratch: string, { keepsTars = true }: { keepsTars?: boolean } = {}) {
     this.#storage = storage;
     this.#scratch = scratch;
+    this.#keepsTars = keepsTars;
   }
 
   async parquet<S extends z.ZodObject>(name: string, schema: S, settings: ParquetSettings = {}): Promise<RowWriter<z.output<S>>> {
@@ -59,12 +63,14 @@ export class PublishedFiles implements ShardFiles {
 
   async samples(name: string): Promise<SampleFileWriter> {
     const temporary = await this.#temporary(name);
-    const writer = await SampleWriter.open(temporary);
+    const hashed = this.#keepsTars ? undefined : SampleWriter.hashing();
+    const writer = hashed?.writer ?? (await SampleWriter.open(temporary));
     this.#add(name, temporary, {
       written: () => writer.samples,
       close: () => writer.close(),
       abort: () => writer.abort(),
-      count: () => countSamples(temporary),
+      count: async () => (hashed ? writer.samples : countSamples(temporary)),
+      ...(hashed && { checksum: () => hashed.checksum() }),
     });
     return {
       name,
@@ -115,8 +121,9 @@ export class PublishedFiles implements ShardFiles {
   /** Bytes and sha256 of every file, of a folder's files one by one; sorted by name. After `close`. */
   async checksums(): Promise<ShardFile[]> {
     const files: ShardFile[] = [];
-    for (const { name, temporary } of this.#files) {
-      if (!(await stat(temporary)).isDirectory()) files.push({ name, ...(await checksum(temporary)) });
+    for (const { name, temporary, checksum: known } of this.#files) {
+      if (known) files.push({ name, ...known() });
+      else if (!(await stat(temporary)).isDirectory()) files.push({ name, ...(await checksum(temporary)) });
       else for (const inner of await filesBelow(temporary)) files.push({ name: `${name}/${inner}`, ...(await checksum(join(temporary, inner))) });
     }
     return files.sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -124,7 +131,13 @@ export class PublishedFiles implements ShardFiles {
 
   /** Moves all files into place. */
   async publish(signal: AbortSignal): Promise<void> {
-    for (const { temporary, name } of this.#files) await this.#storage.publish(temporary, name, signal);
+    for (const { temporary, name, checksum: unkept } of this.#files) if (!unkept) await this.#storage.publish(temporary, name, signal);
+  }
+
+  /** What the marker says of files that are not kept. */
+  removed(atMs: number): { removed?: number; kept?: string[] } {
+    const kept = this.#files.filter((file) => !file.checksum).map(({ name }) => name);
+    return kept.length === this.#files.length ? {} : { removed: Math.floor(atMs / 1000), kept };
   }
 
   /** Closes and removes what was written, after an error. Never throws: the error is what counts. */

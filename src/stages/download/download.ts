@@ -29,6 +29,7 @@ export const download: Stage<'download', typeof downloadOptions, DownloadWork> =
   work: DownloadWork,
   records: true,
   isChosen: (work) => 'list' in work,
+  handsOver: true,
   // Links die.
   irreplaceable: true,
   threads: 'io',

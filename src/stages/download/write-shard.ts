@@ -34,7 +34,8 @@ export async function writeShard(
       const known = await journal.recall(index);
       if (known) return known;
       const outcome = await fetchSample(link, fetcher);
-      if (isWorthNoting(outcome)) await journal.note(index, outcome);
+      // What is handed over shall not be on a disk before it is judged.
+      if (isWorthNoting(outcome) && !(effects.handOver && 'picture' in outcome)) await journal.note(index, outcome);
       return outcome;
     },
     {
@@ -48,13 +49,17 @@ export async function writeShard(
   const floats = floatColumns(schema);
   const tar = await effects.files.samples(`${name}.tar`);
   const parquet = await effects.files.parquet(`${name}.parquet`, schema);
+  const receiver = await effects.handOver?.(schema);
   let index = 0;
   for await (const outcome of outcomes) {
     const link = links[index]!;
     const sample = { ...link.further, ...sampleOf(link, sampleKey(name, index, size), outcome) };
     index++;
-    if ('picture' in outcome) await tar.write(sample.key, members(sample, outcome.picture.bytes, options.encodeFormat, floats));
-    else effects.drop(outcome.reason, { hash: link.hash, url: link.url, text: link.text, value: outcome.value, threshold: outcome.threshold });
+    if ('picture' in outcome) {
+      const packed = members(sample, outcome.picture.bytes, options.encodeFormat, floats);
+      await tar.write(sample.key, packed);
+      await receiver?.take({ row: sample, members: packed });
+    } else effects.drop(outcome.reason, { hash: link.hash, url: link.url, text: link.text, value: outcome.value, threshold: outcome.threshold });
     await parquet.write(sample);
     counts[sample.status]++;
     const message = sample.error_message ?? 'success';

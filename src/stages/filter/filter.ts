@@ -3,7 +3,7 @@ import { UsageError } from '../../contracts/errors.ts';
 import { Pair } from '../../contracts/records.ts';
 import type { PlanContext, RunContext, Stage } from '../../contracts/stage.ts';
 import { inBatches } from '../../formats/in-batches.ts';
-import { furtherSampleColumns, readSampleShard, sampleShardFiles } from '../../formats/sample-shard.ts';
+import { furtherColumnsOf, furtherSampleColumns, handedShardSample, readSampleShard, sampleShardFiles, type ShardSample } from '../../formats/sample-shard.ts';
 import { readMarker } from '../../runtime/marker.ts';
 import { kebabCase } from '../../runtime/stable-json.ts';
 import { type FilterOptions, filterOptions } from './options.ts';
@@ -54,6 +54,35 @@ export const filter: Stage<'filter', typeof filterOptions, FilterWork> = {
       await pairs.take(batch, await score(batch));
     }
     return pairs.result();
+  },
+
+  async receive({ name }, context, effects, columns) {
+    const { options } = context;
+    const { score, thresholds } = await scoresOf(name, {}, context);
+    const pairs = await PairShard.open(name, furtherColumnsOf(columns, Pair), thresholds, effects);
+    let waiting: ShardSample[] = [];
+    // Judged while the next batch is downloaded.
+    let judged = Promise.resolve();
+    const judge = async (): Promise<void> => {
+      const batch = waiting;
+      waiting = [];
+      await judged;
+      effects.signal.throwIfAborted();
+      judged = (async () => pairs.take(batch, await score(batch)))();
+      // Whoever waits next hears of it.
+      judged.catch(() => undefined);
+    };
+    return {
+      take: async (sample) => {
+        waiting.push(handedShardSample(sample));
+        if (waiting.length >= options.batchSize) await judge();
+      },
+      result: async () => {
+        await judge();
+        await judged;
+        return pairs.result();
+      },
+    };
   },
 
   /** The histograms of all shards in one. */
