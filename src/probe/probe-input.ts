@@ -73,15 +73,20 @@ async function drawFromTars(tarPaths: readonly string[], settings: DrawSettings)
   };
 }
 
-/** Every sample of a shard by its key, with what it is known by: hash, else URL and text, else the place. */
+/** Every sample of a shard by its key, with what it is known by: its hash, else URL and text, else its json, else its place. */
 async function* names({ tar, rows }: SampleShardFiles): AsyncGenerator<{ key: string; identity: string }> {
+  const place = (key: string): string => `${basename(tar)}/${key}`;
   if (rows === undefined) {
-    for await (const { key, members } of readSamples(tar)) yield { key, identity: `${Buffer.from(members.get('json') ?? '').toString()} ${key}` };
+    for await (const { key, members } of readSamples(tar)) {
+      const json = members.get('json');
+      yield { key, identity: json ? Buffer.from(json).toString('utf8') : place(key) };
+    }
     return;
   }
   for await (const row of readParquet(rows)) {
     const { key, hash, status = 'success', url, caption } = row as Record<string, string | bigint | undefined>;
-    if (status === 'success') yield { key: String(key), identity: hash === undefined ? `${url} ${caption}` : String(hash) };
+    if (status !== 'success') continue;
+    yield { key: String(key), identity: hash === undefined ? (url === undefined ? place(String(key)) : `${url} ${caption ?? ''}`) : String(hash) };
   }
 }
 

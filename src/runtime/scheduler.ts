@@ -208,7 +208,7 @@ export class Scheduler {
         const fused = taker && { stage: taker.state.stage.name, madeBy: await taker.state.madeBy({}), redo: taker.state.redo };
         const result = await this.#submit(work, { ...job, fused }, shard.after ? lane : undefined);
         if (taker) addTaken(taker, result.fused!);
-        state.setMarker(shard.name, result.marker!);
+        state.setMarker(shard.name, result.marker);
         work.announced.add(shard.name);
         for (const stats of [result.marker!, result.fused]) if (stats) this.#events.finished(stats, false);
       } catch (error) {
