@@ -36,7 +36,7 @@ describe('bash', () => {
   });
 
   test('completes an option of that command alone, and both forms of a switch that is on', () => {
-    expect(offered('filter', '--thr')).toEqual(['--threshold', '--threshold-en', '--threshold-multi', '--threshold-nolang']);
+    expect(offered('filter', '--thr')).toEqual(['--threshold', '--threshold-en', '--threshold-multi', '--threshold-nolang', '--threshold-language']);
     expect(offered('extract', '--db')).toEqual([]);
     expect(offered('download', '--robots')).toEqual(['--robots-txt']);
     expect(offered('download', '--no-rob')).toEqual(['--no-robots-txt']);
