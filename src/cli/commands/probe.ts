@@ -1,5 +1,5 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { UsageError } from '../../contracts/errors.ts';
@@ -16,6 +16,7 @@ import { reportPage } from '../../probe/report-page.ts';
 import { suggestedConfig } from '../../probe/suggested-config.ts';
 import { readOptions } from '../../runtime/read-options.ts';
 import { ResourcePool } from '../../runtime/resource-pool.ts';
+import { SharedThreads } from '../../runtime/shared-threads.ts';
 import { filterOptions } from '../../stages/filter/options.ts';
 import { multilingualModel } from '../../stages/filter/sample-scorer.ts';
 import { languageThresholds, thresholdsOf } from '../../stages/filter/thresholds.ts';
@@ -90,11 +91,11 @@ export const probeCommand: Command = {
 
 async function probeInput(input: string, options: ProbeOptions, io: CommandIo): Promise<{ findings: ProbeFindings; probe: SampleProbe; input: string }> {
   const scratch = await mkdtemp(join(tmpdir(), 'pairmill-probe-'));
-  const pool = new ResourcePool();
+  const threads = new SharedThreads();
+  const pool = new ResourcePool((module, number) => Promise.resolve(threads.connect(module, number)));
   const resources = pool.forShard();
   try {
-    // No workers fill the cores here.
-    const scoring = { ...options, batchSize: BATCH, modelThreads: Math.max(options.modelThreads, availableParallelism()) };
+    const scoring = { ...options, batchSize: BATCH };
     const encoders = await modelFrom(resources, options.model, modelSettings(scoring));
     const heads = await loadHeads(options.model, await headFiles(options.model, options.heads));
     const probe = await SampleProbe.open(resources, scoring, {
@@ -136,6 +137,7 @@ async function probeInput(input: string, options: ProbeOptions, io: CommandIo): 
   } finally {
     await resources.release();
     await pool.close();
+    await threads.close();
     await rm(scratch, { recursive: true, force: true });
   }
 }
