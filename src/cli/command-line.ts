@@ -18,7 +18,9 @@ export async function runCommandLine([name, ...rest]: readonly string[], io: Com
     io.out(`${packageVersion()}\n`);
     return 0;
   }
-  const command: Command | undefined = commands.find((candidate) => candidate.name === name);
+  // `tag train` is a command of its own beside `tag`.
+  const longer = commands.find((candidate) => candidate.name === `${name} ${rest[0]}`);
+  const command: Command | undefined = longer ?? commands.find((candidate) => candidate.name === name);
   if (!command) {
     const near = nearest(
       name,
@@ -27,7 +29,7 @@ export async function runCommandLine([name, ...rest]: readonly string[], io: Com
     io.err(`pairmill: unknown command ${JSON.stringify(name)}.${near ? ` Did you mean ${near}?` : ''} pairmill --help lists the commands.\n`);
     return 2;
   }
-  const args = parseArguments(command, rest, commands);
+  const args = parseArguments(command, longer ? rest.slice(1) : rest, commands);
   if (args.flags['help'] === true) {
     io.out(renderHelp(command, io.columns));
     return 0;

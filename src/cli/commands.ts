@@ -8,6 +8,7 @@ import { probeCommand } from './commands/probe.ts';
 import { runCommand } from './commands/run.ts';
 import { serveCommand } from './commands/serve.ts';
 import { stageCommand } from './commands/stage.ts';
+import { tagTrainCommand } from './commands/tag-train.ts';
 import { taskCommand } from './commands/task.ts';
 import { verifyCommand } from './commands/verify.ts';
 
@@ -16,6 +17,7 @@ export const commands: readonly Command[] = [
   demoCommand,
   runCommand,
   ...pipeline.map(stageCommand),
+  tagTrainCommand,
   serveCommand,
   probeCommand,
   verifyCommand,

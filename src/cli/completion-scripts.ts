@@ -7,7 +7,8 @@ export type Shell = (typeof shells)[number];
 
 /** The script with which a shell completes commands, options and their values. */
 export function completionScript(shell: Shell, commands: readonly Command[]): string {
-  const shown = commands.filter(({ hidden }) => !hidden);
+  // Of `tag train` the options of `tag` are completed: shells tell words apart, not commands.
+  const shown = commands.filter(({ hidden, name }) => !hidden && !name.includes(' '));
   return { bash: bashScript, zsh: zshScript, fish: fishScript }[shell](shown);
 }
 

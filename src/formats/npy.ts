@@ -161,6 +161,22 @@ export async function* readNpyBlocks(path: string, rowsPerBlock: number): AsyncG
   }
 }
 
+/** Some rows of a file, one after another in float32; `numbers` count from 0. */
+export async function readNpyRows(path: string, numbers: readonly number[]): Promise<Float32Array> {
+  const file = await open(path, 'r');
+  try {
+    const shape = await readShape(file, path);
+    const rows = new Float32Array(numbers.length * shape.dimensions);
+    for (const [i, number] of numbers.entries()) {
+      if (number >= shape.rows) throw new RangeError(`${path} has ${shape.rows} rows and no row ${number}`);
+      rows.set(await readValues(file, shape, number, 1), i * shape.dimensions);
+    }
+    return rows;
+  } finally {
+    await file.close();
+  }
+}
+
 /** The shape that the header declares; throws where the file is no such array or was cut. */
 export async function npyShape(path: string): Promise<{ rows: number; dimensions: number; type: NpyType }> {
   const file = await open(path, 'r');

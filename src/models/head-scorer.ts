@@ -39,6 +39,20 @@ export async function openHeadScorer(heads: readonly Head[], dimensions: number,
   };
 }
 
+/** One head on rows in memory, one after another. */
+export async function scoreRows(head: Head, values: Float32Array): Promise<Float32Array> {
+  const scorer = await openHeadScorer([head], head.dimensions, '<f4');
+  const block = new Float32Array(scorer.rowsPerBlock * head.dimensions);
+  const scores = new Float32Array(values.length / head.dimensions);
+  for (let start = 0; start < scores.length; start += scorer.rowsPerBlock) {
+    const rows = Math.min(scorer.rowsPerBlock, scores.length - start);
+    block.set(values.subarray(start * head.dimensions, (start + rows) * head.dimensions));
+    scores.set((await scorer.score(block, rows))[0]!, start);
+  }
+  await scorer.close();
+  return scores;
+}
+
 /** Without a copy. onnxruntime-node 1.30 does not know Float16Array, which its own Tensor asks for: it reads the bits as uint16. */
 function tensorOf(values: Float16Array | Float32Array, shape: readonly number[]): Tensor {
   if (values instanceof Float32Array) return new Tensor('float32', values, shape);
