@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { expect, type Page } from '@playwright/test';
+import { expect, type Locator, type Page } from '@playwright/test';
 import { readSamples } from '../src/formats/webdataset.ts';
 import { readJson } from '../test/pipeline/demo-run.ts';
 import { root } from '../test/pipeline/pairmill.ts';
@@ -135,6 +135,41 @@ test('a caption with markup is shown as it is', async ({ page }) => {
   await searchText(page, 'cat');
   await expect(cards(page).first()).toContainText('<b>bold</b>');
   await expect(cards(page).first().locator('b')).toHaveCount(0);
+});
+
+test('in a narrow window nothing is cut off, and nothing lies on another', async ({ page }) => {
+  await page.setViewportSize({ width: 360, height: 700 });
+  await searchText(page, 'cat');
+  const boxOf = async (locator: Locator) => (await locator.boundingBox())!;
+  const card = await boxOf(cards(page).first());
+  const button = await boxOf(cards(page).first().getByRole('button', { name: 'Details' }));
+  expect(button.x + button.width).toBeLessThanOrEqual(card.x + card.width);
+  const name = await boxOf(page.getByRole('link', { name: 'Pairmill' }));
+  const about = await boxOf(page.getByText(/pairs · model mini/));
+  expect(about.x).toBeGreaterThanOrEqual(name.x + name.width);
+  expect(await page.locator('main').evaluate((main) => main.scrollWidth)).toBeLessThanOrEqual(360);
+});
+
+test('where neither similarities nor captions are known nothing is offered that needs them', async ({ page }) => {
+  await page.route('**/api/v1/index*', async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: { ...((await response.json()) as object), similarity: false } });
+  });
+  await page.route('**/api/v1/search*', async (route) => {
+    const response = await route.fetch();
+    const body = (await response.json()) as { results: { caption: string; url: string; language: string; further: object }[] };
+    Object.assign(body.results[0]!, { caption: '', language: '', url: 'summer/cat.jpg', further: { seller: '<i>shop</i> 3' } });
+    await route.fulfill({ response, json: body });
+  });
+  await page.reload();
+  await searchText(page, 'cat');
+  await expect(page.getByRole('slider')).toHaveCount(0);
+  await cards(page).first().getByRole('button', { name: 'Details of: a picture without a caption' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Details' });
+  await expect(dialog.getByText('Search by the caption')).toHaveCount(0);
+  await expect(dialog.getByText('Language')).toHaveCount(0);
+  await expect(dialog).toContainText('Filesummer/cat.jpg');
+  await expect(dialog).toContainText('seller<i>shop</i> 3');
 });
 
 test('errors are said, and can be tried again; the keyboard leads to the box', async ({ page }) => {

@@ -28,6 +28,8 @@ export interface Command {
   readonly details?: string;
   /** How positionals are shown in help: `CONFIG`. */
   readonly positionals?: string;
+  /** Words of which one is the positional; for completion. */
+  readonly choices?: readonly string[];
   readonly options: z.ZodObject;
   /** Further options, which help does not list. */
   readonly unlisted?: z.ZodObject;

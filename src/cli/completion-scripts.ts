@@ -18,6 +18,11 @@ function valuesOf(field: OptionField): readonly string[] | undefined {
   return field.choices;
 }
 
+/** Commands behind which one of a few words stands. */
+function choosing(commands: readonly Command[]): { name: string; choices: string }[] {
+  return commands.flatMap(({ name, choices }) => (choices ? [{ name, choices: choices.join(' ') }] : []));
+}
+
 /** Every spelling of an option: those of the peers are completed too where they are typed that far. */
 function flagsOf(command: Command): string[] {
   return [
@@ -48,6 +53,9 @@ _pairmill() {
     words='${commands.map(({ name }) => name).join(' ')} --help --version'
   else
     case "\${COMP_WORDS[1]} $previous" in
+${choosing(commands)
+  .map(({ name, choices }) => `      '${name} ${name}') words='${choices}' ;;`)
+  .join('\n')}
 ${valueCases(commands, (pattern, values) => `      ${pattern}) words='${values.join(' ')}' ;;`).join('\n')}
     esac
     if [ -z "$words" ] && [ "\${current:0:1}" = - ]; then
@@ -76,6 +84,9 @@ ${commands.map(({ name, summary }) => `      ${singleQuoted(`${name}:${summary}`
     return
   fi
   case "\${words[2]} $previous" in
+${choosing(commands)
+  .map(({ name, choices }) => `    '${name} ${name}') compadd -- ${choices}; return ;;`)
+  .join('\n')}
 ${valueCases(commands, (pattern, values) => `    ${pattern}) compadd -- ${values.join(' ')}; return ;;`).join('\n')}
   esac
   if [[ \${words[CURRENT]} != -* ]]; then
@@ -93,15 +104,26 @@ compdef _pairmill pairmill
 function fishScript(commands: readonly Command[]): string {
   const options = commands.flatMap((command) =>
     optionFields(command.options).flatMap((field) => {
-      const condition = `complete -c pairmill -n '__fish_seen_subcommand_from ${command.name}'`;
-      const about = `-d ${singleQuoted(firstClause(field.description))}`;
+      const condition = `complete -c pairmill -n '__pairmill_command ${command.name}'`;
+      const clause = firstClause(field.description);
+      const about = `-d ${singleQuoted(clause)}`;
       const values = valuesOf(field);
       if (field.kind !== 'boolean') return [`${condition} -l ${field.flag} ${values ? `-x -a '${values.join(' ')}'` : '-r'} ${about}`];
-      return [`${condition} -l ${field.flag} ${about}`, ...(field.default === true ? [`${condition} -l no-${field.flag} ${about}`] : [])];
+      return [
+        `${condition} -l ${field.flag} ${about}`,
+        ...(field.default === true ? [`${condition} -l no-${field.flag} -d ${singleQuoted(`Off: ${clause}`)}`] : []),
+      ];
     }),
   );
   return `# Completion of pairmill for fish: pairmill completion fish | source
+function __pairmill_command
+    set -l words (commandline -opc)
+    test (count $words) -ge 2; and test $words[2] = $argv[1]
+end
 ${commands.map(({ name, summary }) => `complete -c pairmill -n __fish_use_subcommand -f -a ${name} -d ${singleQuoted(summary)}`).join('\n')}
+${choosing(commands)
+  .map(({ name, choices }) => `complete -c pairmill -n '__pairmill_command ${name}' -f -a '${choices}'`)
+  .join('\n')}
 ${options.join('\n')}
 `;
 }

@@ -15,6 +15,7 @@ import { openSource } from '../sources/open-source.ts';
 import type { SourceKind } from '../sources/source-file.ts';
 import { withoutSecrets } from '../sources/source-name.ts';
 import { isUrl } from '../storage/location.ts';
+import { findCaptions } from '../stages/import/listed-captions.ts';
 import { openStorage } from '../storage/open-storage.ts';
 import { S3Objects } from '../storage/s3-objects.ts';
 
@@ -47,7 +48,7 @@ const CRAWL_NAME = /\.(?:(?:warc|wat)(?:\.gz)?|paths(?:\.gz)?)$/i;
 export async function recogniseInput(
   input: string,
   environment: Environment,
-  options: { urlCol?: string; captionCol?: string } = {},
+  options: { urlCol?: string; captionCol?: string; captions?: string } = {},
 ): Promise<RecognisedInput> {
   const [first = ''] = input.split(',').map((item) => item.trim());
   const info = isUrl(first) ? undefined : await stat(first).catch(() => undefined);
@@ -56,7 +57,9 @@ export async function recogniseInput(
   const s3 = new S3Objects(environment, true);
   if (info?.isDirectory()) {
     const { pictures, beside } = await findPictures(first);
-    if (pictures.length > 0) return { kind: 'pictures', what: `a folder of ${counted(pictures.length, 'pictures')}${textsBeside(pictures, beside)}` };
+    const captions = pictures.length > 0 && (await findCaptions(first, options.captions));
+    const listed = captions ? `, with texts in ${basename(captions.path)}` : '';
+    if (pictures.length > 0) return { kind: 'pictures', what: `a folder of ${counted(pictures.length, 'pictures')}${textsBeside(pictures, beside)}${listed}` };
   }
   if (CRAWL_NAME.test(withoutSecrets(first))) return { kind: 'crawl', what: 'a crawl (WARC or WAT files)' };
   const files = await listSources(input, anyFile, s3);

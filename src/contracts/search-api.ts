@@ -47,6 +47,7 @@ export const IndexResponse = z.object({
   recall: z.partialRecord(Modality, z.number()).describe('recall at 10 of the search; 1 where it is exact'),
   languages: z.array(z.object({ language: z.string(), rows: z.int() })),
   heads: z.array(z.string()),
+  similarity: z.boolean().describe('whether it is known how well pictures and captions fit: not where nothing was filtered'),
   pictures: z.boolean().describe('whether this server has the pictures'),
 });
 export type IndexResponse = z.infer<typeof IndexResponse>;

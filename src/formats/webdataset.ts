@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { pipeline } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import { extract, type Pack, pack } from 'tar-stream';
 
 /**
@@ -153,10 +153,10 @@ export async function* readSamples(path: string): AsyncGenerator<TarSample> {
   if (sample) yield sample;
 }
 
-/** Where each regular member's bytes lie, by name, in file order. The whole file is read once. */
-export async function indexTar(path: string): Promise<Map<string, TarMember>> {
+/** Where each regular member's bytes lie, by name, in file order. The whole tar is read once: the file, or `bytes` where it lies elsewhere. */
+export async function indexTar(path: string, bytes?: AsyncIterable<Uint8Array>): Promise<Map<string, TarMember>> {
   const index = new Map<string, TarMember>();
-  for await (const { name, size, offset, stream } of entries(path)) {
+  for await (const { name, size, offset, stream } of entries(path, bytes)) {
     index.set(name, { offset, size });
     stream.resume();
   }
@@ -171,10 +171,10 @@ interface Entry {
   stream: AsyncIterable<Uint8Array> & { resume(): void };
 }
 
-async function* entries(path: string): AsyncGenerator<Entry> {
+async function* entries(path: string, bytes?: AsyncIterable<Uint8Array>): AsyncGenerator<Entry> {
   const archive = extract();
   // Errors of the file (missing, unreadable) and of the archive both end the loop below.
-  const source = createReadStream(path, { highWaterMark: READ_BYTES });
+  const source = bytes ? Readable.from(bytes, { objectMode: false }) : createReadStream(path, { highWaterMark: READ_BYTES });
   pipeline(source, archive as unknown as NodeJS.WritableStream, () => undefined);
   try {
     for await (const entry of archive) {

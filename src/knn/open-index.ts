@@ -28,6 +28,8 @@ export interface KnnIndex {
   /** What is known of samples, in the order of the ids; unknown ids are left out. */
   samples(ids: readonly number[]): Promise<IndexedSample[]>;
   byHash(hash: bigint): Promise<IndexedSample | undefined>;
+  /** Whether any sample has the similarity of its picture and its caption. */
+  knowsSimilarity(): Promise<boolean>;
   vector(id: number, modality: Modality): Float32Array;
   /** Every row's hash and vector, in no particular order. */
   rows(modality: Modality): AsyncGenerator<{ hash: bigint; vector: Float32Array }>;
@@ -87,6 +89,7 @@ export async function openDescribedIndex(folder: string, description: IndexDescr
       return ids.map((id) => found.get(id)).filter((sample) => sample !== undefined);
     },
     byHash: async (hash) => (await select(table, `hash = ${hash}`, description))[0],
+    knowsSimilarity: async () => (await table.query().where('similarity IS NOT NULL').select(['id']).limit(1).toArray()).length > 0,
     vector: (id, modality) => target(modality).vectors.read(id - target(modality).base),
     async *rows(modality) {
       const { vectors, base } = target(modality);

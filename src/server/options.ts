@@ -4,19 +4,23 @@ import { modelOptions } from '../models/model-settings.ts';
 import { downloadOptions } from '../stages/download/options.ts';
 
 export const serveOptions = z.object({
-  input: option(z.string().default('pairmill-run'), 'Run folder, or index folder, to answer from', {
+  input: option(z.string().default('pairmill-run'), 'Run, or index, to answer from: a folder or an s3:// prefix', {
     value: 'DIR',
     path: 'one',
     often: true,
     aliases: ['run-dir'],
     decidesResult: false,
   }),
-  pairs: option(z.string().optional(), 'Folder of the pictures: tars, or the files that image_path names; pairs/ beside the index where none is given', {
-    value: 'DIR',
-    path: 'one',
-    often: true,
-    decidesResult: false,
-  }),
+  pairs: option(
+    z.string().optional(),
+    'Where the pictures lie: a folder or an s3:// prefix of tars, or a folder of the files that image_path names; pairs/ beside the index where none is given',
+    {
+      value: 'DIR',
+      path: 'one',
+      often: true,
+      decidesResult: false,
+    },
+  ),
   port: option(z.int().min(0).max(65_535).default(1234), 'Port to listen on; 0 for any that is free', { often: true, decidesResult: false }),
   host: option(z.string().default('127.0.0.1'), 'Address to listen on. Others than loopback let other machines in: there are no passwords', {
     value: 'ADDRESS',

@@ -14,7 +14,7 @@ import { CurrentIndex, type OpenedBuild } from './current-index.ts';
 import { startDevPage } from './dev-page.ts';
 import { pictureFetcher } from './fetch-picture.ts';
 import { Metrics } from './metrics.ts';
-import { findServedFolders, indexVersion, type ServedFolders } from './open-input.ts';
+import { findServedInput, type ServedInput } from './open-input.ts';
 import type { ServeOptions } from './options.ts';
 import { readPageFiles } from './page-files.ts';
 import { PictureThread } from './picture-thread.ts';
@@ -28,14 +28,16 @@ export interface RunningServer {
 }
 
 export interface ServerEffects {
-  /** A line about a request that failed through a fault of ours. */
+  /** A line for whoever runs the server: a request that failed through a fault of ours, a copy that is made. */
   warn(line: string): void;
+  /** The process's environment, of which AWS's variables count. */
+  environment?: Readonly<Record<string, string | undefined>>;
 }
 
 /** Opens the index and its model and listens. Throws UsageError where there is no index or the port is taken. */
 export async function startServer(options: ServeOptions, effects: ServerEffects = { warn: () => undefined }): Promise<RunningServer> {
   options.cors.forEach(assertOrigin);
-  const opened = await openServedIndex(options, effects.warn);
+  const opened = await openServedIndex(options, effects);
   const fetcher = options.fetchImageUrl ? pictureFetcher() : undefined;
   try {
     const service = { indices: [opened], metrics: new Metrics(), fetcher };
@@ -78,27 +80,32 @@ interface Build extends OpenedBuild {
   readonly model: SharedModel | undefined;
 }
 
-async function openServedIndex(options: ServeOptions, warn: (line: string) => void): Promise<CurrentIndex<Build>> {
-  const folders = await findServedFolders(options.input, options.pairs);
+async function openServedIndex(options: ServeOptions, { warn, environment = {} }: ServerEffects): Promise<CurrentIndex<Build>> {
+  const input = await findServedInput(options.input, options.pairs, { environment, warn });
   return CurrentIndex.open({
-    version: () => indexVersion(folders.index),
-    open: (before) => openBuild(folders, options, before),
+    version: () => input.index.version(),
+    open: (before) => openBuild(input, options, environment, before),
     warn,
   });
 }
 
-async function openBuild(folders: ServedFolders, options: ServeOptions, before: Build | undefined): Promise<Build> {
-  const index = await openIndex(folders.index);
+async function openBuild(
+  input: ServedInput,
+  options: ServeOptions,
+  environment: NonNullable<ServerEffects['environment']>,
+  before: Build | undefined,
+): Promise<Build> {
+  const index = await openIndex(await input.index.path());
   let model: SharedModel | undefined;
   try {
     model = await modelOf(index.description, options, before);
     if (model) model.users++;
-    const pictures = await Pictures.open(folders.pairs);
+    const pictures = await Pictures.open(input.pairs, environment);
     const close = async (): Promise<void> => {
       await index.close();
       if (model) await leave(model);
     };
-    return { name: folders.name, index, encoder: model?.encoder, pictures, model, close };
+    return { name: input.name, index, encoder: model?.encoder, pictures, model, close };
   } catch (error) {
     await index.close();
     if (model) await leave(model);

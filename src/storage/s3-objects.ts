@@ -105,6 +105,22 @@ export class S3Objects {
     }
   }
 
+  /** Some bytes of an object in the version of that tag; undefined where it is not there, or is another by now. Throws ShardError where they come short. */
+  async readRange(object: S3Location, { offset, size }: { offset: number; size: number }, etag: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    if (size === 0) return new Uint8Array();
+    const item = s3Url(object);
+    const range = { Bucket: object.bucket, Key: object.key, Range: `bytes=${offset}-${offset + size - 1}`, ...(etag !== '' && { IfMatch: `"${etag}"` }) };
+    const bytes = await this.#connection.requestUnless(
+      object.bucket,
+      item,
+      (refusal) => refusal.status === 412 || isAbsent(refusal),
+      async ({ client, sdk }) => (await client.send(new sdk.GetObjectCommand(range))).Body!.transformToByteArray(),
+    );
+    if (bytes && bytes.length !== size)
+      throw new ShardError(`${item}: ${size} bytes from byte ${offset} on were asked for, and ${bytes.length} came. Try again.`);
+    return bytes && new Uint8Array(bytes);
+  }
+
   /** A small object as text; undefined where there is none. */
   async readText(object: S3Location): Promise<string | undefined> {
     try {

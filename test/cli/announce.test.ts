@@ -26,7 +26,7 @@ beforeAll(async () => {
 afterAll(() => rm(base, { recursive: true }));
 
 const dedup = (...more: string[]) => pairmill(['dedup', '--input', base, '--run-dir', join(base, 'run'), '--filter-memory', '100000000', ...more]);
-const said = 'dedup: bloom filter for 10,000,000 links at a false-positive rate of 1e-6: 49 MB in memory, of 100 MB that it may have';
+const said = 'dedup: the bloom filter for 10,000,000 links at a false-positive rate of 1e-6 takes 49 MB of memory (limit: 100 MB)';
 
 test('in the dry run, before the first shard, and in the JSON', async () => {
   const plan = await dedup('--dry-run');
@@ -35,8 +35,5 @@ test('in the dry run, before the first shard, and in the JSON', async () => {
   expect([code, err.split('\n')[0], JSON.parse(out)]).toEqual([0, said, expect.objectContaining({ notes: [said] })]);
   expect((await dedup('--quiet', '--redo', 'dedup')).err).toBe('');
   const refused = await dedup('--expected-items', '1e9');
-  expect([refused.code, refused.err]).toEqual([
-    2,
-    expect.stringMatching(/takes 4,815 MB of memory, more than the 100 MB that it may have\. Give --partitions 49,/),
-  ]);
+  expect([refused.code, refused.err]).toEqual([2, expect.stringMatching(/takes 4,815 MB of memory, more than the limit of 100 MB\. Give --partitions 49,/)]);
 });

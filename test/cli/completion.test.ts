@@ -1,4 +1,5 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -46,18 +47,36 @@ describe('bash', () => {
     expect(offered('extract', '--language-detector', 'f')).toEqual(['fasttext']);
     expect(offered('run', 'x', '--redo', 'em')).toEqual(['embed']);
     expect(offered('filter', '--model', 'm')).toEqual([]);
+    expect(offered('completion', '')).toEqual(['bash', 'zsh', 'fish']);
   });
 });
 
-test.for(['zsh', 'fish'] as const)('%s takes the script, where it is installed', async (shell, context) => {
-  const text = completionScript(shell, commands);
-  expect(text).toContain(shell === 'fish' ? "-n '__fish_seen_subcommand_from filter' -l threshold -r" : 'filter) compadd -- ');
-  const path = join(base, `pairmill.${shell}`);
-  await writeFile(path, text);
-  try {
-    execFileSync(shell, ['--version'], { stdio: 'ignore' });
-  } catch {
-    context.skip(`${shell} is not installed`);
-  }
-  expect(execFileSync(shell, ['-n', path], { encoding: 'utf8' })).toBe('');
+/** What a shell offers at the end of a line, sorted. */
+const offers = {
+  zsh: (script: string, line: string) => execFileSync('zsh', ['-f', join(import.meta.dirname, 'zsh-offers.zsh'), script, line], { encoding: 'utf8' }),
+  // Words and what they mean, with a tab between them.
+  fish: (script: string, line: string) =>
+    execFileSync('fish', ['--no-config', '-c', `source ${script}; complete -C '${line}'`], { encoding: 'utf8' }).replaceAll(/\t.*/g, ''),
+};
+
+describe.for(['zsh', 'fish'] as const)('%s', (shell) => {
+  const lines = [
+    ['pairmill ext', ['extract']],
+    ['pairmill filter --thr', ['--threshold', '--threshold-en', '--threshold-multi', '--threshold-nolang']],
+    ['pairmill extract --db', []],
+    ['pairmill download --no-rob', ['--no-robots-txt']],
+    ['pairmill run x --redo em', ['embed']],
+    ['pairmill run x --until filter --thr', ['--threshold', '--threshold-en', '--threshold-multi', '--threshold-nolang']],
+    ['pairmill completion ', ['bash', 'fish', 'zsh']],
+  ] as const;
+  test.for(lines)('completes %j', ([line, wanted], context) => {
+    if (!isInstalled(shell)) context.skip(`${shell} is not installed (apt-get install ${shell})`);
+    const path = join(base, `pairmill.${shell}`);
+    writeFileSync(path, completionScript(shell, commands));
+    expect(offers[shell](path, line).split('\n').filter(Boolean).sort()).toEqual(wanted);
+  });
 });
+
+function isInstalled(shell: string): boolean {
+  return spawnSync(shell, ['--version'], { stdio: 'ignore' }).status === 0;
+}

@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -5,12 +6,14 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { pack } from 'tar-stream';
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { NpyWriter } from '../../src/formats/npy.ts';
 import { readParquet, writeParquet } from '../../src/formats/parquet.ts';
+import { requirePythonFor } from '../python.ts';
 import { root, startPairmill } from './pairmill.ts';
 
 /**
@@ -65,6 +68,15 @@ test('a folder of photographs', async () => {
   expect((await fetch(new URL(`/images/${String(found[0]!['key'])}`, page.url))).status).toBe(200);
 });
 
+test('a folder of photographs whose texts are in a csv', async () => {
+  for (const [i, bytes] of pictures.entries()) await put(`my-photos/${i}.jpg`, bytes);
+  await put('my-photos/captions.csv', ['file_name,caption,place', ...words.map((word, i) => `${i}.jpg,<b>${word}</b>,Donostia ${i}`)].join('\n'));
+  const page = await run('my-photos');
+  expect(page.talk).toContain('my-photos is a folder of 8 pictures, with texts in captions.csv. Stages');
+  const found = await search(page, { text: 'cat', modality: 'image', num_images: 8, deduplicate: false });
+  expect(found.find(({ place }) => place === 'Donostia 1')).toMatchObject({ url: '1.jpg', caption: '<b>cat face</b>' });
+});
+
 test('a tar of another tool: freely named, its members in no order', async () => {
   const tar = pack();
   for (const [i, word] of words.entries()) tar.entry({ name: `data/sample ${i}.caption` }, word);
@@ -99,6 +111,18 @@ test("embeddings in clip-retrieval's layout, without markers of ours", async () 
   expect(found[0]).toMatchObject({ caption: 'row 2 of part 1', id: 7 });
   const [metadata] = (await post(page, '/metadata', { ids: [7], indice_name: 'pairmill-run' })) as { metadata: Record<string, unknown> }[];
   expect(metadata!.metadata).toMatchObject({ caption: 'row 2 of part 1', price: 2.5 });
+});
+
+test("embeddings of clip-retrieval's own writer, asked by its own client", async (context) => {
+  const needs = 'import importlib.util, requests, fsspec, numpy, pandas, pyarrow; assert importlib.util.find_spec("clip_retrieval")';
+  const python = requirePythonFor(context, needs, 'clip-retrieval, requests, fsspec, numpy, pandas and pyarrow');
+  const script = join(import.meta.dirname, 'clip-retrieval.py');
+  await promisify(execFile)(python, [script, 'write', join(folder, 'embeddings')]);
+  const page = await run('embeddings');
+  const { stdout } = await promisify(execFile)(python, [script, 'ask', page.url, 'pairmill-run']);
+  const [near, words] = JSON.parse(stdout) as Hit[][];
+  expect(near![0]).toMatchObject({ id: 6, caption: 'picture <b>6</b>', url: 'http://h.test/6.jpg', image_path: '000000006', 'shop.name': 'shop 6', n: 6 });
+  expect(words).toHaveLength(3);
 });
 
 test("LAION's metadata", async () => {

@@ -187,6 +187,7 @@ describe('/api/v1', () => {
       model: 'mini',
       recall: { image: 1 },
       heads: ['punsafe'],
+      similarity: true,
       pictures: true,
     });
     expect(await (await request(`/api/v1/samples/${2n ** 53n + 16n}`)).json()).toMatchObject({ id: 15 });

@@ -8,7 +8,7 @@ import { createApp } from '../../src/server/app.ts';
 import { CurrentIndex } from '../../src/server/current-index.ts';
 import { HttpError } from '../../src/server/http-error.ts';
 import { Metrics } from '../../src/server/metrics.ts';
-import { indexVersion } from '../../src/server/open-input.ts';
+import { LocalIndexFolder } from '../../src/server/index-folder.ts';
 import { serveOptions } from '../../src/server/options.ts';
 import { startServer } from '../../src/server/start-server.ts';
 import { encoder, writeBuild, writeRun } from './small-service.ts';
@@ -26,7 +26,7 @@ beforeEach(async () => {
 afterEach(() => rm(runDir, { recursive: true, force: true }));
 
 function openCurrent(): Promise<CurrentIndex<Awaited<ReturnType<typeof openBuild>>>> {
-  return CurrentIndex.open({ version: () => indexVersion(join(runDir, 'index')), open: openBuild, warn: (line) => warnings.push(line) });
+  return CurrentIndex.open({ version: () => new LocalIndexFolder(join(runDir, 'index')).version(), open: openBuild, warn: (line) => warnings.push(line) });
 }
 
 async function openBuild() {

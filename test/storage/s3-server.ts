@@ -190,11 +190,12 @@ class Bucket {
     if (!bytes) throw new Refusal(404, 'NoSuchKey', 'The specified key does not exist.');
     const etag = `"${tagOf(bytes)}"`;
     if (headers['if-match'] !== undefined && headers['if-match'] !== etag) throw new Refusal(412, 'PreconditionFailed', 'A precondition does not hold');
-    const start = Number(/bytes=(\d+)-/.exec(headers.range ?? '')?.[1] ?? 0);
+    const [asked, from = 0, to = bytes.length - 1] = /bytes=(\d+)-(\d+)?/.exec(headers.range ?? '') ?? [];
+    const start = Number(from);
     if (start > 0 && start >= bytes.length) throw new Refusal(416, 'InvalidRange', 'The requested range is not satisfiable');
-    const range: Record<string, string> = start > 0 ? { 'content-range': `bytes ${start}-${bytes.length - 1}/${bytes.length}` } : {};
-    const body = bytes.subarray(start);
-    return { status: start > 0 ? 206 : 200, headers: { etag, 'content-length': body.length, ...range, ...this.metadata.get(key) }, body };
+    const body = bytes.subarray(start, Number(to) + 1);
+    const range: Record<string, string> = asked === undefined ? {} : { 'content-range': `bytes ${start}-${start + body.length - 1}/${bytes.length}` };
+    return { status: asked === undefined ? 200 : 206, headers: { etag, 'content-length': body.length, ...range, ...this.metadata.get(key) }, body };
   }
 
   #put({ key, headers, body }: Asked): Answer {

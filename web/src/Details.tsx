@@ -31,12 +31,14 @@ export function Details({ result, onClose, onLike, onCaption }: DetailsProps): R
       <div className={styles['content']}>
         <Picture result={result} className={styles['picture']} />
         <div className={styles['text']}>
-          <p className={styles['caption']} dir="auto" lang={result.language || undefined}>
-            {result.caption}
-          </p>
+          {result.caption !== '' && (
+            <p className={styles['caption']} dir="auto" lang={result.language || undefined}>
+              {result.caption}
+            </p>
+          )}
           <dl>
             {result.url && (
-              <Fact name="Found at">
+              <Fact name={/^https?:/.test(result.url) ? 'Found at' : 'File'}>
                 {/^https?:/.test(result.url) ? (
                   <a href={result.url} target="_blank" rel="noopener noreferrer nofollow">
                     {result.url}
@@ -46,7 +48,7 @@ export function Details({ result, onClose, onLike, onCaption }: DetailsProps): R
                 )}
               </Fact>
             )}
-            <Fact name="Language">{languageName(result.language)}</Fact>
+            {result.language !== '' && <Fact name="Language">{languageName(result.language)}</Fact>}
             {result.width !== null && result.height !== null && (
               <Fact name="Size">
                 {result.width} × {result.height}
@@ -83,9 +85,11 @@ export function Details({ result, onClose, onLike, onCaption }: DetailsProps): R
             <button type="button" onClick={() => onLike(result)}>
               Pictures like this
             </button>
-            <button type="button" onClick={() => onCaption(result)}>
-              Search by the caption
-            </button>
+            {result.caption !== '' && (
+              <button type="button" onClick={() => onCaption(result)}>
+                Search by the caption
+              </button>
+            )}
             <button type="button" onClick={() => dialog.current?.close()}>
               Close
             </button>

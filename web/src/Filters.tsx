@@ -33,7 +33,7 @@ export function Filters({ index, state, onChange }: FiltersProps): React.JSX.Ele
           ))}
         </fieldset>
       )}
-      {index.languages.length > 0 && (
+      {index.languages.some(({ language }) => language !== '') && (
         <Popover label={chosen} active={languages.length > 0}>
           <div className={styles['languages']}>
             {languages.length > 0 && (
@@ -51,21 +51,23 @@ export function Filters({ index, state, onChange }: FiltersProps): React.JSX.Ele
           </div>
         </Popover>
       )}
-      <label className={styles['similarity']}>
-        <span>Picture fits caption at least</span>
-        <input
-          type="range"
-          min="0"
-          max="1"
-          step="0.05"
-          value={minSimilarity}
-          onChange={(event) => onChange({ minSimilarity: Number(event.target.value) })}
-          aria-valuetext={minSimilarity === 0 ? 'any' : minSimilarity.toFixed(2)}
-        />
-        <span aria-hidden="true" className={styles['value']}>
-          {minSimilarity === 0 ? 'any' : minSimilarity.toFixed(2)}
-        </span>
-      </label>
+      {index.similarity && (
+        <label className={styles['similarity']}>
+          <span>Picture fits caption at least</span>
+          <input
+            type="range"
+            min="0"
+            max="1"
+            step="0.05"
+            value={minSimilarity}
+            onChange={(event) => onChange({ minSimilarity: Number(event.target.value) })}
+            aria-valuetext={minSimilarity === 0 ? 'any' : minSimilarity.toFixed(2)}
+          />
+          <span aria-hidden="true" className={styles['value']}>
+            {minSimilarity === 0 ? 'any' : minSimilarity.toFixed(2)}
+          </span>
+        </label>
+      )}
       <label className={styles['check']}>
         <input type="checkbox" checked={distinct} onChange={() => onChange({ distinct: !distinct })} />
         Each picture once

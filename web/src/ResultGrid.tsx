@@ -35,7 +35,12 @@ export function ResultGrid({ results, loading, ...actions }: ResultGridProps): R
 function Card({ result, onLike, onCaption, onOthers, onDetails }: Omit<ResultGridProps, 'results' | 'loading'> & { result: SearchResult }): React.JSX.Element {
   return (
     <li className={styles['card']}>
-      <button type="button" className={styles['frame']} onClick={() => onLike(result)} aria-label={`Pictures like: ${result.caption}`}>
+      <button
+        type="button"
+        className={styles['frame']}
+        onClick={() => onLike(result)}
+        aria-label={`Pictures like: ${result.caption || 'a picture without a caption'}`}
+      >
         <Picture result={result} />
         <span className={styles['hint']} aria-hidden="true">
           Pictures like this
@@ -46,20 +51,22 @@ function Card({ result, onLike, onCaption, onOthers, onDetails }: Omit<ResultGri
           {result.others} more caption{result.others === 1 ? '' : 's'}
         </button>
       )}
-      <button
-        type="button"
-        className={styles['caption']}
-        onClick={() => onCaption(result)}
-        dir="auto"
-        lang={result.language || undefined}
-        title="Search by this caption"
-      >
-        {result.caption}
-      </button>
+      {result.caption !== '' && (
+        <button
+          type="button"
+          className={styles['caption']}
+          onClick={() => onCaption(result)}
+          dir="auto"
+          lang={result.language || undefined}
+          title="Search by this caption"
+        >
+          {result.caption}
+        </button>
+      )}
       <div className={styles['facts']}>
-        <span>{languageName(result.language)}</span>
+        {result.language !== '' && <span className={styles['language']}>{languageName(result.language)}</span>}
         <span title="Cosine of the query and this result">{result.score.toFixed(3)}</span>
-        <button type="button" onClick={() => onDetails(result)} aria-label={`Details of: ${result.caption}`}>
+        <button type="button" onClick={() => onDetails(result)} aria-label={`Details of: ${result.caption || 'a picture without a caption'}`}>
           Details
         </button>
       </div>

@@ -14,6 +14,8 @@ interface SearchBoxProps {
 export function SearchBox({ text, like, picture, onText, onPicture, onClear }: SearchBoxProps): React.JSX.Element {
   const [draft, setDraft] = useState(text);
   const [dragging, setDragging] = useState(false);
+  /** An address that has no picture: the result's own is not on this server. */
+  const [missing, setMissing] = useState<string>();
   const input = useRef<HTMLInputElement>(null);
   const file = useRef<HTMLInputElement>(null);
   const preview = usePreview(picture);
@@ -69,7 +71,7 @@ export function SearchBox({ text, like, picture, onText, onPicture, onClear }: S
     >
       {byPicture && (
         <span className={styles['picture']}>
-          <img src={byPicture} alt="" />
+          {missing !== byPicture && <img src={byPicture} alt="" onError={() => setMissing(byPicture)} />}
           <span>{picture ? 'Your picture' : 'Pictures like this'}</span>
           <button type="button" onClick={onClear} aria-label="Stop searching by this picture">
             ×

@@ -10,6 +10,7 @@ export const completionCommand: Command = {
   details:
     'Prints the script with which a shell completes commands, options and their values. In ~/.bashrc: eval "$(pairmill completion bash)"; in ~/.zshrc, after compinit: eval "$(pairmill completion zsh)"; for fish: pairmill completion fish > ~/.config/fish/completions/pairmill.fish',
   positionals: 'bash|zsh|fish',
+  choices: shells,
   options: z.object({}),
   async run({ positionals }, io) {
     const [shell, ...others] = positionals;

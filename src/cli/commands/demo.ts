@@ -87,7 +87,10 @@ export const demoCommand: Command = {
     });
     if (code !== 0 || !serve) return code;
     const { startServer } = await import('../../server/start-server.ts');
-    return serveUntilStopped(() => startServer({ ...readOptions(serveOptions, sources), input: location, port }, { warn: (line) => io.err(`${line}\n`) }), io);
+    return serveUntilStopped(
+      () => startServer({ ...readOptions(serveOptions, sources), input: location, port }, { warn: (line) => io.err(`${line}\n`), environment: io.environment }),
+      io,
+    );
   },
 };
 

@@ -35,15 +35,15 @@ export const configOptions = z.object({
     'What to start from, where it is not given behind `run`: crawl files, lists of links, a folder of pictures, webdataset tars, embeddings; paths, globs or URLs, separated by commas',
     { value: 'PATH', path: 'many', decidesResult: false },
   ),
-  from: option(stageName.optional(), 'First stage behind what is given; found by what it is where this is not given', {
+  from: option(stageName.optional(), 'First stage to run. Without it, what is given decides', {
     value: 'STAGE',
     often: true,
     decidesResult: false,
   }),
-  until: option(stageName.optional(), 'Last stage; index where it is not given', { value: 'STAGE', often: true, decidesResult: false }),
+  until: option(stageName.optional(), 'Last stage to run; index where it is not given', { value: 'STAGE', often: true, decidesResult: false }),
   serve: option(
     z.boolean().optional(),
-    'Serve the search page when all is done; where a terminal is there and the input was given behind `run`, it is served unasked',
+    'Serve the search page when all is done. Without this option it is served where a person sits at a terminal and the input is given behind `run`',
     {
       decidesResult: false,
     },
@@ -107,7 +107,10 @@ export const runCommand: Command = {
     const code = run.dryRun ? await dryRun(session, io) : await withLockedRun(location, io, (held) => runSession(session, held));
     if (code !== 0 || !serve) return code;
     const { startServer } = await import('../../server/start-server.ts');
-    return serveUntilStopped(() => startServer({ ...readOptions(serveOptions, sources), input: location, port }, { warn: (line) => io.err(`${line}\n`) }), io);
+    return serveUntilStopped(
+      () => startServer({ ...readOptions(serveOptions, sources), input: location, port }, { warn: (line) => io.err(`${line}\n`), environment: io.environment }),
+      io,
+    );
   },
 };
 
@@ -128,6 +131,7 @@ async function whatIsGiven(input: string | undefined, flags: Readonly<Record<str
   return recogniseInput(input, io.environment, {
     urlCol: text('url-col') ?? text('list.url-col'),
     captionCol: text('caption-col') ?? text('list.caption-col'),
+    captions: text('captions') ?? text('import.captions'),
   });
 }
 

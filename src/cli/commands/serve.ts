@@ -13,6 +13,6 @@ export const serveCommand: Command = {
     await assertReadableFolder(options.input, '--input');
     // Loaded here, so that the other commands start sooner.
     const { startServer } = await import('../../server/start-server.ts');
-    return serveUntilStopped(() => startServer(options, { warn: (line) => io.err(`${line}\n`) }), io);
+    return serveUntilStopped(() => startServer(options, { warn: (line) => io.err(`${line}\n`), environment: io.environment }), io);
   },
 };

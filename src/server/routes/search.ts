@@ -165,6 +165,7 @@ async function describe({ name, index, encoder, pictures }: ServedIndex): Promis
     recall: Object.fromEntries(present.map((modality) => [modality, description.vectors[modality]!.recall?.at_10.mean ?? 1])),
     languages: description.languages,
     heads: description.heads,
+    similarity: await index.knowsSimilarity(),
     pictures: pictures !== undefined,
   };
 }

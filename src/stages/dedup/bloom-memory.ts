@@ -18,12 +18,12 @@ export function lanesAtOnce(options: DedupOptions): number {
 export function describeMemory(options: DedupOptions): string {
   const { expectedItems, falsePositiveRate, partitions, bloom } = options;
   const lanes = lanesAtOnce(options);
-  const parts = partitions === 1 ? 'in memory' : `in memory for each of ${partitions} partitions, ${lanes === partitions ? 'all' : lanes} at a time`;
+  const parts = partitions === 1 ? 'of memory' : `of memory for each of ${partitions} partitions, ${lanes === partitions ? 'all' : lanes} at a time`;
   const merged =
     bloom.length === 0 ? '' : `; ${bloom.length === 1 ? 'a bloom filter of another run is' : `${bloom.length} bloom filters of other runs are`} merged into it`;
   return (
-    `bloom filter for ${expectedItems.toLocaleString('en')} links at a false-positive rate of ${rateText(falsePositiveRate)}: ` +
-    `${megabytes(bloomBytes(sizeOfPartition(options)))} ${parts}, of ${megabytes(maxMemory(options))} that it may have${merged}`
+    `the bloom filter for ${expectedItems.toLocaleString('en')} links at a false-positive rate of ${rateText(falsePositiveRate)} takes ` +
+    `${megabytes(bloomBytes(sizeOfPartition(options)))} ${parts} (limit: ${megabytes(maxMemory(options))})${merged}`
   );
 }
 
@@ -35,7 +35,7 @@ export function assertFitsMemory(options: DedupOptions): void {
   if (fits(size, max)) return;
   throw new UsageError(
     `The bloom filter for --expected-items ${expectedItems} at --false-positive-rate ${falsePositiveRate} takes ${megabytes(bloomBytes(size))} of memory, ` +
-      `more than the ${megabytes(max)} that it may have. Give --partitions ${partitionsFor(expectedItems, falsePositiveRate, max)}, or --bloom-memory in bytes.`,
+      `more than the limit of ${megabytes(max)}. Give --partitions ${partitionsFor(expectedItems, falsePositiveRate, max)}, or --bloom-memory in bytes.`,
   );
 }
 

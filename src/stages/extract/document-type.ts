@@ -10,7 +10,7 @@ const extensions: Readonly<Partial<Record<DocumentType, readonly string[]>>> = {
   text: ['pdf', 'epub', 'djvu', 'mobi', 'doc', 'docx', 'rtf', 'txt', 'odt', 'ppt', 'pptx', 'pages', 'keynote', 'wps', 'md'],
 };
 
-/** Which links of a page come in question. */
+/** Which kinds of links are taken from a page. */
 export function linkKind(type: DocumentType): LinkKind {
   return type === 'image' || type === 'image_only' ? 'image' : 'any';
 }

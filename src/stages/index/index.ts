@@ -9,6 +9,7 @@ import { packageVersion } from '../../contracts/package-root.ts';
 import type { Effects, Plan, PlanContext, Stage } from '../../contracts/stage.ts';
 import { wholeInput } from '../../contracts/whole-input.ts';
 import { openWorkDatabase, type WorkDatabase } from '../../formats/duckdb.ts';
+import { findModel } from '../../models/find-model.ts';
 import type { IndexWriter } from '../../knn/write-index.ts';
 import { nextBuild, removeOtherBuilds } from './build-folder.ts';
 import { embeddingFiles, EmbeddingModel, embeddingModels, EmbeddingPart, embeddingParts, fetchParts, type LocalPart, oneModel } from './embedding-parts.ts';
@@ -50,6 +51,7 @@ export const index: Stage<'index', typeof indexOptions, IndexWork> = {
     const model = oneModel(work.models, options.model);
     const build = await nextBuild(context.own.storage, SHARD);
     const parts = await fetchParts(context.dataset('embeddings')!, work.parts, effects.signal);
+    await assertDimensions(options.model, parts[0]!.dimensions);
     const columns = parts.flatMap((part) => part.columns ?? []);
     const database = await openWorkDatabase(join(context.scratch, 'duckdb'), { memoryMb: options.memory, threads: Math.min(4, availableParallelism()) });
     try {
@@ -84,6 +86,16 @@ export const index: Stage<'index', typeof indexOptions, IndexWork> = {
 
   seal: ({ own }) => removeOtherBuilds(own.storage),
 };
+
+/** Throws UsageError where the model that was named can't have made the vectors: what is indexed under it could not be served. */
+async function assertDimensions(model: string | undefined, dimensions: number): Promise<void> {
+  if (model === undefined) return;
+  const entry = await findModel(model);
+  if (entry.dimensions !== dimensions)
+    throw new UsageError(
+      `The model ${model} makes vectors of ${entry.dimensions} values, and those of the embeddings have ${dimensions}. Name the model that made them with --model, or leave --model out: the index can then be searched by its own samples and by embeddings.`,
+    );
+}
 
 const NO_MODEL =
   'The embeddings do not say which model made them: the index can be searched by embeddings and by its own samples, not by texts or pictures. Name the model with --model, here or in serve.';

@@ -94,9 +94,9 @@ describe('dedup', () => {
 
   it('says before it starts what the bloom filters take', () => {
     const announced = (options: object): string[] => dedup.announce!(dedup.options.parse({ bloomMemory: 2e9, ...options }));
-    expect(announced({})).toEqual(['bloom filter for 10,000,000 links at a false-positive rate of 1e-6: 49 MB in memory, of 2,000 MB that it may have']);
+    expect(announced({})).toEqual(['the bloom filter for 10,000,000 links at a false-positive rate of 1e-6 takes 49 MB of memory (limit: 2,000 MB)']);
     expect(announced({ expectedItems: 1e8, falsePositiveRate: 0.001, partitions: 2, bloomMemory: 1e8, bloom: ['a', 'b'] })).toEqual([
-      'bloom filter for 100,000,000 links at a false-positive rate of 0.001: 97 MB in memory for each of 2 partitions, 1 at a time, of 100 MB that it may have; 2 bloom filters of other runs are merged into it',
+      'the bloom filter for 100,000,000 links at a false-positive rate of 0.001 takes 97 MB of memory for each of 2 partitions, 1 at a time (limit: 100 MB); 2 bloom filters of other runs are merged into it',
     ]);
   });
 
@@ -324,7 +324,7 @@ describe('bloom filters of other runs', () => {
     await truncate(join(base, 'cut.bloom'), 5000);
     await expect(run({ bloom: [join(base, 'cut.bloom')] }, { output: 'x' })).rejects.toThrow(/cut\.bloom is cut off: 5000 bytes/);
     await expect(run({ expectedItems: 1e8, falsePositiveRate: 1e-6, bloomMemory: 200_000_000 }, { output: 'x' })).rejects.toThrow(
-      /482 MB of memory, more than the 200 MB .*--partitions 3/,
+      /482 MB of memory, more than the limit of 200 MB\. .*--partitions 3/,
     );
   });
 });
