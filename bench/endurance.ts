@@ -24,12 +24,17 @@ interface Sample {
 /**
  * Links with every fault at once, from a local origin, by the real command: what becomes of each kind is compared with what has to,
  * and the memory, open files and sockets of the process are watched to its end. Usage: npm run bench -- endurance
- * [--links 100000] [--workers 2] [--plot FILE.svg]
+ * [--links 100000] [--shard 10000] [--workers 2] [--plot FILE.svg]
  */
 export async function run(args: string[]): Promise<BenchResult> {
   const { values } = parseArgs({
     args,
-    options: { links: { type: 'string', default: '100000' }, workers: { type: 'string', default: '2' }, plot: { type: 'string' } },
+    options: {
+      links: { type: 'string', default: '100000' },
+      shard: { type: 'string', default: '10000' },
+      workers: { type: 'string', default: '2' },
+      plot: { type: 'string' },
+    },
   });
   const folder = await mkdtemp(join(tmpdir(), 'pairmill-endurance-'));
   const origin = spawn(process.execPath, [join(import.meta.dirname, 'endurance/origin.ts')], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -41,7 +46,20 @@ export async function run(args: string[]): Promise<BenchResult> {
     const nobody = await closedPort();
     const rules = Array.from({ length: OWN_HOSTS }, (_, i) => `dead-${i}.example::127.0.0.1:${nobody}`);
     const samples = await watched(
-      ['download', '--input', input, '--output', output, '--rejects', 'all', '--quiet', '--workers', values.workers].concat(
+      [
+        'download',
+        '--input',
+        input,
+        '--output',
+        output,
+        '--rejects',
+        'all',
+        '--quiet',
+        '--workers',
+        values.workers,
+        '--number-sample-per-shard',
+        values.shard,
+      ].concat(
         ['--timeout', '6', '--idle-timeout', '3', '--connect-timeout', '5', '--retries', '1', '--max-bytes', '1000000', '--min-bytes', '500'],
         ['--connect-to', [...rules, `::127.0.0.1:${port}`].join(',')],
       ),

@@ -50,7 +50,7 @@ const answers: Partial<Record<Kind, Answer>> = {
     response.end();
   },
   busy: (response, number, request) => (isFirst(request.url!) ? response.writeHead(503, { 'retry-after': '1' }).end() : end(response, pick(jpegs, number))),
-  flaky: (response, number, request) => (isFirst(request.url!) ? response.destroy() : end(response, pick(jpegs, number))),
+  flaky: (response, number, request) => (isFirst(request.url!) ? request.socket.destroy() : end(response, pick(jpegs, number))),
   'not-found': status(404),
   forbidden: status(403),
   'too-many': status(429),
@@ -61,14 +61,18 @@ const answers: Partial<Record<Kind, Answer>> = {
   stalls: (response, number) => response.writeHead(200, { 'content-length': 50_000 }).write(pick(jpegs, number).subarray(0, 1000)),
   silent: () => undefined,
   hanging: () => undefined,
-  reset: (response) => response.destroy(),
+  reset: (_response, _number, request) => request.socket.destroy(),
   'cut-short': (response, number) => {
     response.writeHead(200, { 'content-length': 50_000 });
     response.write(pick(jpegs, number).subarray(0, 1000), () => response.destroy());
   },
   'no-http': (response) => response.socket?.end('SSH-2.0-OpenSSH_9.6\r\n'),
-  endless: async (response) => {
-    while (!response.destroyed) if (!response.write(large)) await Promise.race([new Promise((resolve) => response.once('drain', resolve)), sleep(100)]);
+  endless: (response) => {
+    const more = (): void => {
+      while (!response.destroyed && response.write(large));
+    };
+    response.on('drain', more);
+    more();
   },
   'too-large': (response) => response.writeHead(200, { 'content-length': 9_000_000_000 }).write('x'),
   tiny: (response) => end(response, jpegs[0]!.subarray(0, 300)),
