@@ -54,7 +54,8 @@ function demoStageOptions(connectTo: string[], candidates: number): Record<strin
       'max-bytes': 20_000_000,
     },
     draw: { 'number-sample-per-shard': Math.max(100, Math.ceil(candidates / 8)) },
-    filter: { model: 'mini', 'multilingual-model': 'mini' },
+    // Nothing on it is NSFW, whatever the model.
+    filter: { model: 'mini', 'multilingual-model': 'mini', 'nsfw-categories': 'none' },
     // Several parts, so that all workers have one.
     embed: { model: 'mini', 'shards-per-part': 2 },
     tag: { model: 'mini' },
