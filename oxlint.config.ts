@@ -11,7 +11,7 @@ const rooms = {
   net: belowIo,
   db: belowIo,
   demo: belowIo,
-  sources: [...belowIo, 'storage'],
+  sources: [...belowIo, 'storage', 'pictures'],
   language: belowIo,
   pictures: belowIo,
   models: [...belowEngines, 'pictures'],

@@ -24,7 +24,7 @@ SETS = ("en", "multi", "nolang")
 CANDIDATE = {"url": "string", "text": "string", "language": "string", "licence": "string", "hash": "int64", "uid": "string",
              "page_url": "string", "crawl_file": "string", "record_offset": "int64"}
 SAMPLE = {"url": "string", "caption": "string", "key": "string", "status": "string", "error_message": "string", "width": "int32",
-          "height": "int32", "original_width": "int32", "original_height": "int32", "exif": "string", "sha256": "string", "hash": "int64"}
+          "height": "int32", "original_width": "int32", "original_height": "int32", "exif": "string", "sha256": "string", "phash": "string", "hash": "int64"}
 PAIR = {**SAMPLE, "similarity": "float", "NSFW": "string"}
 METADATA = {"image_path": "string", "caption": "string", "url": "string", "hash": "int64", "similarity": "float", "key": "string"}
 RELEASE = {"SAMPLE_ID": "int64", "URL": "string", "TEXT": "string", "HEIGHT": "int32", "WIDTH": "int32", "LICENSE": "string",

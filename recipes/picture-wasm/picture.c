@@ -162,6 +162,21 @@ static void resample_plane(int i, const Plane *stored, Plane *packed) {
   resample(stored, across, down, i == 0 ? 255 : 128, sideways, packed);
 }
 
+#define SMALL 32
+static uint8_t small[SMALL * SMALL + 16];
+
+/** Brightness of the whole picture as it is shown, in SMALL x SMALL means of an area, for perceptual hashes. `pack` fills it. */
+EXPORT(small_address) uint8_t *small_address(void) { return small; }
+
+static void shrink_brightness(const Plane *stored) {
+  Job packed = job;
+  job.width = job.height = job.scaled_width = job.scaled_height = SMALL;
+  job.offset_x = job.offset_y = job.lanczos = 0;
+  Plane out = { small, SMALL, SMALL, SMALL };
+  resample_plane(0, stored, &out);
+  job = packed;
+}
+
 /** To whole blocks, by the last column and row, as libjpeg does it. */
 static void fill_blocks(Plane *plane) {
   int width = (plane->width + 7) & ~7, height = (plane->height + 7) & ~7;
@@ -220,6 +235,7 @@ EXPORT(pack) uint32_t pack(void) {
   Plane stored[3], packed[3];
   decode_planes(stored);
   if (errors.num_warnings) return 0;
+  shrink_brightness(&stored[0]);
   for (int i = 0; i < 3; i++) {
     int each = i == 0 ? 1 : 2;
     packed[i].width = (job.width + each - 1) / each;

@@ -8,6 +8,7 @@ import { probeCommand } from './commands/probe.ts';
 import { runCommand } from './commands/run.ts';
 import { serveCommand } from './commands/serve.ts';
 import { stageCommand } from './commands/stage.ts';
+import { statusCommand } from './commands/status.ts';
 import { tagTrainCommand } from './commands/tag-train.ts';
 import { taskCommand } from './commands/task.ts';
 import { verifyCommand } from './commands/verify.ts';
@@ -20,6 +21,7 @@ export const commands: readonly Command[] = [
   tagTrainCommand,
   serveCommand,
   probeCommand,
+  statusCommand,
   verifyCommand,
   doctorCommand,
   completionCommand,

@@ -4,9 +4,6 @@
  */
 export const peerOptions: Readonly<Record<string, { peer: 'img2dataset' | 'clip-retrieval' | 'autofaiss'; answer: string }>> = {
   'input-format': { peer: 'img2dataset', answer: 'the format of a list is found by its content. Leave it out.' },
-  'output-format': { peer: 'img2dataset', answer: 'samples are always webdataset tars with a Parquet file beside each. Leave it out.' },
-  'save-additional-columns': { peer: 'img2dataset', answer: 'all columns of a list come along. Leave it out.' },
-  'bbox-col': { peer: 'img2dataset', answer: 'boxes are not blurred yet; a column with them comes along as it is.' },
   'enable-wandb': { peer: 'img2dataset', answer: 'the figures of a run stand in summary.json and in NNNNN_stats.json. Leave it out.' },
   'wandb-project': { peer: 'img2dataset', answer: 'the figures of a run stand in summary.json and in NNNNN_stats.json. Leave it out.' },
   'oom-shard-count': { peer: 'img2dataset', answer: 'names of shards have five digits, and more where there are more. Leave it out.' },
@@ -14,7 +11,8 @@ export const peerOptions: Readonly<Record<string, { peer: 'img2dataset' | 'clip-
   'subjob-size': { peer: 'img2dataset', answer: 'shards are not grouped into jobs. Leave it out.' },
   'incremental-mode': {
     peer: 'img2dataset',
-    answer: 'a run always goes on where it stopped, and new links get new shards; --redo download downloads everything again.',
+    answer:
+      'a run always goes on where it stopped (incremental); new lists beside the old ones in --input get the next shards (extend); --redo download makes all again (overwrite).',
   },
   'max-shard-retry': {
     peer: 'img2dataset',

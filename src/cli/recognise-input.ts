@@ -74,6 +74,7 @@ export async function recogniseInput(
       return { kind: 'pictures', what: `${many}a webdataset tar` };
     case 'list': {
       const list = await describeList(path, s3, options);
+      if ('pictures' in list) return { kind: 'pictures', what: `${many}a Parquet file with pictures (in ${list.pictures})` };
       return { kind, texts: list.texts, what: `${many}${list.what}` };
     }
     case 'picture':
@@ -100,6 +101,8 @@ async function datasetIn(location: string, environment: Environment): Promise<Re
     );
   for (const marker of (await readMarkers(storage)).values()) {
     const stage = isOurs(marker) ? pipeline.find((each) => each.name === marker.stage) : undefined;
+    const format = isOurs(marker) ? marker.made_by.options['outputFormat'] : undefined;
+    if (format === 'files' || format === 'parquet') return { kind: 'pictures', what: `pictures that download wrote with --output-format ${format}` };
     if (stage) return { kind: 'dataset', dataset: stage.writes, what: `${stage.writes}/ of Pairmill, which ${stage.name} wrote` };
   }
   if (names.has('img_emb') || names.has('text_emb')) return { kind: 'dataset', dataset: 'embeddings', what: "embeddings in clip-retrieval's layout" };
@@ -120,7 +123,7 @@ async function describeList(
   path: string,
   s3: S3Objects,
   { urlCol, captionCol }: { urlCol?: string; captionCol?: string },
-): Promise<{ what: string; texts: boolean }> {
+): Promise<{ what: string; texts: boolean } | { pictures: string }> {
   if (isUrl(path)) return { what: 'a list of links', texts: true };
   const scratch = await mkdtemp(join(tmpdir(), 'pairmill-list-'));
   try {
@@ -128,6 +131,8 @@ async function describeList(
     const names = list.columns.map(({ name }) => name);
     await list.close();
     const { type, compression } = list.format;
+    const pictures = type === 'parquet' ? list.columns.find(holdsPictures) : undefined;
+    if (pictures) return { pictures: pictures.name };
     const { url, text } = findListColumns(names, { url: urlCol, text: captionCol });
     if (url === undefined)
       throw new UsageError(
@@ -141,6 +146,11 @@ async function describeList(
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+/** Bytes under a name that img2dataset or the Hugging Face hub gives to pictures. */
+function holdsPictures({ name, type }: { name: string; type: string }): boolean {
+  return /^(?:jpe?g|png|webp|image)$/.test(name) && /^(?:BLOB$|STRUCT\(.*\bbytes"? BLOB)/.test(type);
 }
 
 async function headOf(path: string, s3: S3Objects): Promise<Uint8Array> {

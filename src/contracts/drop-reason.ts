@@ -61,6 +61,10 @@ export const dropReasons = {
     'image-too-small': 'a side is shorter than --min-image-size',
     'image-too-large': 'the area is larger than --max-image-area',
     'aspect-ratio': 'the longer side over the shorter is more than --max-aspect-ratio',
+    'blocklisted-url': 'a list of --blocklist names the URL; it is not requested',
+    'blocklisted-file': 'a list of --blocklist names the hash of the file',
+    'blocklisted-picture': 'the picture looks like one that a list of --blocklist names',
+    'unreadable-boxes': 'the column that --bbox-col names holds no boxes that can be read',
     'hash-mismatch': 'the downloaded bytes do not have the hash that --verify-hash names',
   },
   filter: {
@@ -77,6 +81,7 @@ export const dropReasons = {
   tag: {},
   release: {
     duplicate: 'the same URL and text (hash) came before',
+    'near-duplicate': 'the picture looks like one that is kept, by --drop-near-duplicates',
   },
   index: {
     'no-embedding': 'the sample has no embedding: embed dropped it, or its part is missing',

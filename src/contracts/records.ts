@@ -3,8 +3,11 @@ import { z } from 'zod';
 /**
  * Every record that passes between stages, as a zod schema; the Parquet columns (order, type, nullability) and the
  * TypeScript types derive from it. Parquet types by zod type: string = STRING, bigint (int64) = INT64, int32 = INT32,
- * float32 = FLOAT, number = DOUBLE, boolean = BOOLEAN; `.nullable()` = OPTIONAL.
+ * float32 = FLOAT, number = DOUBLE, boolean = BOOLEAN, bytes = BYTE_ARRAY; `.nullable()` = OPTIONAL.
  */
+
+/** Bytes as they are, in a column. */
+export const Bytes = z.instanceof(Uint8Array);
 
 /** The three sets of LAION-5B: English, another known language, no language. */
 export const setNames = ['en', 'multi', 'nolang'] as const;

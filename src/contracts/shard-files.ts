@@ -10,6 +10,8 @@ export interface ShardFiles {
   parquet<S extends z.ZodObject>(name: string, schema: S, options?: ParquetSettings): Promise<RowWriter<z.output<S>>>;
   /** A webdataset tar. */
   samples(name: string): Promise<SampleFileWriter>;
+  /** A folder with a file for each member of a sample. */
+  folder(name: string): Promise<SampleFileWriter>;
   /** A .npy array of rows. */
   npy(name: string, dimensions: number, type: '<f2' | '<f4'): Promise<VectorWriter>;
   /** A local path at which a library (or the stage itself) makes a file or a folder; it must be closed when `run` returns. */
@@ -22,6 +24,8 @@ export interface ParquetSettings {
   rowGroupRows?: number;
   /** Written into the footer, sorted by key. */
   metadata?: Record<string, string>;
+  /** Only rows with a value in this column are counted as items. */
+  items?: string;
 }
 
 export interface ShardWriter {

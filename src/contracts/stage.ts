@@ -205,8 +205,11 @@ export interface Stage<S extends string = string, Schema extends z.ZodObject = z
   waiting?(context: { options: z.output<Schema>; own: DatasetState; readers: Readonly<Record<string, DatasetState>> }): WaterMarks;
   /** What the user should know before the first shard (memory that it will take, say): a line each. */
   announce?(options: z.output<Schema>): string[];
-  /** Throws UsageError where options contradict each other; before anything is done. */
-  check?(options: z.output<Schema>): void;
+  /**
+   * Throws UsageError where options contradict each other, or the stages of this command that read what it writes (`readers`); before
+   * anything is done.
+   */
+  check?(options: z.output<Schema>, readers: readonly string[]): void;
   /** sha256 of the model files that the options name, for `made_by`. Absent: no model. */
   models?(options: z.output<Schema>): Promise<Record<string, string>>;
   plan(context: PlanContext<z.output<Schema>, Work>): Plan<Work> | Promise<Plan<Work>>;

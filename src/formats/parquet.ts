@@ -143,14 +143,22 @@ export async function writeParquet<S extends z.ZodObject>(
 
 /**
  * Reads rows in file order, a row group at a time, so memory is bounded by the row group.
- * Column values are strings, numbers, booleans, bigint (INT64) or null; `columns` limits what is read.
+ * Column values are strings, numbers, booleans, bigint (INT64) or null; `columns` limits what is read. Bytes are text unless `bytes` is asked for.
  */
-export async function* readParquet<Row = Record<string, unknown>>(path: string, columns?: readonly (keyof Row & string)[]): AsyncGenerator<Row> {
-  for await (const batch of readParquetBatches<Row>(path, columns)) yield* batch;
+export async function* readParquet<Row = Record<string, unknown>>(
+  path: string,
+  columns?: readonly (keyof Row & string)[],
+  settings?: { bytes: boolean },
+): AsyncGenerator<Row> {
+  for await (const batch of readParquetBatches<Row>(path, columns, settings)) yield* batch;
 }
 
 /** Like `readParquet`, an array of rows per row group. */
-export async function* readParquetBatches<Row = Record<string, unknown>>(path: string, columns?: readonly (keyof Row & string)[]): AsyncGenerator<Row[]> {
+export async function* readParquetBatches<Row = Record<string, unknown>>(
+  path: string,
+  columns?: readonly (keyof Row & string)[],
+  { bytes } = { bytes: false },
+): AsyncGenerator<Row[]> {
   const source = await openParquetFile(path);
   try {
     const metadata = await readMetadata(source.buffer, path);
@@ -161,6 +169,7 @@ export async function* readParquetBatches<Row = Record<string, unknown>>(path: s
         file: source.buffer,
         metadata,
         compressors: decompressors,
+        utf8: !bytes,
         rowStart: start,
         rowEnd: end,
         ...(columns ? { columns: [...columns] } : {}),
@@ -200,11 +209,14 @@ export async function* readParquetRange<Row = Record<string, unknown>>(
   }
 }
 
-/** Rows that the file's footer declares. */
-export async function countParquetRows(path: string): Promise<number> {
+/** Rows that the file's footer declares; where a column is named, those in which it has a value. */
+export async function countParquetRows(path: string, column?: string): Promise<number> {
   const source = await openParquetFile(path);
   try {
-    return Number((await readMetadata(source.buffer, path)).num_rows);
+    const { num_rows, row_groups } = await readMetadata(source.buffer, path);
+    if (column === undefined) return Number(num_rows);
+    const chunks = row_groups.flatMap(({ columns }) => columns.filter((chunk) => chunk.meta_data?.path_in_schema[0] === column));
+    return Number(num_rows) - chunks.reduce((sum, { meta_data }) => sum + Number(meta_data?.statistics?.null_count ?? 0), 0);
   } finally {
     await source.close();
   }
@@ -279,6 +291,7 @@ function schemaElements(schema: z.ZodObject): SchemaElement[] {
 function basicType(column: string, type: z.ZodType): { type: BasicType; nullable: boolean } {
   const def = (type as z.ZodType & { def: { type: string; format?: string; innerType?: z.ZodType } }).def;
   if (def.type === 'nullable') return { ...basicType(column, def.innerType!), nullable: true };
+  if (def.type === 'custom') return { type: 'BYTE_ARRAY', nullable: false };
   if (def.type === 'string' || def.type === 'enum') return { type: 'STRING', nullable: false };
   if (def.type === 'bigint') return { type: 'INT64', nullable: false };
   if (def.type === 'boolean') return { type: 'BOOLEAN', nullable: false };

@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { z } from 'zod';
-import type { Dataset } from '../contracts/dataset.ts';
-import { messageOf, ShardError } from '../contracts/errors.ts';
+import type { Dataset, DatasetState } from '../contracts/dataset.ts';
+import { messageOf, ShardError, UsageError } from '../contracts/errors.ts';
 import type { Sample } from '../contracts/records.ts';
 import type { HandedSample } from '../contracts/stage.ts';
 import { type FurtherColumns, furtherColumns } from './further-columns.ts';
@@ -67,6 +67,17 @@ export function handedShardSample({ row, members }: HandedSample): ShardSample {
 }
 
 const laionNames = new Set(['URL', 'TEXT', 'LANGUAGE', 'LICENSE']);
+
+/** Throws UsageError where download has written another format than tars: `stage` would look for them in vain. */
+export function assertTars({ shards }: DatasetState, stage: string): void {
+  for (const { name, madeBy } of shards) {
+    const format = madeBy?.options['outputFormat'] ?? 'webdataset';
+    if (format === 'webdataset') continue;
+    throw new UsageError(
+      `${stage} reads tars, and ${name} was downloaded with --output-format ${String(format)}. ${format === 'dummy' ? 'Download it again with webdataset.' : 'Give its folder to pairmill run, which packs it.'}`,
+    );
+  }
+}
 
 const pictureSuffixes = ['jpg', 'jpeg', 'png', 'webp'];
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../contracts/package-root.ts';
+import { HASHED_SIDE } from './perceptual-hash.ts';
 
 // TypeScript has these in its library for browsers only.
 declare const WebAssembly: {
@@ -24,6 +25,8 @@ interface PictureModule {
   /** Length of the packed picture; 0 where the stored one is damaged. */
   pack(): number;
   packed_address(): number;
+  /** Brightness of the picture that was packed last, 32 x 32. */
+  small_address(): number;
 }
 
 /** How a JPEG is packed, in pixels of the picture as it is shown. */
@@ -114,6 +117,11 @@ export class JpegCodec {
       const length = this.#module.pack();
       return length === 0 ? undefined : this.#copy(this.#module.packed_address(), length);
     });
+  }
+
+  /** Brightness of the whole picture that was packed last, as it is shown: 32 x 32 values for its perceptual hash. */
+  brightness(): Uint8Array {
+    return this.#copy(this.#module.small_address(), HASHED_SIDE * HASHED_SIDE);
   }
 
   #readHeader(picture: Uint8Array): Header | undefined {

@@ -78,7 +78,7 @@ export function differences(before: MadeBy, now: MadeBy): { options: string[]; i
   const inputs: string[] = [];
   if (before.format !== now.format) options.push(`the format was version ${before.format}, is ${now.format}`);
   compare(before.options, now.options, (key, was, is) => options.push(`--${kebabCase(key)} was ${was}, is ${is}`));
-  compare(before.models, now.models, (key, was, is) => options.push(`model file ${key} was ${was}, is ${is}`));
+  compare(before.models, now.models, (key, was, is) => options.push(`${key.startsWith('blocklist ') ? key : `model file ${key}`} was ${was}, is ${is}`));
   compare(before.inputs, now.inputs, (key, was, is) =>
     inputs.push(was === 'nothing' ? `${key} is new` : is === 'nothing' ? `${key} is gone` : `${key} has changed`),
   );

@@ -84,7 +84,7 @@ function configKeys(field: OptionField): string[] {
 /** Text from a flag or variable into the option's kind; values of a configuration file have their kind already. */
 function coerce(field: OptionField, value: unknown, label: string): unknown {
   if (field.kind === 'list') {
-    const items = Array.isArray(value) ? value : typeof value === 'string' ? value.split(',') : [value];
+    const items = Array.isArray(value) ? value : typeof value === 'string' ? listOf(value) : [value];
     return items
       .map((item: unknown) => String(item).trim())
       .filter((item) => item !== '')
@@ -101,6 +101,16 @@ function coerce(field: OptionField, value: unknown, label: string): unknown {
   if (field.choices && !field.choices.includes(String(single)))
     throw new UsageError(`${label}: expected one of ${field.choices.join(', ')} (given: ${JSON.stringify(single)})`);
   return String(single);
+}
+
+/** `a,b`, or `["a","b"]` as Python's tools take it. */
+function listOf(text: string): readonly unknown[] {
+  if (!/^\[.*\]$/s.test(text.trim())) return text.split(',');
+  try {
+    return JSON.parse(text.replaceAll("'", '"')) as unknown[];
+  } catch {
+    return text.trim().slice(1, -1).split(',');
+  }
 }
 
 /** Makes the paths in a value absolute. */

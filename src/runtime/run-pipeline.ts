@@ -66,7 +66,10 @@ export async function openRun(run: PipelineRun, executor: Executor, events: Sche
   const record = withRedo(before, run.redo);
   const settings: RunSettings = { ...run.settings, id: record.id };
   const isNewRedo = ({ name }: Stage): boolean => record.redo[name] !== before.redo[name];
-  for (const stage of run.stages) stage.check?.(settings.options[stage.name] ?? {});
+  for (const stage of run.stages) {
+    const readers = run.stages.filter(({ reads }) => reads.some(({ dataset }) => dataset === stage.writes)).map(({ name }) => name);
+    stage.check?.(settings.options[stage.name] ?? {}, readers);
+  }
   const states: StageState[] = [];
   for (const stage of run.stages) {
     const state = await StageState.open(stage, await openStorage(settings.locations[stage.writes]!, run.environment), settings, isNewRedo(stage));

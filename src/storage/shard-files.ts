@@ -9,6 +9,7 @@ import type { ParquetSettings, RowWriter, SampleFileWriter, ShardFiles, ShardWri
 import type { ShardFile } from '../contracts/shard-stats.ts';
 import { npyShape, NpyWriter } from '../formats/npy.ts';
 import { countParquetRows, ParquetFileWriter } from '../formats/parquet.ts';
+import { SampleFolderWriter } from '../formats/sample-folder.ts';
 import { indexTar, SampleWriter } from '../formats/webdataset.ts';
 import type { Storage } from '../contracts/storage.ts';
 
@@ -45,18 +46,26 @@ export class PublishedFiles implements ShardFiles {
   async parquet<S extends z.ZodObject>(name: string, schema: S, settings: ParquetSettings = {}): Promise<RowWriter<z.output<S>>> {
     const temporary = await this.#temporary(name);
     const writer = await ParquetFileWriter.open(temporary, schema, settings);
+    const { items } = settings;
+    let written = 0;
     this.#add(name, temporary, {
-      written: () => writer.rows,
+      written: () => written,
       close: () => writer.close(),
       abort: () => writer.abort(),
-      count: () => countParquetRows(temporary),
+      count: () => countParquetRows(temporary, items),
     });
     return {
       name,
-      write: (row) => writer.write(row),
-      writeColumns: (rows, columns) => writer.writeColumns(rows, columns),
+      write: (row) => {
+        if (items === undefined || (row[items] ?? null) !== null) written++;
+        return writer.write(row);
+      },
+      writeColumns: (rows, columns) => {
+        written += rows;
+        return writer.writeColumns(rows, columns);
+      },
       get written() {
-        return writer.rows;
+        return written;
       },
     };
   }
@@ -64,21 +73,32 @@ export class PublishedFiles implements ShardFiles {
   async samples(name: string): Promise<SampleFileWriter> {
     const temporary = await this.#temporary(name);
     const hashed = this.#keepsTars ? undefined : SampleWriter.hashing();
-    const writer = hashed?.writer ?? (await SampleWriter.open(temporary));
+    if (!hashed) return this.#addSamples(name, temporary, await SampleWriter.open(temporary), async () => (await indexTar(temporary)).keys());
+    const { writer } = hashed;
     this.#add(name, temporary, {
       written: () => writer.samples,
       close: () => writer.close(),
       abort: () => writer.abort(),
-      count: async () => (hashed ? writer.samples : countSamples(temporary)),
-      ...(hashed && { checksum: () => hashed.checksum() }),
+      count: async () => writer.samples,
+      checksum: () => hashed.checksum(),
     });
-    return {
-      name,
-      write: (key, members) => writer.write(key, members),
-      get written() {
-        return writer.samples;
-      },
-    };
+    return samplesTo(name, writer);
+  }
+
+  async folder(name: string): Promise<SampleFileWriter> {
+    const temporary = await this.#temporary(name);
+    return this.#addSamples(name, temporary, await SampleFolderWriter.open(temporary), () => readdir(temporary));
+  }
+
+  /** `members` gives the names of all members, by reading again. */
+  #addSamples(name: string, temporary: string, writer: SampleWriter | SampleFolderWriter, members: () => Promise<Iterable<string>>): SampleFileWriter {
+    this.#add(name, temporary, {
+      written: () => writer.samples,
+      close: () => writer.close(),
+      abort: () => writer.abort(),
+      count: async () => countSamples(await members()),
+    });
+    return samplesTo(name, writer);
   }
 
   async npy(name: string, dimensions: number, type: '<f2' | '<f4'): Promise<VectorWriter> {
@@ -157,9 +177,19 @@ export class PublishedFiles implements ShardFiles {
   }
 }
 
-async function countSamples(tar: string): Promise<number> {
+function samplesTo(name: string, writer: SampleWriter | SampleFolderWriter): SampleFileWriter {
+  return {
+    name,
+    write: (key, members) => writer.write(key, members),
+    get written() {
+      return writer.samples;
+    },
+  };
+}
+
+function countSamples(members: Iterable<string>): number {
   const keys = new Set<string>();
-  for (const name of (await indexTar(tar)).keys()) keys.add(name.slice(0, name.indexOf('.', name.lastIndexOf('/') + 1)));
+  for (const name of members) keys.add(name.slice(0, name.indexOf('.', name.lastIndexOf('/') + 1)));
   return keys.size;
 }
 

@@ -202,6 +202,32 @@ describe('drawBatch', () => {
     // Unshuffled, a batch of 30 pages would hold runs of 2 or 3 of the 50 hosts each.
     expect(hosts.size).toBe(50);
   });
+
+  test('the hosts of a batch are distributed as those of the table are, also where a few hosts have most links', async () => {
+    const sql = await freshTables();
+    // 20 hosts, of which the first has 20 times the links of the last; they come host by host.
+    const links = makeLinks(21_000).map((link, i) => {
+      const host = Math.floor((Math.sqrt(1 + 8 * Math.floor(i / 100)) - 1) / 2);
+      const url = `https://host${host}.test/${i}.jpg`;
+      return { ...link, url, hash: sampleHash(url, link.text) };
+    });
+    await copied(sql, 0, links);
+    const size = 2_000;
+    await drawBatch(sql, { batch: 0, size });
+    const countOf = (urls: readonly string[]): Map<string, number> => {
+      const counts = new Map<string, number>();
+      for (const url of urls) counts.set(new URL(url).host, (counts.get(new URL(url).host) ?? 0) + 1);
+      return counts;
+    };
+    const drawn = countOf((await batchRows(sql, 0)).map(({ url }) => url as string));
+    let chiSquare = 0;
+    for (const [host, count] of countOf(links.map(({ url }) => url))) {
+      const expected = (count * size) / links.length;
+      chiSquare += ((drawn.get(host) ?? 0) - expected) ** 2 / expected;
+    }
+    // 19 degrees of freedom: a fair draw is above 62 once in a million; pages of one host each gave over 1,000.
+    expect(chiSquare).toBeLessThan(62);
+  });
 });
 
 test('migrate is idempotent, works from several processes at a time, and refuses a newer database', async () => {

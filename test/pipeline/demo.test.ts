@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { statusCommand } from '../../src/cli/commands/status.ts';
 import type { Kind } from '../../src/demo/kinds.ts';
 import { type ManifestLink, readManifest, readManifestLinks } from '../../src/demo/manifest.ts';
 import type { Summary } from '../../src/contracts/shard-stats.ts';
@@ -94,6 +95,38 @@ describe('the counts', () => {
   test('every drop is in rejects/', () => {
     const total = [...dropped.values()].flatMap((counts) => [...counts.values()]).reduce((a, b) => a + b, 0);
     expect(total).toBe(summary.stages.flatMap((stage) => Object.values(stage.dropped)).reduce((a, b) => a + b, 0));
+  });
+});
+
+describe('pairmill status', () => {
+  test('counts what the summary counts, and every link by its outcome and its host', async () => {
+    let said = '';
+    const io = {
+      out: (text: string) => void (said += text),
+      err: () => undefined,
+      terminal: undefined,
+      columns: 80,
+      signal: new AbortController().signal,
+      environment: {},
+    };
+    expect(await statusCommand.run({ flags: { json: 'true', hosts: '100000' }, positionals: [runDir] }, io)).toBe(0);
+    const { stages, outcomes, hosts } = JSON.parse(said) as {
+      stages: Summary['stages'];
+      outcomes: { status: string; links: number }[];
+      hosts: { host: string; links: number; successes: number }[];
+    };
+    const counts = ({ name, in: received, out, dropped: reasons }: Summary['stages'][number]): unknown => ({ name, in: received, out, dropped: reasons });
+    expect(stages.map(counts)).toEqual(summary.stages.map(counts));
+    const download = stages.find(({ name }) => name === 'download')!;
+    const sum = (numbers: number[]): number => numbers.reduce((a, b) => a + b, 0);
+    expect(sum(outcomes.map((each) => each.links))).toBe(download.in);
+    expect(sum(outcomes.filter(({ status }) => status === 'success').map((each) => each.links))).toBe(download.out);
+    expect([sum(hosts.map((each) => each.links)), sum(hosts.map(({ successes }) => successes))]).toEqual([download.in, download.out]);
+    expect(hosts.every(({ host }) => host.endsWith('.test'))).toBe(true);
+
+    said = '';
+    await statusCommand.run({ flags: {}, positionals: [runDir] }, io);
+    expect(said).toMatch(/failed_to_download +\d+ +\d+\.\d % +HTTP Error 404: Not Found/);
   });
 });
 

@@ -4,11 +4,12 @@ import { parseAllowedAddresses } from '../../net/allowed-addresses.ts';
 import { parseConnectTo } from '../../net/connect-to.ts';
 import { PoliteClient } from '../../net/polite-client.ts';
 import { ROBOTS_TOKEN, userAgent } from '../../net/user-agent.ts';
+import { blocklistChecksums, residentBlocklist } from '../../sources/blocklist.ts';
 import { assertContact, checkContact, contactWarning } from './contact.ts';
 import { DownloadWork, planBatches, planLists } from './download-work.ts';
 import { type DownloadOptions, downloadOptions } from './options.ts';
 import { PictureThread } from './picture-thread.ts';
-import { type Links, readLinks } from './read-links.ts';
+import { hashType, type Links, readLinks } from './read-links.ts';
 import { writeShard } from './write-shard.ts';
 
 /**
@@ -35,6 +36,7 @@ export const download: Stage<'download', typeof downloadOptions, DownloadWork> =
   threads: 'io',
   check: checkOptions,
   announce: contactWarning,
+  models: blocklistChecksums,
   plan({ options, datasets: { batches, lists }, recorded, own }) {
     if (batches?.shards.length && lists?.shards.length)
       throw new UsageError('download finds batches/ and lists/ in the run: it is not clear which to read. Name one of the two folders with --input.');
@@ -55,15 +57,17 @@ export const download: Stage<'download', typeof downloadOptions, DownloadWork> =
     const { options } = context;
     const client = await context.resources.get('http-client', options, () => makeClient(options));
     const pictures = await context.resources.get('picture-thread', options, () => new PictureThread(options));
-    const fetcher = { client, pictures, options, signal: effects.signal };
+    const blocklist = await residentBlocklist(options, context.resources);
+    if (blocklist?.hasLooks && (!options.phash || options.disableAllReencoding))
+      throw new UsageError('--blocklist names perceptual hashes, which neither --no-phash nor --disable-all-reencoding computes. Leave that option out.');
+    const fetcher = { client, pictures, options, blocklist, signal: effects.signal };
     return writeShard(name, { links, further, size: work.size }, fetcher, effects);
   },
 };
 
-async function linksOf(work: DownloadWork, context: RunContext<DownloadOptions>): Promise<Links> {
-  const { verifyHash } = context.options;
-  if ('batch' in work) return readLinks(await context.dataset('batches')!.fetch(`${work.batch}.parquet`), { verifyHash });
-  return readLinks(await context.dataset('lists')!.fetch(`${work.list}.parquet`), { rows: { start: work.start, end: work.end }, verifyHash });
+async function linksOf(work: DownloadWork, { options, dataset }: RunContext<DownloadOptions>): Promise<Links> {
+  if ('batch' in work) return readLinks(await dataset('batches')!.fetch(`${work.batch}.parquet`), options);
+  return readLinks(await dataset('lists')!.fetch(`${work.list}.parquet`), options, work);
 }
 
 function makeClient(options: DownloadOptions): PoliteClient {
@@ -90,7 +94,17 @@ function makeClient(options: DownloadOptions): PoliteClient {
   });
 }
 
-function checkOptions({ encodeFormat, encodeQuality, connectTo, allowAddress, contact }: DownloadOptions): void {
+function checkOptions(
+  { outputFormat, encodeFormat, encodeQuality, verifyHash, bboxCol, disableAllReencoding, connectTo, allowAddress, contact }: DownloadOptions,
+  readers: readonly string[],
+): void {
+  if (outputFormat !== 'webdataset' && readers.length > 0)
+    throw new UsageError(
+      `--output-format ${outputFormat}: ${readers.join(', ')} reads tars, which webdataset alone writes. Leave it out, or end with --until download.`,
+    );
+  if (bboxCol !== undefined && disableAllReencoding)
+    throw new UsageError('--bbox-col blurs parts of pictures, and --disable-all-reencoding keeps all bytes as they are. Leave one of the two out.');
+  if (verifyHash?.[1] !== undefined) hashType(verifyHash[1]);
   if (encodeFormat === 'png' && encodeQuality > 9)
     throw new UsageError(`--encode-quality is ${encodeQuality}, but for png it is the compression, 0 to 9. Give one, such as 6.`);
   connectTo.map(parseConnectTo);

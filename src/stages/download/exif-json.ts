@@ -23,12 +23,20 @@ const SUBDIRECTORIES: Readonly<Record<number, ExifDirectory>> = { 0x8769: 'EXIF'
 export function exifJson(block: Uint8Array | undefined): string | null {
   if (!block) return '{}';
   try {
-    return JSON.stringify(readExif(block));
+    return pythonJson(readExif(block));
   } catch (error) {
     // An offset beyond the end: the header is damaged.
     if (error instanceof RangeError) return null;
     throw error;
   }
+}
+
+/** Python's `json.dumps` of strings by name. */
+function pythonJson(tags: Readonly<Record<string, string>>): string {
+  const text = `{${Object.entries(tags)
+    .map(([name, value]) => `${JSON.stringify(name)}: ${JSON.stringify(value)}`)
+    .join(', ')}}`;
+  return text.replace(/[\u007F-\uFFFF]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 const ORIENTATION = 0x0112;

@@ -1,5 +1,9 @@
 import { z } from 'zod';
 import { option } from '../../contracts/option.ts';
+import { blocklistOptions } from '../../sources/blocklist.ts';
+
+export const hashTypes = ['md5', 'sha256', 'sha512'] as const;
+export type HashType = (typeof hashTypes)[number];
 
 /** img2dataset's names and defaults (main.py) where it has them; what differs carries a note. */
 export const downloadOptions = z.object({
@@ -18,7 +22,7 @@ export const downloadOptions = z.object({
     z.enum(['nearest', 'linear', 'bilinear', 'cubic', 'bicubic', 'area', 'lanczos', 'lanczos4']).default('area'),
     'Interpolation by which pictures are made smaller',
   ),
-  encodeFormat: option(z.enum(['jpg', 'png', 'webp']).default('jpg'), 'Format of the pictures in the tar', { often: true }),
+  encodeFormat: option(z.enum(['jpg', 'png', 'webp']).default('jpg'), 'Format of the packed pictures', { often: true }),
   encodeQuality: option(z.int().min(0).max(100).default(95), 'Quality of these pictures; of png the compression, from 0 to 9'),
   skipReencode: option(z.boolean().default(false), 'Keep the original bytes where the format is right and the picture is not resized'),
   disableAllReencoding: option(z.boolean().default(false), 'Keep the original bytes of every picture; none is resized or decoded'),
@@ -40,8 +44,22 @@ export const downloadOptions = z.object({
     { unit: 'bytes', note: 'img2dataset reads a body without end' },
   ),
   extractExif: option(z.boolean().default(true), 'Keep the EXIF data, as JSON'),
-  computeHash: option(z.enum(['sha256', 'none']).default('sha256'), 'Hash of the bytes as they were downloaded'),
-  verifyHash: option(z.string().optional(), 'Column of the list with the sha256 that the downloaded bytes must have', { value: 'COLUMN' }),
+  computeHash: option(z.enum([...hashTypes, 'none']).default('sha256'), 'Hash of the bytes as they were downloaded: a column of that name'),
+  phash: option(z.boolean().default(true), 'Add the perceptual hash of each picture, by which near-duplicates are found', { note: 'img2dataset has none' }),
+  verifyHash: option(
+    z.array(z.string()).min(1).max(2).optional(),
+    'Column of the list with the hash that the downloaded bytes must have, and its type (md5, sha256, sha512; that of --compute-hash where it is not given)',
+    { value: 'COLUMN,TYPE' },
+  ),
+  bboxCol: option(z.string().optional(), 'Column of the list with boxes to blur, faces for example: [[x_min, y_min, x_max, y_max], …], each from 0 to 1', {
+    value: 'COLUMN',
+  }),
+  outputFormat: option(
+    z.enum(['webdataset', 'files', 'parquet', 'dummy']).default('webdataset'),
+    'webdataset: tars with a Parquet file beside each; files: folders of files instead of tars; parquet: the pictures in a column of the Parquet files; dummy: nothing but counts. Stages behind download read webdataset',
+    { note: 'files in img2dataset' },
+  ),
+  ...blocklistOptions,
   numberSamplePerShard: option(z.int().positive().default(10_000), 'Links in a shard, where a list is downloaded (draw has this option for batches)'),
   concurrency: option(z.int().positive().default(256), 'Requests at a time in each worker', {
     often: true,

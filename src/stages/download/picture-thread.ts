@@ -1,6 +1,7 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { ConcurrencyLimit } from '../../net/concurrency-limit.ts';
+import type { Box } from './blur-boxes.ts';
 import type { DownloadOptions } from './options.ts';
 import { PictureError } from './picture-error.ts';
 import type { Picture } from './process-picture.ts';
@@ -8,6 +9,7 @@ import type { Picture } from './process-picture.ts';
 export interface ToPictureWorker {
   id: number;
   body: Uint8Array;
+  boxes: readonly Box[];
 }
 export type FromPictureWorker = { id: number } & ({ picture: Picture } | { refused: Pick<PictureError, 'reason' | 'value' | 'threshold'> });
 
@@ -35,8 +37,8 @@ export class PictureThread {
     this.#worker.on('exit', (code) => this.#end(new Error(`the thread that decodes pictures ended with ${code}`)));
   }
 
-  /** The picture of a body, which is the thread's from then on. Throws PictureError. */
-  process(body: Buffer): Promise<Picture> {
+  /** The picture of a body, which is the thread's from then on, with the boxes blurred. Throws PictureError. */
+  process(body: Buffer, boxes: readonly Box[] = []): Promise<Picture> {
     return this.#limit.run(
       async () =>
         new Promise((resolve, reject) => {
@@ -47,7 +49,7 @@ export class PictureThread {
           this.#pending.set(id, { resolve, reject });
           // A body that is all of its memory is handed over, one that is a part of some is copied.
           const whole = body.byteLength === body.buffer.byteLength;
-          this.#worker.postMessage({ id, body } satisfies ToPictureWorker, whole ? [body.buffer as ArrayBuffer] : []);
+          this.#worker.postMessage({ id, body, boxes } satisfies ToPictureWorker, whole ? [body.buffer as ArrayBuffer] : []);
         }),
     );
   }

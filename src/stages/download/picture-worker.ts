@@ -12,9 +12,9 @@ const options = workerData as DownloadOptions;
 sharp.concurrency(1);
 sharp.cache(false);
 
-const answer = async ({ id, body }: ToPictureWorker): Promise<FromPictureWorker> => {
+const answer = async ({ id, body, boxes }: ToPictureWorker): Promise<FromPictureWorker> => {
   try {
-    return { id, picture: await processPicture(body, options) };
+    return { id, picture: await processPicture(body, options, boxes) };
   } catch (error) {
     if (!(error instanceof PictureError)) throw error;
     return { id, refused: { reason: error.reason, value: error.value, threshold: error.threshold } };

@@ -1,6 +1,8 @@
 import sharp, { type Sharp } from 'sharp';
 import { messageOf } from '../../contracts/errors.ts';
 import { jpegCodec } from '../../pictures/jpeg-codec.ts';
+import { HASHED_SIDE, meanBrightness, perceptualHash } from '../../pictures/perceptual-hash.ts';
+import { blurBoxes, type Box } from './blur-boxes.ts';
 import { exifJson, exifOrientation } from './exif-json.ts';
 import type { DownloadOptions } from './options.ts';
 import { PictureError } from './picture-error.ts';
@@ -16,6 +18,8 @@ export interface Picture {
   originalHeight: number;
   /** JSON, null where --no-extract-exif. */
   exif: string | null;
+  /** Perceptual hash of the whole picture as it is shown; null where --no-phash, or where nothing was decoded. */
+  phash: string | null;
 }
 
 /** img2dataset's names; libvips has no area kernel, its linear one covers the whole source area when it shrinks. */
@@ -32,14 +36,14 @@ const KERNELS = {
 
 /**
  * Checks a downloaded body and makes the packed picture of it: sniffed by content, size limits checked on the header
- * before anything is decoded, rotated by its EXIF, alpha on white, resized, encoded. Throws PictureError.
+ * before anything is decoded, rotated by its EXIF, alpha on white, resized, its boxes blurred, encoded. Throws PictureError.
  */
-export async function processPicture(body: Uint8Array, options: DownloadOptions): Promise<Picture> {
+export async function processPicture(body: Uint8Array, options: DownloadOptions, boxes: readonly Box[] = []): Promise<Picture> {
   if (body.byteLength < options.minBytes) throw new PictureError('too-few-bytes', body.byteLength, options.minBytes);
   const format = sniffFormat(body);
   if (!format) throw new PictureError('not-an-image', describeContent(body));
   try {
-    return await process(body, format, options);
+    return await process(body, format, options, boxes);
   } catch (error) {
     if (error instanceof PictureError) throw error;
     // The pixel limit is checked before; sharp's own check is the second line for headers that we read otherwise.
@@ -48,25 +52,34 @@ export async function processPicture(body: Uint8Array, options: DownloadOptions)
   }
 }
 
-async function process(body: Uint8Array, format: PictureFormat, options: DownloadOptions): Promise<Picture> {
+async function process(body: Uint8Array, format: PictureFormat, options: DownloadOptions, boxes: readonly Box[]): Promise<Picture> {
   const described = await describe(body, format, options);
   const { width, height, orientation, exif } = described;
   const shown = orientation >= 5 ? { width: height, height: width } : { width, height };
   checkShape(shown, options);
-  const original = { originalWidth: shown.width, originalHeight: shown.height, exif: options.extractExif ? exifJson(exif) : null };
+  const original = { originalWidth: shown.width, originalHeight: shown.height, exif: options.extractExif ? exifJson(exif) : null, phash: null };
 
   const geometry = resizeGeometry(shown.width, shown.height, options);
-  const untouched = !geometry.scaled && !geometry.margins && !geometry.crop;
+  const untouched = !geometry.scaled && !geometry.margins && !geometry.crop && boxes.length === 0;
   const input = lazySharp(body, options);
   if (options.disableAllReencoding || (options.skipReencode && untouched && format === options.encodeFormat && !(await hasAlpha(input, format)))) {
     if (!options.disableAllReencoding) await decodeWhole(input());
+    const phash = options.phash && !options.disableAllReencoding ? await hashOf(body, orientation, options) : null;
     // Kept bytes are not rotated, so their size is that of the stored pixels.
-    return { ...original, bytes: body, width, height, originalWidth: width, originalHeight: height };
+    return { ...original, bytes: body, width, height, originalWidth: width, originalHeight: height, phash };
   }
-  const packed = format === 'jpg' ? packJpeg(body, described, geometry, options) : undefined;
-  if (packed) return { ...original, bytes: packed, width: geometry.width, height: geometry.height };
-  const { data, info } = await encode(transform(input(), geometry, orientation, options), options).toBuffer({ resolveWithObject: true });
-  return { ...original, bytes: data, width: info.width, height: info.height };
+  const packed = format === 'jpg' && boxes.length === 0 ? packJpeg(body, described, geometry, options) : undefined;
+  if (packed) {
+    // The codec only shrinks.
+    const isSmall = Math.min(width, height) < HASHED_SIDE;
+    const phash = !options.phash ? null : isSmall ? await hashOf(body, orientation, options) : perceptualHash(jpegCodec().brightness());
+    return { ...original, bytes: packed, width: geometry.width, height: geometry.height, phash };
+  }
+  const scaled = scale(input(), geometry, orientation, options);
+  const { data, info } = await encode(frame(boxes.length === 0 ? scaled : await blurred(scaled, boxes), geometry), options).toBuffer({
+    resolveWithObject: true,
+  });
+  return { ...original, bytes: data, width: info.width, height: info.height, phash: options.phash ? await hashOf(body, orientation, options) : null };
 }
 
 interface Described {
@@ -117,15 +130,25 @@ function packJpeg(
   });
 }
 
-function transform(input: Sharp, { scaled, shrinks, margins, crop }: ResizeGeometry, orientation: number, options: DownloadOptions): Sharp {
+function scale(input: Sharp, { scaled, shrinks }: ResizeGeometry, orientation: number, options: DownloadOptions): Sharp {
   let picture = input;
   if (orientation > 1) picture = picture.autoOrient();
   // Before the resize, as img2dataset does it: the white is mixed in at full size.
   picture = picture.flatten({ background: '#ffffff' });
   if (scaled) picture = picture.resize({ ...scaled, fit: 'fill', kernel: KERNELS[shrinks ? options.downscaleInterpolation : options.upscaleInterpolation] });
-  if (margins) picture = picture.extend({ ...margins, background: '#ffffff' });
-  if (crop) picture = picture.extract(crop);
   return picture;
+}
+
+/** img2dataset blurs what is scaled, before margins are added or cut off. */
+async function blurred(scaled: Sharp, boxes: readonly Box[]): Promise<Sharp> {
+  const { data, info } = await scaled.toColourspace('srgb').raw().toBuffer({ resolveWithObject: true });
+  const { width, height } = info;
+  return sharp((await blurBoxes({ data, width, height }, boxes)).data, { raw: { width, height, channels: 3 } });
+}
+
+function frame(picture: Sharp, { margins, crop }: ResizeGeometry): Sharp {
+  if (margins) return picture.extend({ ...margins, background: '#ffffff' });
+  return crop ? picture.extract(crop) : picture;
 }
 
 function encode(picture: Sharp, { encodeFormat, encodeQuality }: DownloadOptions): Sharp {
@@ -148,6 +171,14 @@ function checkShape({ width, height }: { width: number; height: number }, { minI
 
 async function hasAlpha(input: () => Sharp, format: PictureFormat): Promise<boolean> {
   return format !== 'jpg' && (await input().metadata()).hasAlpha;
+}
+
+/** The perceptual hash, from pixels that are decoded for it: of the whole picture, whatever is packed of it. */
+async function hashOf(body: Uint8Array, orientation: number, options: DownloadOptions): Promise<string> {
+  let picture = lazySharp(body, options)();
+  if (orientation > 1) picture = picture.autoOrient();
+  picture = picture.flatten({ background: '#ffffff' }).resize(8 * HASHED_SIDE, 8 * HASHED_SIDE, { fit: 'fill', kernel: 'linear' });
+  return perceptualHash(meanBrightness(await picture.toColourspace('srgb').raw().toBuffer()));
 }
 
 /** Decodes every row and keeps none: bytes that are kept as they are must not be broken either (img2dataset#243). */

@@ -2,11 +2,16 @@ import { UsageError } from '../../contracts/errors.ts';
 import { BatchLink } from '../../contracts/records.ts';
 import { type FurtherColumns, furtherColumns, furtherValues } from '../../formats/further-columns.ts';
 import { readParquetRange } from '../../formats/parquet.ts';
+import { type Box, parseBoxes } from './blur-boxes.ts';
+import { type DownloadOptions, type HashType, hashTypes } from './options.ts';
+import { sampleSchema } from './sample-schema.ts';
 
 /** A link to download. */
 export interface DownloadLink extends BatchLink {
-  /** sha256 that the bytes must have, hex; absent where nothing is verified. */
-  expectedSha256?: string | undefined;
+  /** Hash that the bytes must have, hex; absent where nothing is verified. */
+  expectedHash?: { type: HashType; hex: string } | undefined;
+  /** What is to be blurred; `unreadable` where the column does not hold boxes. */
+  boxes?: readonly Box[] | 'unreadable' | undefined;
   /** Values of the columns that are passed on. */
   further: Record<string, unknown>;
 }
@@ -17,20 +22,24 @@ export interface Links {
   further: FurtherColumns;
 }
 
-/** Rows of a batch or of a list (`end` excluded; all where none are given). `verifyHash` names the column with the sha256 of the bytes. */
-export async function readLinks(
-  path: string,
-  { rows, verifyHash }: { rows?: { start: number; end: number }; verifyHash?: string | undefined },
-): Promise<Links> {
-  const further = await furtherColumns(path, BatchLink);
-  const expected = verifyHash === undefined ? undefined : hashColumn(path, Object.keys(further), verifyHash);
+/** Rows of a batch or of a list, `end` excluded; all where none are given. */
+export async function readLinks(path: string, options: DownloadOptions, rows = { start: 0, end: Infinity }): Promise<Links> {
+  const columns = await furtherColumns(path, BatchLink);
+  const own = sampleSchema(options).shape;
+  const names = Object.keys(columns).map((name) => [name, Object.hasOwn(own, name) ? `input_${name}` : name] as const);
+  const further = Object.fromEntries(names.map(([name, passed]) => [passed, columns[name]!]));
+  const hash = options.verifyHash && hashToVerify(path, Object.keys(columns), options);
+  const boxes = options.bboxCol === undefined ? undefined : columnNamed(path, Object.keys(columns), options.bboxCol, '--bbox-col');
   const links: DownloadLink[] = [];
-  for await (const row of readParquetRange<BatchLink & Record<string, unknown>>(path, rows ?? { start: 0, end: Infinity }))
+  for await (const row of readParquetRange<BatchLink & Record<string, unknown>>(path, rows)) {
+    const values = furtherValues(row, columns);
     links.push({
       ...known(row),
-      ...(expected !== undefined && { expectedSha256: String(row[expected] ?? '').toLowerCase() }),
-      further: furtherValues(row, further),
+      ...(hash && { expectedHash: { type: hash.type, hex: String(row[hash.column] ?? '').toLowerCase() } }),
+      ...(boxes !== undefined && { boxes: parseBoxes(values[boxes]) }),
+      further: Object.fromEntries(names.map(([name, passed]) => [passed, values[name]])),
     });
+  }
   return { links, further };
 }
 
@@ -38,10 +47,24 @@ function known({ hash, url, text, language, licence, uid, page_url, crawl_file, 
   return { hash, url, text, language, licence, uid, page_url, crawl_file, record_offset };
 }
 
+function hashToVerify(path: string, columns: readonly string[], { verifyHash, computeHash }: DownloadOptions): { column: string; type: HashType } {
+  const [column = '', type] = verifyHash!;
+  return { column: columnNamed(path, columns, column, '--verify-hash'), type: hashType(type ?? (computeHash === 'none' ? 'sha256' : computeHash)) };
+}
+
+/** Throws UsageError where it is none that is computed. */
+export function hashType(name: string): HashType {
+  const type = hashTypes.find((each) => each === name.toLowerCase());
+  if (!type) throw new UsageError(`--verify-hash: ${name} is no type of hash that is computed. Give one of ${hashTypes.join(', ')}.`);
+  return type;
+}
+
 /** A list's column `sha256` comes along as `input_sha256`, since samples have one of that name. */
-function hashColumn(path: string, columns: readonly string[], wanted: string): string {
+function columnNamed(path: string, columns: readonly string[], wanted: string, flag: string): string {
   const found = columns.find((name) => name === wanted) ?? columns.find((name) => name === `input_${wanted.toLowerCase()}`);
   if (found === undefined)
-    throw new UsageError(`${path} has no column ${wanted} (beside its own it has ${columns.join(', ')}). Name another with --verify-hash.`);
+    throw new UsageError(
+      `${path} has no column ${wanted} (beside its own it has ${columns.join(', ')}). Name another with ${flag}; where --save-additional-columns is given, it names this one too.`,
+    );
   return found;
 }

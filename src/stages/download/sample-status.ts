@@ -1,9 +1,10 @@
+import { STATUS_CODES } from 'node:http';
 import type { DropReason } from '../../contracts/drop-reason.ts';
 import type { Sample } from '../../contracts/records.ts';
 
 interface Img2datasetStatus {
   status: Exclude<Sample['status'], 'success'>;
-  /** `{value}` is what was measured. */
+  /** `{status}` is that of HTTP, in urllib's form: `404: Not Found`. */
   message: string;
 }
 
@@ -25,12 +26,16 @@ const statuses: Readonly<Record<DropReason<'download'>, Img2datasetStatus>> = {
   'connection-failed': notDownloaded('connection failed'),
   timeout: notDownloaded('timed out'),
   'redirect-loop': notDownloaded('too many redirects'),
-  'http-not-found': notDownloaded('HTTP Error {value}'),
-  'http-forbidden': notDownloaded('HTTP Error {value}'),
-  'http-too-many-requests': notDownloaded('HTTP Error {value}'),
-  'http-server-error': notDownloaded('HTTP Error {value}'),
-  'http-error': notDownloaded('HTTP Error {value}'),
+  'http-not-found': notDownloaded('HTTP Error {status}'),
+  'http-forbidden': notDownloaded('HTTP Error {status}'),
+  'http-too-many-requests': notDownloaded('HTTP Error {status}'),
+  'http-server-error': notDownloaded('HTTP Error {status}'),
+  'http-error': notDownloaded('HTTP Error {status}'),
   'body-too-large': notDownloaded('body too large'),
+  'blocklisted-url': notDownloaded('blocklisted'),
+  'blocklisted-file': notDownloaded('blocklisted'),
+  'blocklisted-picture': notDownloaded('blocklisted'),
+  'unreadable-boxes': notDownloaded('unreadable boxes'),
   'hash-mismatch': notDownloaded('hash mismatch'),
   'too-few-bytes': notResized('too few bytes'),
   'not-an-image': notResized('Image decoding error'),
@@ -43,5 +48,5 @@ const statuses: Readonly<Record<DropReason<'download'>, Img2datasetStatus>> = {
 
 export function sampleStatus(reason: DropReason<'download'>, value: string): { status: Img2datasetStatus['status']; error_message: string } {
   const { status, message } = statuses[reason];
-  return { status, error_message: message.replace('{value}', value) };
+  return { status, error_message: message.replace('{status}', `${value}: ${STATUS_CODES[value] ?? ''}`) };
 }

@@ -1,11 +1,13 @@
 import type { DropReason } from '../../contracts/drop-reason.ts';
-import { Sample, withFurtherColumns } from '../../contracts/records.ts';
+import { type Sample, withFurtherColumns } from '../../contracts/records.ts';
 import { sampleKey } from '../../contracts/sample-key.ts';
 import type { Effects, ShardResult } from '../../contracts/stage.ts';
-import { floatColumns, sampleJson } from '../../formats/sample-json.ts';
 import { fetchSample, type SampleFetcher, type SampleOutcome } from './fetch-sample.ts';
+import type { DownloadOptions } from './options.ts';
 import { orderedTasks } from './ordered-tasks.ts';
 import type { DownloadLink, Links } from './read-links.ts';
+import { openSampleOutput } from './sample-output.ts';
+import { sampleSchema } from './sample-schema.ts';
 import { sampleStatus } from './sample-status.ts';
 
 /**
@@ -45,22 +47,18 @@ export async function writeShard(
     },
   );
 
-  const schema = withFurtherColumns(Sample, further, 'first');
-  const floats = floatColumns(schema);
-  const tar = await effects.files.samples(`${name}.tar`);
-  const parquet = await effects.files.parquet(`${name}.parquet`, schema);
+  const schema = withFurtherColumns(sampleSchema(options), further, 'first');
+  const output = await openSampleOutput(name, schema, options, effects.files);
   const receiver = await effects.handOver?.(schema);
   let index = 0;
   for await (const outcome of outcomes) {
     const link = links[index]!;
-    const sample = { ...link.further, ...sampleOf(link, sampleKey(name, index, size), outcome) };
+    const sample = { ...link.further, ...sampleOf(link, sampleKey(name, index, size), outcome, options) };
     index++;
-    if ('picture' in outcome) {
-      const packed = members(sample, outcome.picture.bytes, options.encodeFormat, floats);
-      await tar.write(sample.key, packed);
-      await receiver?.take({ row: sample, members: packed });
-    } else effects.drop(outcome.reason, { hash: link.hash, url: link.url, text: link.text, value: outcome.value, threshold: outcome.threshold });
-    await parquet.write(sample);
+    if (!('picture' in outcome))
+      effects.drop(outcome.reason, { hash: link.hash, url: link.url, text: link.text, value: outcome.value, threshold: outcome.threshold });
+    const members = await output.write(sample, 'picture' in outcome ? outcome.picture.bytes : undefined);
+    if (members) await receiver?.take({ row: sample, members });
     counts[sample.status]++;
     const message = sample.error_message ?? 'success';
     messages.set(message, (messages.get(message) ?? 0) + 1);
@@ -69,7 +67,7 @@ export async function writeShard(
   const { success, ...failed } = counts;
   return {
     in: links.length,
-    out: [tar],
+    out: output.out(),
     // img2dataset's keys (logger.py write_stats); the most frequent message first.
     extra: {
       count: links.length,
@@ -96,7 +94,12 @@ function isWorthNoting(outcome: SampleOutcome): boolean {
   return 'picture' in outcome || !NOT_NOTED.has(outcome.reason);
 }
 
-function sampleOf({ url, text, language, licence, hash, uid, page_url, crawl_file, record_offset }: DownloadLink, key: string, outcome: SampleOutcome): Sample {
+function sampleOf(
+  { url, text, language, licence, hash, uid, page_url, crawl_file, record_offset }: DownloadLink,
+  key: string,
+  outcome: SampleOutcome,
+  { extractExif, computeHash, phash }: DownloadOptions,
+): Omit<Sample, 'exif' | 'sha256'> {
   const packed = 'picture' in outcome;
   const picture = packed ? outcome.picture : undefined;
   return {
@@ -115,17 +118,8 @@ function sampleOf({ url, text, language, licence, hash, uid, page_url, crawl_fil
     height: picture?.height ?? null,
     original_width: picture?.originalWidth ?? null,
     original_height: picture?.originalHeight ?? null,
-    exif: picture?.exif ?? null,
-    sha256: packed ? outcome.sha256 : null,
+    ...(extractExif && { exif: picture?.exif ?? null }),
+    ...(computeHash !== 'none' && { [computeHash]: packed ? outcome.hash : null }),
+    ...(phash && { phash: picture?.phash ?? null }),
   };
-}
-
-/** Sorted by suffix, as webdataset's writer does. */
-function members(sample: Sample, picture: Uint8Array, format: string, floats: ReadonlySet<string>): [string, Uint8Array][] {
-  const all: [string, Uint8Array][] = [
-    [format, picture],
-    ['json', sampleJson(sample, floats)],
-    ['txt', Buffer.from(sample.caption)],
-  ];
-  return all.sort(([a], [b]) => (a < b ? -1 : 1));
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { DatasetState, PublishedShard } from '../../contracts/dataset.ts';
 import type { Plan, PlanContext } from '../../contracts/stage.ts';
+import { assertTars } from '../../formats/sample-shard.ts';
 import type { EmbedOptions } from './options.ts';
 
 /** The pairs shards of a part, in the order of their numbers. */
@@ -17,6 +18,7 @@ const USUAL_SAMPLES = 10_000;
  */
 export function planParts({ options, datasets, recorded }: Pick<PlanContext<EmbedOptions, PartWork>, 'options' | 'datasets' | 'recorded'>): Plan<PartWork> {
   const pairs = datasets['pairs']!;
+  assertTars(pairs, 'embed');
   const byName = new Map(pairs.shards.map((shard) => [shard.name, shard]));
   const parts: { name: string; shards: PublishedShard[] }[] = [];
   for (const [name, work] of [...recorded].sort(([a], [b]) => Number(a) - Number(b))) {

@@ -3,7 +3,15 @@ import { UsageError } from '../../contracts/errors.ts';
 import { Pair } from '../../contracts/records.ts';
 import type { PlanContext, RunContext, Stage } from '../../contracts/stage.ts';
 import { inBatches } from '../../formats/in-batches.ts';
-import { furtherColumnsOf, furtherSampleColumns, handedShardSample, readSampleShard, sampleShardFiles, type ShardSample } from '../../formats/sample-shard.ts';
+import {
+  assertTars,
+  furtherColumnsOf,
+  furtherSampleColumns,
+  handedShardSample,
+  readSampleShard,
+  sampleShardFiles,
+  type ShardSample,
+} from '../../formats/sample-shard.ts';
 import { readMarker } from '../../runtime/marker.ts';
 import { kebabCase } from '../../runtime/stable-json.ts';
 import { type FilterOptions, filterOptions } from './options.ts';
@@ -110,6 +118,7 @@ async function scoresOf(
 }
 
 function planFilter({ options, datasets }: Pick<PlanContext<FilterOptions>, 'options' | 'datasets'>) {
+  assertTars(datasets['samples']!, 'filter');
   const { shards, sealed } = datasets['samples']!;
   const samples = shards.map(({ name, digest }) => ({ name, input: { name: `samples/${name}`, digest } }));
   if (options.keepTop === undefined) return { shards: samples.map(({ name, input }) => ({ name, work: {}, inputs: [input] })), complete: sealed };

@@ -4,8 +4,8 @@ import { shardName } from '../../contracts/sample-key.ts';
 import type { Shard } from '../../contracts/stage.ts';
 import { SourceWork } from '../../sources/number-sources.ts';
 
-/** What a shard packs: pictures of a folder (relative to it, in their order), or one tar. */
-export const ImportWork = z.union([z.object({ pictures: z.array(z.string()) }), z.object({ tar: SourceWork })]);
+/** What a shard packs: pictures of a folder (relative to it, in their order), one tar, or one Parquet file that holds pictures. */
+export const ImportWork = z.union([z.object({ pictures: z.array(z.string()) }), z.object({ tar: SourceWork }), z.object({ parquet: SourceWork })]);
 export type ImportWork = z.output<typeof ImportWork>;
 
 /** A picture of a folder, with what lies beside it. */

@@ -18,6 +18,7 @@ import { findCaptions, ListedCaptions } from './listed-captions.ts';
 import { type ImportOptions, importOptions } from './options.ts';
 import { packShard } from './pack-shard.ts';
 import { picturesOfFolder } from './pictures-of-folder.ts';
+import { picturesOfParquet } from './pictures-of-parquet.ts';
 import { picturesOfTar } from './pictures-of-tar.ts';
 
 /** Webdataset tars of any tool. */
@@ -28,12 +29,20 @@ export const tars: SourceKind = {
   deep: true,
 };
 
-/** Packs pictures that are there: those of a folder, or of webdataset tars, whatever their order and their names. */
+/** These, and Parquet files that hold pictures. */
+const archives: SourceKind = {
+  name: 'tar or Parquet file with pictures',
+  wanted: 'a folder of pictures, webdataset tars, or Parquet files with pictures (paths, globs, folders, URLs)',
+  inFolder: /\.(?:tar|parquet)$/i,
+  deep: true,
+};
+
+/** Packs pictures that are there: those of a folder, of webdataset tars or of Parquet files, whatever their order and their names. */
 export const importPictures: Stage<'import', typeof importOptions, ImportWork> = {
   name: 'import',
-  does: 'Packs pictures that you have (a folder of them, or webdataset tars of any tool) with their texts.',
+  does: 'Packs pictures that you have (a folder of them, webdataset tars of any tool, or Parquet files that hold them) with their texts.',
   reads: [],
-  takes: 'a folder of pictures, or webdataset tars',
+  takes: 'a folder of pictures, webdataset tars, or Parquet files with pictures',
   writes: 'samples',
   unit: 'pictures',
   format: 1,
@@ -43,9 +52,9 @@ export const importPictures: Stage<'import', typeof importOptions, ImportWork> =
 
   async plan(context) {
     const { input, options, recorded } = context;
-    if (input === undefined) throw new UsageError('import has no pictures. Give a folder of pictures or webdataset tars with --input.');
+    if (input === undefined) throw new UsageError(`import has no pictures. Give ${archives.wanted} with --input.`);
     const folder = await pictureFolder(input);
-    if (folder === undefined) return { shards: await planTars(input, context), complete: true };
+    if (folder === undefined) return { shards: await planArchives(input, context), complete: true };
     const captions = await findCaptions(folder, options.captions);
     const found = await foundPictures(folder);
     return { shards: planPictures(found, recorded, options.numberSamplePerShard, captions?.identity ?? ''), complete: true };
@@ -62,33 +71,44 @@ export const importPictures: Stage<'import', typeof importOptions, ImportWork> =
       const pictures = await picturesOfFolder(folder, shard.work.pictures, captions, options.captionCol);
       return packShard(shard.name, pictures, { options, detector, samplesPerShard: options.numberSamplePerShard }, effects);
     }
-    const { tar } = shard.work;
+    const archive = 'tar' in shard.work ? shard.work.tar : shard.work.parquet;
     const path = await localCopy(
-      tar.signed ? await currentPath(tar, input, tars, s3) : pathOf(tar, context.runLocation),
-      join(scratch, 'import.tar'),
+      archive.signed ? await currentPath(archive, input, archives, s3) : pathOf(archive, context.runLocation),
+      join(scratch, 'import'),
       effects.signal,
       s3,
     );
-    const { pictures, file } = await picturesOfTar(path, tar.path, options.captionCol);
+    const { pictures, close } =
+      'parquet' in shard.work ? await picturesOfParquet(path, archive.path, options.captionCol) : await picturesOfTar(path, archive.path, options.captionCol);
     try {
       return await packShard(shard.name, pictures, { options, detector, samplesPerShard: Math.max(10_000, pictures.length) }, effects);
     } finally {
-      await file.close();
+      await close();
     }
   },
 };
 
-async function planTars(input: string, { environment, recorded, runLocation }: PlanContext<ImportOptions, ImportWork>): Promise<Shard<ImportWork>[]> {
-  const sources = await listSources(input, tars, new S3Objects(environment, true));
-  const works = new Map([...recorded].flatMap(([name, work]) => ('tar' in work ? [[name, work.tar] as const] : [])));
+/** What a command that was given --output wrote there about what it has dropped. */
+const REJECTS = /(?:^|\/)rejects\/\w+\/\d+\.parquet$/;
+
+async function planArchives(input: string, { environment, recorded, runLocation }: PlanContext<ImportOptions, ImportWork>): Promise<Shard<ImportWork>[]> {
+  const found = (await listSources(input, archives, new S3Objects(environment, true))).filter(({ path }) => !REJECTS.test(path));
+  const isTar = ({ path }: { path: string }): boolean => !/\.parquet(?:$|\?)/i.test(path);
+  // Beside tars they hold the rows of these.
+  const sources = found.some(isTar) ? found.filter(isTar) : found;
+  const works = new Map([...recorded].flatMap(([name, work]) => ('pictures' in work ? [] : [[name, 'tar' in work ? work.tar : work.parquet] as const])));
   const numbered = numberSources(
     sources.map((file) => workOf(file, runLocation)),
     works,
   );
-  return numbered.map(([number, tar]) => ({ name: shardName(number), work: { tar }, inputs: [{ name: sourceName(tar.path), digest: tar.digest }] }));
+  return numbered.map(([number, source]) => ({
+    name: shardName(number),
+    work: isTar(source) ? { tar: source } : { parquet: source },
+    inputs: [{ name: sourceName(source.path), digest: source.digest }],
+  }));
 }
 
-/** The folder, where the input is one that holds pictures and no tars; undefined where it names tars. */
+/** The folder, where the input is one that holds pictures and no tars; undefined where it names archives. */
 async function pictureFolder(input: string): Promise<string | undefined> {
   const info = await stat(input).catch(() => undefined);
   if (!info?.isDirectory()) return undefined;

@@ -25,6 +25,12 @@ export function captionOf(
   return fileName === undefined ? '' : wordsOfName(fileName);
 }
 
+/** The URL that its metadata says; undefined where it says none. */
+export function urlOf(known: Readonly<Record<string, unknown>> | undefined): string | undefined {
+  const url = known?.['url'] ?? known?.['URL'];
+  return typeof url === 'string' && url !== '' ? url : undefined;
+}
+
 /** Words out of a file name; empty where it is the number of a camera, a hash or the like. */
 export function wordsOfName(path: string): string {
   const name = path.slice(path.lastIndexOf('/') + 1).replace(/\.[^.]*$/, '');

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { systemCode } from '../../contracts/errors.ts';
 import type { ListedCaptions } from './listed-captions.ts';
-import { captionOf, knownOfJson, type OwnPicture } from './own-picture.ts';
+import { captionOf, knownOfJson, type OwnPicture, urlOf } from './own-picture.ts';
 
 /** The pictures of a folder at the given paths, with what `.txt`, `.json` and the list of captions say of them. */
 export async function picturesOfFolder(
@@ -18,7 +18,8 @@ export async function picturesOfFolder(
     const beside = json && knownOfJson(json);
     const known = { ...captions?.rowOf(path), ...beside };
     pictures.push({
-      url: path,
+      // What download has written as files keeps its URL, and with it its identity.
+      url: (beside?.['key'] === basename(stem) ? urlOf(beside) : undefined) ?? path,
       caption: captionOf({ known, txt: txt?.toString('utf8'), fileName: path }, captionCol),
       known,
       ...(json && !beside && { broken: `${path.replace(/\.[^./]*$/, '')}.json` }),

@@ -4,7 +4,7 @@ import { messageOf, ShardError } from '../../contracts/errors.ts';
 import { readInto } from '../../formats/read-into.ts';
 import { indexTar, type TarMember } from '../../formats/webdataset.ts';
 import { PICTURE_FILE } from '../../sources/find-pictures.ts';
-import { captionOf, knownOfJson, type OwnPicture } from './own-picture.ts';
+import { captionOf, knownOfJson, type OwnPicture, urlOf } from './own-picture.ts';
 
 /** A member of a sample: where it lies, and its whole name. */
 interface Member extends TarMember {
@@ -13,9 +13,9 @@ interface Member extends TarMember {
 
 /**
  * The pictures of a webdataset tar: the members of a sample share a name up to the first dot of its last part, in any order and any
- * place of the tar. Samples come in the order in which the tar names them. `file` stays open while they are read.
+ * place of the tar. Samples come in the order in which the tar names them. They are read before `close`.
  */
-export async function picturesOfTar(path: string, item: string, captionCol?: string): Promise<{ pictures: OwnPicture[]; file: FileHandle }> {
+export async function picturesOfTar(path: string, item: string, captionCol?: string): Promise<{ pictures: OwnPicture[]; close(): Promise<void> }> {
   const samples = new Map<string, Map<string, Member>>();
   try {
     for (const [name, member] of await indexTar(path)) {
@@ -50,12 +50,7 @@ export async function picturesOfTar(path: string, item: string, captionCol?: str
     await file.close();
     throw error;
   }
-  return { pictures, file };
-}
-
-function urlOf(known: Readonly<Record<string, unknown>> | undefined): string | undefined {
-  const url = known?.['url'] ?? known?.['URL'];
-  return typeof url === 'string' && url !== '' ? url : undefined;
+  return { pictures, close: () => file.close() };
 }
 
 async function readMember(file: FileHandle, { offset, size }: TarMember): Promise<Buffer> {

@@ -55,7 +55,13 @@ export class ListedLinks {
     this.#options = options;
     this.#makeDetector = makeDetector;
     const taken = new Set<string | undefined>([columns.url, columns.text, columns.language, columns.licence, ...Object.keys(BatchLink.shape)]);
-    const passed = listed.filter(({ name }) => !taken.has(name));
+    const { saveAdditionalColumns: wanted } = options;
+    const missing = wanted?.find((name) => !listed.some((column) => column.name === name));
+    if (missing !== undefined)
+      throw new UsageError(
+        `${item} has no column ${missing}. Its columns are ${listed.map(({ name }) => name).join(', ')}. Name them with --save-additional-columns.`,
+      );
+    const passed = listed.filter(({ name }) => !taken.has(name) && (wanted?.includes(name) ?? true));
     const names = inputNames(passed.map(({ name }) => name));
     this.further = Object.fromEntries(passed.map(({ name, type }) => [names.get(name)!, (types[type]?.() ?? z.string()).nullable()]));
     this.#names = names;

@@ -12,6 +12,10 @@ export const listOptions = z.object({
     shared: true,
     often: true,
   }),
+  saveAdditionalColumns: option(z.array(z.string()).optional(), 'Further columns that come along; without it, all do', {
+    value: 'COLUMN,…',
+    note: 'img2dataset leaves out what is not named',
+  }),
   language: languageCode,
   ...languageOptions,
   trustHash: option(z.boolean().default(false), 'Keep the hash column of the list even where it is not that of URL and text'),

@@ -18,6 +18,9 @@ const pairColumns: Record<string, { type: string; absent?: string }> = {
   page_url: { type: 'VARCHAR', absent: 'NULL' },
 };
 
+/** By which near-duplicates are found; read only for them, since whatever is read is part of a release's fingerprint. */
+const looksColumn: typeof pairColumns = { phash: { type: 'VARCHAR', absent: 'NULL' } };
+
 /** What was read, known by its content and not by its files: these depend on how batches were drawn. */
 export interface JoinedInputs {
   /** Names of the heads in `tags/`, sorted. */
@@ -33,12 +36,18 @@ export interface JoinedInputs {
  */
 export async function joinPairs(
   database: WorkDatabase,
-  { pairs, tags, seed, columns }: { pairs: readonly string[]; tags: readonly string[]; seed: number; columns: readonly string[] },
+  {
+    pairs,
+    tags,
+    seed,
+    columns,
+    withLooks,
+  }: { pairs: readonly string[]; tags: readonly string[]; seed: number; columns: readonly string[]; withLooks: boolean },
 ): Promise<JoinedInputs> {
   const heads = await createTags(database, await parquetGroups(database, tags));
   const pairGroups = await parquetGroups(database, pairs);
   const carried = carriedColumns(pairGroups, columns, heads);
-  await database.run(`CREATE VIEW pairs AS ${pairGroups.map((group) => selectPairs(group, carried)).join(' UNION ALL ')}`);
+  await database.run(`CREATE VIEW pairs AS ${pairGroups.map((group) => selectPairs(group, carried, withLooks)).join(' UNION ALL ')}`);
   await createLanguageSets(database);
   const content = [...Object.keys(pairColumns).filter((name) => name !== 'hash'), ...carried.map(({ sql }) => sql), ...heads].map(sqlName);
   await database.run(`
@@ -56,14 +65,14 @@ async function countRows(database: WorkDatabase, table: string): Promise<number>
   return Number(row!.n);
 }
 
-function selectPairs(group: ParquetGroup, carried: readonly CarriedColumn[]): string {
+function selectPairs(group: ParquetGroup, carried: readonly CarriedColumn[], withLooks: boolean): string {
   const missing = Object.entries(pairColumns).filter(([name, { absent }]) => absent === undefined && !group.columns.has(name));
   if (missing.length > 0) {
     throw new ShardError(
       `The pairs (${group.paths[0]} …) have no column ${missing.map(([name]) => name).join(', ')}. A release is made of what filter writes: run it first, or name its output with --input.`,
     );
   }
-  const known = Object.entries(pairColumns).map(([name, { type, absent }]) => {
+  const known = Object.entries({ ...pairColumns, ...(withLooks && looksColumn) }).map(([name, { type, absent }]) => {
     const found = group.columns.get(name);
     const value =
       found === undefined ? absent! : absent === undefined || absent === 'NULL' ? sqlName(found.name) : `coalesce(${sqlName(found.name)}, ${absent})`;

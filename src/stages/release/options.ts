@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { option } from '../../contracts/option.ts';
+import { MAX_HASH_DISTANCE } from '../../pictures/hash-neighbours.ts';
 
 export const releaseOptions = z.object({
   tags: option(z.string().optional(), "Folder of tags to join by hash, instead of the run's tags/", {
@@ -12,6 +13,11 @@ export const releaseOptions = z.object({
     value: 'NAME,…',
     often: true,
   }),
+  dropNearDuplicates: option(
+    z.int().min(0).max(MAX_HASH_DISTANCE).optional(),
+    'Drop pairs whose picture looks like that of another: perceptual hashes that differ in at most so many of 64 bits. That with the smallest hash stays',
+    { bare: '6', unit: 'bits', often: true },
+  ),
   seed: option(z.int().default(1), 'Seed of the order of the rows', { often: true }),
   rowsPerPart: option(z.int().min(1).default(1_000_000), 'Rows of one Parquet file at most', {
     unit: 'rows',

@@ -15,6 +15,7 @@ import { contentChecksum } from './content-checksum.ts';
 import { joinPairs } from './joined-pairs.ts';
 import { MadeWith, madeWith } from './made-with.ts';
 import { nameUuid } from './name-uuid.ts';
+import { dropNearDuplicates } from './near-duplicates.ts';
 import { type ReleaseOptions, releaseOptions } from './options.ts';
 import { releaseStatistics } from './statistics.ts';
 import { removeUnnamedParts } from './unnamed-parts.ts';
@@ -55,14 +56,27 @@ export const release: Stage<'release', typeof releaseOptions, ReleaseWork> = {
     const tags = work.tags ? await shardFiles(context.dataset('tags')!, work.tags.shards) : [];
     const database = await openWorkDatabase(join(context.scratch, 'duckdb'), { memoryMb: options.memory, threads: Math.min(4, availableParallelism()) });
     try {
-      const inputs = await joinPairs(database, { pairs, tags, seed: options.seed, columns: options.columns });
+      const inputs = await joinPairs(database, {
+        pairs,
+        tags,
+        seed: options.seed,
+        columns: options.columns,
+        withLooks: options.dropNearDuplicates !== undefined,
+      });
       effects.progress({ in: inputs.pairs.rows });
       await dropDuplicates(database, effects);
+      const { dropNearDuplicates: distance } = options;
+      if (distance !== undefined) await dropNearDuplicates(database, distance, effects);
       const manifest = {
         tool: 'pairmill',
         version: packageVersion(),
         format: FORMAT,
-        options: { seed: options.seed, rowsPerPart: options.rowsPerPart, columns: inputs.carried.map(({ name }) => name) },
+        options: {
+          seed: options.seed,
+          rowsPerPart: options.rowsPerPart,
+          columns: inputs.carried.map(({ name }) => name),
+          ...(distance !== undefined && { dropNearDuplicates: distance }),
+        },
         made_with: { filter: work.pairs.madeWith, ...(work.tags && { tag: work.tags.madeWith }) },
         inputs: {
           pairs: { rows: inputs.pairs.rows, sha256: await contentChecksum(database, 'pairs') },

@@ -91,8 +91,16 @@ describe('samples', () => {
       original_height: 200,
       exif: expect.any(String),
       sha256: createHash('sha256').update(body).digest('hex'),
+      phash: expect.stringMatching(/^[0-9a-f]{16}$/),
     });
-    expect(rows[4]).toMatchObject({ key: '000000004', status: 'failed_to_download', error_message: 'HTTP Error 404', width: null, exif: null, sha256: null });
+    expect(rows[4]).toMatchObject({
+      key: '000000004',
+      status: 'failed_to_download',
+      error_message: 'HTTP Error 404: Not Found',
+      width: null,
+      exif: null,
+      sha256: null,
+    });
 
     // The json is the row: same columns, same order, hash digit by digit, ASCII only.
     const json = Buffer.from(members.get('json')!).toString('latin1');
@@ -109,7 +117,7 @@ describe('samples', () => {
       successes: 4,
       failed_to_download: 1,
       failed_to_resize: 0,
-      status_dict: { success: 4, 'HTTP Error 404': 1 },
+      status_dict: { success: 4, 'HTTP Error 404: Not Found': 1 },
     });
   });
 
@@ -236,7 +244,7 @@ describe('input', () => {
       .digest('hex');
     const rows = links(2).map((link) => ({ ...link, sha256: right.toUpperCase() }));
     await writeParquet(path, z.object({ url: z.string(), text: z.string(), sha256: z.string() }), rows);
-    const { summary, rejects } = await runDownload(path, { connectTo, minBytes: 0, verifyHash: 'sha256' });
+    const { summary, rejects } = await runDownload(path, { connectTo, minBytes: 0, verifyHash: ['sha256'] });
     expect(summary).toMatchObject({ out: 1, dropped: { 'hash-mismatch': 1 } });
     expect(rejects).toMatchObject([{ url: rows[1]!.url, threshold: right }]);
   });

@@ -27,20 +27,26 @@ export interface DownloadRun extends StageRun {
 /** Runs the stage on a file or folder of links as `pairmill download --input … --output … --rejects all` would. */
 export async function runDownload(
   input: string,
-  { urlCol, captionCol, trustHash, ...options }: z.input<typeof downloadOptions> & Pick<z.input<typeof listOptions>, 'urlCol' | 'captionCol' | 'trustHash'>,
+  {
+    urlCol,
+    captionCol,
+    trustHash,
+    saveAdditionalColumns,
+    ...options
+  }: z.input<typeof downloadOptions> & Pick<z.input<typeof listOptions>, 'urlCol' | 'captionCol' | 'trustHash' | 'saveAdditionalColumns'>,
   more: StageRunSettings & { output?: string } = {},
 ): Promise<DownloadRun> {
   const { output = join(await temporaryFolder(), 'samples'), ...settings } = more;
   const lists = `${output}-lists`;
-  const listed = Object.fromEntries(Object.entries({ urlCol, captionCol, trustHash }).filter(([, value]) => value !== undefined));
+  const listed = Object.fromEntries(Object.entries({ urlCol, captionCol, trustHash, saveAdditionalColumns }).filter(([, value]) => value !== undefined));
   await runOneStage(list, lists, { ...listed, language: 'en' }, { input, output: lists });
   const run = await runOneStage(download, output, options, { output, locations: { lists }, workers: 2, mayFail: true, ...settings });
   return { ...run, output, rejects: await rejectsOf(output, 'download') };
 }
 
-export async function rowsOf<Row = Sample>(path: string): Promise<Row[]> {
+export async function rowsOf<Row = Sample>(path: string, settings?: { bytes: boolean }): Promise<Row[]> {
   const rows: Row[] = [];
-  for await (const row of readParquet<Row>(path)) rows.push(row);
+  for await (const row of readParquet<Row>(path, undefined, settings)) rows.push(row);
   return rows;
 }
 

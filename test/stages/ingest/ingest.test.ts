@@ -197,8 +197,8 @@ describe('ingest', () => {
     const state = (...outs: number[]): DatasetState => ({ shards: outs.map((out, i) => ({ name: shardName(i), digest: '', out, files: [] })), sealed: false });
     const options = { stagingHigh: 100, stagingLow: 20 };
     expect(ingest.waiting!({ options, own: state(70, 80), readers: { batches: state(30, 20) } })).toEqual({ level: 100, low: 20, high: 100 });
-    ingest.check!(options);
-    expect(() => ingest.check!({ stagingHigh: 100, stagingLow: 101 })).toThrow(
+    ingest.check!(options, []);
+    expect(() => ingest.check!({ stagingHigh: 100, stagingLow: 101 }, [])).toThrow(
       new UsageError('--staging-low 101 is above --staging-high 100. Give a lower --staging-low or a higher --staging-high.'),
     );
   });
