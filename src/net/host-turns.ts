@@ -15,8 +15,8 @@ export interface HostTurnsOptions {
   now?: () => number;
 }
 
-/** Requests in a row that get no answer, after which a host counts as dead. More than one: even good hosts lose a connection. */
-const DEAD_AFTER = 5;
+/** Requests in a row that get no answer, retries included, after which a host counts as dead: as many as are under way together by default. */
+const DEAD_AFTER = 8;
 /** Pauses that a host asks for, one right after another, that are waited for. */
 const PAUSES = 3;
 /** How long a dead host is left alone, at first; each time twice as long. */
