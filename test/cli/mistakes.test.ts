@@ -144,7 +144,7 @@ const mistakes: Record<string, [line: string, message: string][]> = {
     ['run nowhere.yaml', "pairmill: The configuration can't be read. nowhere.yaml: there is no such file or folder. Check the path."],
     [
       'run run.yaml',
-      'pairmill: run.yaml: filter: unknown key modl (did you mean model?). There are threshold, threshold-en, threshold-multi, threshold-nolang, model, multilingual-model, batch-size, model-cache, hub-url, model-threads.',
+      'pairmill: run.yaml: filter: unknown key modl (did you mean model?). There are threshold, threshold-en, threshold-multi, threshold-nolang, threshold-language, keep-top, model, multilingual-model, nsfw-categories, batch-size, model-cache, hub-url, model-precision, device, model-threads, model-sessions.',
     ],
     ['run stage.yaml', 'pairmill: stage.yaml: filter is a stage: its value must be a mapping of options.'],
   ],
