@@ -11,20 +11,16 @@ const times = async (count: number, task: (index: number) => Promise<string>): P
 
 describe('pace', () => {
   test('an interval between the starts at one host; other hosts do not wait for it', async () => {
-    const starts: number[] = [];
-    const server = await startServer((_request, response) => {
-      starts.push(performance.now());
-      response.end('picture');
-    });
-    const client = makeClient({ port: server.port, hostIntervalMs: 60 });
-    await times(5, async () => reasonOf(client.get('http://a.test/')));
-    const gaps = starts.slice(1).map((start, i) => start - starts[i]!);
-    // A request that is late is followed by one that is not.
-    expect(starts.at(-1)! - starts[0]!).toBeGreaterThan(4 * 60 - 30);
-    expect(gaps.filter((gap) => gap > 40).length).toBeGreaterThan(2);
-    const started = performance.now();
-    await times(20, async (i) => reasonOf(client.get(`http://h${i}.test/`)));
-    expect(performance.now() - started).toBeLessThan(20 * 60);
+    const server = await startServer((_request, response) => void response.end('picture'));
+    const client = makeClient({ port: server.port, hostIntervalMs: 60, timeoutMs: 10_000 });
+    const seconds = async (requests: () => Promise<unknown>): Promise<number> => {
+      const started = performance.now();
+      await requests();
+      return (performance.now() - started) / 1000;
+    };
+    // Five requests have four intervals; a timer may be a millisecond early.
+    expect(await seconds(async () => times(5, async () => reasonOf(client.get('http://a.test/'))))).toBeGreaterThan(4 * 0.058);
+    expect(await seconds(async () => times(100, async (i) => reasonOf(client.get(`http://h${i}.test/`))))).toBeLessThan(99 * 0.06);
   });
 });
 
