@@ -56,7 +56,13 @@ export async function writeShard(
     const sample = { ...link.further, ...sampleOf(link, sampleKey(name, index, size), outcome, options) };
     index++;
     if (!('picture' in outcome))
-      effects.drop(outcome.reason, { hash: link.hash, url: link.url, text: link.text, value: outcome.value, threshold: outcome.threshold });
+      effects.drop(outcome.reason, {
+        hash: link.hash,
+        // Rejects must not become a list of what is blocked.
+        ...(outcome.reason.startsWith('blocklisted-') ? { url: '', text: null } : { url: link.url, text: link.text }),
+        value: outcome.value,
+        threshold: outcome.threshold,
+      });
     const members = await output.write(sample, 'picture' in outcome ? outcome.picture.bytes : undefined);
     if (members) await receiver?.take({ row: sample, members });
     counts[sample.status]++;

@@ -12,6 +12,7 @@ import {
   sampleShardFiles,
   type ShardSample,
 } from '../../formats/sample-shard.ts';
+import { blocklistChecksums, residentBlocklist } from '../../sources/blocklist.ts';
 import { readMarker } from '../../runtime/marker.ts';
 import { kebabCase } from '../../runtime/stable-json.ts';
 import { type FilterOptions, filterOptions } from './options.ts';
@@ -50,13 +51,19 @@ export const filter: Stage<'filter', typeof filterOptions, FilterWork> = {
       ? ['nothing is judged as NSFW or unlawful, because the model mini knows emoji only; with another model the categories of the package are used']
       : [],
   plan: planFilter,
-  models: scorerChecksums,
+  models: async (options) => ({ ...(await scorerChecksums(options)), ...(await blocklistChecksums(options)) }),
 
   async run({ name, work }, context, effects) {
     const { options } = context;
     const files = await sampleShardFiles(context.dataset('samples')!, name);
     const { score, thresholds } = await scoresOf(name, work, context);
-    const pairs = await PairShard.open(name, await furtherSampleColumns(files.rows, Pair), thresholds, effects);
+    const pairs = await PairShard.open(
+      name,
+      await furtherSampleColumns(files.rows, Pair),
+      thresholds,
+      effects,
+      await residentBlocklist(options, context.resources),
+    );
     for await (const batch of inBatches(readSampleShard(files), options.batchSize)) {
       effects.signal.throwIfAborted();
       await pairs.take(batch, await score(batch));
@@ -67,7 +74,7 @@ export const filter: Stage<'filter', typeof filterOptions, FilterWork> = {
   async receive({ name }, context, effects, columns) {
     const { options } = context;
     const { score, thresholds } = await scoresOf(name, {}, context);
-    const pairs = await PairShard.open(name, furtherColumnsOf(columns, Pair), thresholds, effects);
+    const pairs = await PairShard.open(name, furtherColumnsOf(columns, Pair), thresholds, effects, await residentBlocklist(options, context.resources));
     let waiting: ShardSample[] = [];
     // Judged while the next batch is downloaded.
     let judged = Promise.resolve();

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { option } from '../../contracts/option.ts';
+import { blocklistOptions } from '../../sources/blocklist.ts';
 import { modelOptions } from '../../models/model-settings.ts';
 
 const cosine = z.number().min(-1).max(1).optional();
@@ -47,6 +48,7 @@ export const filterOptions = z.object({
     'Instead of thresholds: keep this share of each set, those with the highest similarity. All samples are scored before the first is kept (stage score)',
     { value: 'SHARE' },
   ),
+  ...blocklistOptions,
   ...scoreOptions.shape,
 });
 export type FilterOptions = z.output<typeof filterOptions>;

@@ -5,6 +5,8 @@ import type { Effects, ShardResult } from '../../contracts/stage.ts';
 import { type FurtherColumns, furtherValues } from '../../formats/further-columns.ts';
 import { extendedJson, floatColumns } from '../../formats/sample-json.ts';
 import type { ShardSample } from '../../formats/sample-shard.ts';
+import type { Blocklist } from '../../sources/blocklist.ts';
+import { blockedReason } from './blocked-sample.ts';
 import type { Score } from './sample-scorer.ts';
 import { SimilarityCounts } from './similarities.ts';
 import { thresholdFor, type Thresholds } from './thresholds.ts';
@@ -17,10 +19,19 @@ export class PairShard {
   readonly #further: FurtherColumns;
   readonly #thresholds: Thresholds;
   readonly #effects: Effects<'filter'>;
+  readonly #blocklist: Blocklist | undefined;
   readonly #similarities = new SimilarityCounts();
   #read = 0;
 
-  private constructor(tar: SampleFileWriter, rows: RowWriter<Pair>, further: FurtherColumns, thresholds: Thresholds, effects: Effects<'filter'>) {
+  private constructor(
+    tar: SampleFileWriter,
+    rows: RowWriter<Pair>,
+    further: FurtherColumns,
+    thresholds: Thresholds,
+    effects: Effects<'filter'>,
+    blocklist: Blocklist | undefined,
+  ) {
+    this.#blocklist = blocklist;
     this.#tar = tar;
     this.#rows = rows;
     this.#further = further;
@@ -28,10 +39,16 @@ export class PairShard {
     this.#effects = effects;
   }
 
-  static async open(name: string, further: FurtherColumns, thresholds: Thresholds, effects: Effects<'filter'>): Promise<PairShard> {
+  static async open(
+    name: string,
+    further: FurtherColumns,
+    thresholds: Thresholds,
+    effects: Effects<'filter'>,
+    blocklist: Blocklist | undefined,
+  ): Promise<PairShard> {
     const tar = await effects.files.samples(`${name}.tar`);
     const rows = await effects.files.parquet(`${name}.parquet`, withFurtherColumns(Pair, further, 'first'));
-    return new PairShard(tar, rows, further, thresholds, effects);
+    return new PairShard(tar, rows, further, thresholds, effects, blocklist);
   }
 
   async take(samples: readonly ShardSample[], scores: readonly Score[]): Promise<void> {
@@ -45,6 +62,11 @@ export class PairShard {
   }
 
   async #keepOrDrop({ key, row, raw, members }: ShardSample, score: Score): Promise<void> {
+    const blocked = this.#blocklist && blockedReason({ row, raw }, this.#blocklist);
+    if (blocked) {
+      this.#effects.drop(blocked.reason, { hash: row.hash, url: '', text: null, value: blocked.value, threshold: null });
+      return;
+    }
     const item = { hash: row.hash, url: row.url, text: row.caption };
     if ('reason' in score) {
       this.#effects.drop(score.reason, { ...item, value: score.value, threshold: null });

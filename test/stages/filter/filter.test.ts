@@ -9,7 +9,9 @@ import { parquetColumns, readParquet } from '../../../src/formats/parquet.ts';
 import { readSamples, SampleWriter } from '../../../src/formats/webdataset.ts';
 import { findModel } from '../../../src/models/find-model.ts';
 import { packagedModelFolder } from '../../../src/models/registry.ts';
+import { blockedReason } from '../../../src/stages/filter/blocked-sample.ts';
 import { filter } from '../../../src/stages/filter/filter.ts';
+import { Blocklist } from '../../../src/sources/blocklist.ts';
 import { requirePython } from '../../python.ts';
 import { emojiSamples, type OwnColumns, ownColumns, writeSamplesShard } from '../emoji-samples.ts';
 import { runOneStage } from '../run-one-stage.ts';
@@ -42,6 +44,31 @@ describe('filter', () => {
       ['not a picture', 'decode-failed', null],
     ]);
     expect(Number(rejects[0]!.value)).toBeLessThan(thresholds.en);
+  });
+
+  test('--blocklist: what a list names is no pair, and rejects do not say where it is; another list needs a redo', async () => {
+    await runOneStage(filter, run, { model: 'mini' });
+    const [dog, cat] = await rowsOf<Pair>(join(run, 'pairs/00007.parquet'));
+    const blocklist = join(run, 'bad.txt');
+    await writeFile(blocklist, `${dog!.url}\n`);
+    const options = { model: 'mini', blocklist: [blocklist] };
+    await expect(runOneStage(filter, run, options)).rejects.toThrow(/blocklist bad\.txt was nothing.*--redo filter/s);
+    const { summary } = await runOneStage(filter, run, options, { redo: true });
+    expect(summary).toMatchObject({ in: 8, out: 4, dropped: { 'blocklisted-url': 1 } });
+    expect((await rowsOf<Pair>(join(run, 'pairs/00007.parquet')))[0]).toMatchObject({ caption: cat!.caption });
+    expect((await Array.fromAsync(readSamples(join(run, 'pairs/00007.tar')))).map(({ key }) => key)).not.toContain(dog!.key);
+    const blocked = (await rowsOf<Reject>(join(run, 'rejects/filter/00007.parquet'))).find(({ reason }) => reason === 'blocklisted-url');
+    expect(blocked).toMatchObject({ hash: dog!.hash, url: '', text: null });
+  });
+
+  test('a blocklist finds a sample by the hashes that its row holds, and by what it looks like', async () => {
+    const path = join(run, 'list.txt');
+    await writeFile(path, `${'a'.repeat(64)}\n0123456789abcdef\n`);
+    const list = await Blocklist.read([path], 2);
+    const reasonOf = (raw: Record<string, unknown>) => blockedReason({ row: { url: 'http://a.test/' } as Pair, raw }, list);
+    expect(reasonOf({ sha256: 'A'.repeat(64) })).toEqual({ reason: 'blocklisted-file', value: 'sha256' });
+    expect(reasonOf({ phash: '0123456789abcdee' })).toEqual({ reason: 'blocklisted-picture', value: '1' });
+    expect(reasonOf({ phash: '0123456789abcde0', sha256: 'b'.repeat(64), md5: 'no hash' })).toBeUndefined();
   });
 
   test('the tar holds the same pictures and texts; json gains similarity and keeps its 64-bit numbers', async () => {
