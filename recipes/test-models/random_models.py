@@ -195,8 +195,11 @@ def write_multilingual(folder):
 
     free = {0: "batch_size", 1: "sequence_length"}
     ids = torch.randint(0, 100, (2, 9))
+    # With padding: of a mask of ones the exporter would leave nothing.
+    mask = torch.ones_like(ids)
+    mask[1, 5:] = 0
     names = {"input_ids": free, "attention_mask": free, "last_hidden_state": free}
-    torch.onnx.export(Tokens(), (ids, torch.ones_like(ids)), path, input_names=["input_ids", "attention_mask"], output_names=["last_hidden_state"], dynamic_axes=names, opset_version=17, dynamo=False)
+    torch.onnx.export(Tokens(), (ids, mask), path, input_names=["input_ids", "attention_mask"], output_names=["last_hidden_state"], dynamic_axes=names, opset_version=17, dynamo=False)
     quantise(path)
     weight = torch.randn(512, 768) * 0.05
     (folder / "2_Dense").mkdir(exist_ok=True)
@@ -223,7 +226,7 @@ def write_siglip(folder):
     # The hub's config.json of SigLIP says no more than this of the text tower.
     write_json(folder / "config.json", {"model_type": "siglip", "text_config": {"model_type": "siglip_text_model", "vocab_size": SIGLIP_VOCABULARY}, "vision_config": {"model_type": "siglip_vision_model", "patch_size": 16}})
     preprocessor(folder, 224, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), squash=True)
-    pad, end = tokenizer.token_to_id("<pad>"), tokenizer.token_to_id("</s>")
+    end = tokenizer.token_to_id("</s>")
     write_json(folder / "tokenizer_config.json", {"tokenizer_class": "SiglipTokenizer", "pad_token": "</s>", "model_max_length": SIGLIP_TOKENS})
 
     def padded(caption):
@@ -235,7 +238,6 @@ def write_siglip(folder):
         resized = functional.resize(picture.convert("RGB"), [224, 224], InterpolationMode.BICUBIC)
         return (functional.to_tensor(resized) - 0.5) / 0.5
 
-    del pad
     vectors = texts(torch.tensor([padded(caption) for caption in captions()]))
     write_json(folder / "expected.json", expected(captions(), vectors, images, pixels))
 

@@ -15,6 +15,7 @@ interface Shared {
 }
 
 const sessions = new Map<string, Shared>();
+let turn = Promise.resolve();
 
 parentPort!.on('message', ({ connect }: { connect: MessagePort }) => {
   const mine = new Set<string>();
@@ -33,9 +34,16 @@ async function answer(port: MessagePort, mine: Set<string>, message: ToEncoderTh
       send({ id, opened: { inputs: session.inputs, outputs: session.outputs, pace: session.pace } });
     } else {
       const session = await sessions.get(message.key)!.session;
-      const started = performance.now();
-      const outputs = await session.run(message.feeds);
-      send({ id, outputs: copies(outputs), seconds: (performance.now() - started) / 1000 });
+      // In turn, so that the time is that of this batch.
+      await (turn = turn.then(async () => {
+        const started = performance.now();
+        try {
+          const outputs = await session.run(message.feeds);
+          send({ id, outputs: copies(outputs), seconds: (performance.now() - started) / 1000 });
+        } catch (error) {
+          send({ id, failed: messageOf(error), run: error instanceof RunError });
+        }
+      }));
     }
   } catch (error) {
     send({ id, failed: messageOf(error), run: error instanceof RunError });

@@ -26,9 +26,17 @@ export interface HubFile {
   token?: string | undefined;
 }
 
+/** A file that the hub did not give. */
+export class DownloadError extends RunError {}
+
+/** Where the hub has a file. */
+export function hubAddress({ hubUrl, repository, revision, file }: HubFile): string {
+  return `${hubUrl.replace(/\/+$/, '')}/${repository}/resolve/${revision}/${file}`;
+}
+
 /** Returns what the file's content is. Throws RunError naming file and next step. */
 export async function downloadFromHub(hubFile: HubFile, path: string, retryDelayMs = RETRY_DELAY_MS): Promise<FileChecksum> {
-  const url = `${hubFile.hubUrl.replace(/\/+$/, '')}/${hubFile.repository}/resolve/${hubFile.revision}/${hubFile.file}`;
+  const url = hubAddress(hubFile);
   const part = `${path}.part`;
   await mkdir(dirname(path), { recursive: true });
   let last: unknown;
@@ -51,7 +59,7 @@ export async function downloadFromHub(hubFile: HubFile, path: string, retryDelay
     await rm(part, { force: true });
     last = new Error(`its checksum is ${checksum.sha256} where the hub names ${expected}`);
   }
-  throw new RunError(
+  throw new DownloadError(
     `The model file ${hubFile.file} could not be downloaded from ${url}: ${reason(last)}. Start the same command again (what was fetched is kept), give another --hub-url, or give --model a local folder.`,
     { cause: last },
   );
@@ -74,7 +82,7 @@ async function fetchInto(url: string, part: string, token: string | undefined): 
     if (!REFUSED.includes(response.status)) throw new Error(`the hub answered ${response.status}`);
     const gated =
       response.status === 401 || response.status === 403 ? ' If the model needs an access token, `pairmill models pull` takes it as --hub-token.' : '';
-    throw new RunError(
+    throw new DownloadError(
       `The model file ${url} could not be downloaded: the hub answered ${response.status}. Check --hub-url, or give --model a local folder.${gated}`,
     );
   }

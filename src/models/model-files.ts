@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { RunError, systemCode } from '../contracts/errors.ts';
 import { type FileChecksum, fileChecksum } from './file-checksum.ts';
-import { downloadFromHub } from './hub-download.ts';
+import { DownloadError, downloadFromHub, hubAddress } from './hub-download.ts';
 import type { FileSource, ModelEntry } from './model-entry.ts';
 import type { ModelSettings } from './model-settings.ts';
 
@@ -15,17 +15,34 @@ export interface ModelFiles {
   projection?: string | undefined;
   /** sha256 by the name under which the fingerprint of a stage knows the file. */
   checksums: Record<string, string>;
+  /** Of all files together. */
+  bytes: number;
 }
 
 /**
  * Brings a model's files here and checks them: those of the hub against the checksum with which they were downloaded,
  * those of a folder against its checksums.json where it has one. Throws RunError naming a file that is damaged.
  */
-export async function modelFiles(entry: ModelEntry, settings: ModelSettings): Promise<ModelFiles> {
+export async function modelFiles(
+  entry: ModelEntry,
+  settings: ModelSettings,
+  brought: (file: string, bytes: number) => void = () => undefined,
+): Promise<ModelFiles> {
   const checksums: Record<string, string> = {};
+  let bytes = 0;
+  const fromHub = async (source: { repository: string; revision: string }, file: string): Promise<CheckedFile> => {
+    try {
+      return await cachedFile(source, file, settings);
+    } catch (error) {
+      throw await withPlaces(error, entry, settings);
+    }
+  };
   const bring = async (source: FileSource, file: string): Promise<string> => {
-    const { path, checksum } = 'folder' in source ? await localFile(source.folder, file) : await cachedFile(source, file, settings);
+    const { path, checksum } = 'folder' in source ? await localFile(source.folder, file) : await fromHub(source, file);
     checksums[`${entry.id}/${file}`] = checksum.sha256;
+    const { size } = await stat(path);
+    bytes += size;
+    brought(file, size);
     for (const name of checksum.externalData) await bring(source, join(dirname(file), name));
     return path;
   };
@@ -36,7 +53,51 @@ export async function modelFiles(entry: ModelEntry, settings: ModelSettings): Pr
     tokenizer: await bring(text.source, text.tokenizer),
     projection: text.projection === undefined ? undefined : await bring(text.source, text.projection),
     checksums,
+    bytes,
   };
+}
+
+interface ModelFile {
+  path: string;
+  /** Of a file of the hub. */
+  url: string | undefined;
+}
+
+/** The files of a model, each with its place on this machine and, of the hub, where it is fetched from. Files beside an ONNX file that hold weights are known only when that is here. */
+function filesOf({ image, text }: ModelEntry, { cacheFolder, hubUrl }: ModelSettings): ModelFile[] {
+  const all: [FileSource, string | undefined][] = [
+    [image.source, image.file],
+    [text.source, text.file],
+    [text.source, text.tokenizer],
+    [text.source, text.projection],
+  ];
+  return all.flatMap(([source, file]): ModelFile[] => {
+    if (file === undefined) return [];
+    if ('folder' in source) return [{ path: join(source.folder, file), url: undefined }];
+    return [{ path: join(cacheFolder, source.repository, source.revision, file), url: hubAddress({ hubUrl, ...source, file }) }];
+  });
+}
+
+/** Which of a model's files are on this machine; nothing is fetched. */
+export async function presentFiles(entry: ModelEntry, settings: ModelSettings): Promise<{ present: string[]; missing: string[] }> {
+  const found = await Promise.all(filesOf(entry, settings).map(async ({ path }) => ({ path, is: (await statOf(path)) !== undefined })));
+  return { present: found.filter(({ is }) => is).map(({ path }) => path), missing: found.filter(({ is }) => !is).map(({ path }) => path) };
+}
+
+/** A failed download, with what can be done without the hub: which files to put where. */
+async function withPlaces(error: unknown, entry: ModelEntry, settings: ModelSettings): Promise<unknown> {
+  if (!(error instanceof DownloadError)) return error;
+  const { missing } = await presentFiles(entry, settings);
+  const places = filesOf(entry, settings).filter(({ path }) => missing.includes(path));
+  return new RunError(
+    [
+      error.message,
+      `Without the hub, the model ${entry.id} works where these files are put by hand:`,
+      ...places.map(({ path, url }) => `  ${url} -> ${path}`),
+      `with the files beside them that end in .onnx_data, where the repository has any. Then \`pairmill models verify ${entry.id}\` says whether all is well.`,
+    ].join('\n'),
+    { cause: error },
+  );
 }
 
 interface CheckedFile {

@@ -1,18 +1,22 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { downloadFromHub as download, type HubFile } from '../../src/models/hub-download.ts';
-import { modelFiles } from '../../src/models/model-files.ts';
+import { modelFiles, presentFiles } from '../../src/models/model-files.ts';
 import { registry } from '../../src/models/registry.ts';
 
 /** A hub on loopback: `resolve` redirects large files to a storage path, as the public hub does. */
 class LoopbackHub {
   readonly requests: string[] = [];
+  /** What was sent as `authorization`, by request. */
+  readonly tokens: (string | undefined)[] = [];
   readonly files = new Map<string, Buffer>();
+  /** Origin of the storage, where it is another than the hub's. */
+  storage = '';
   /** Answers of the storage that break off after so many bytes. */
   breakAfter: number[] = [];
   /** Bytes that are wrong in so many answers. */
@@ -22,6 +26,7 @@ class LoopbackHub {
 
   async start(): Promise<void> {
     this.#server = createServer((request, response) => {
+      this.tokens.push(request.headers.authorization);
       this.requests.push(`${request.url}${request.headers.range ? ` ${request.headers.range}` : ''}`);
       const [, large, name] = /^\/(storage|.+\/resolve\/main)\/(.+)$/.exec(request.url!) ?? [];
       const content = this.files.get(name ?? '');
@@ -31,7 +36,9 @@ class LoopbackHub {
       }
       const sha256 = createHash('sha256').update(content).digest('hex');
       if (large !== 'storage' && name!.endsWith('.onnx')) {
-        response.writeHead(302, { location: `/storage/${name}`, 'x-linked-etag': `"${sha256}"`, 'x-linked-size': content.length, etag: '"something"' }).end();
+        response
+          .writeHead(302, { location: `${this.storage}/storage/${name}`, 'x-linked-etag': `"${sha256}"`, 'x-linked-size': content.length, etag: '"something"' })
+          .end();
         return;
       }
       const from = Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
@@ -174,5 +181,31 @@ describe('the cache of models', () => {
     await rm(first.vision);
     expect(await modelFiles(entry, settings)).toEqual(first);
     expect((await stat(first.vision)).size).toBe(weights.length);
+  });
+});
+
+describe('without the hub', () => {
+  test('one message says which files to put where; put there, they are taken', async () => {
+    const entry = registry.find(({ id }) => id === 'mclip-vit-b-32')!;
+    const settings = { cacheFolder: folder, hubUrl: 'http://127.0.0.1:9' };
+    const failure = (await modelFiles(entry, settings).catch((error: unknown) => error)) as Error;
+    const places = [
+      'Xenova/clip-vit-base-patch32/resolve/main/onnx/vision_model.onnx -> FOLDER/Xenova/clip-vit-base-patch32/main/onnx/vision_model.onnx',
+      'sentence-transformers/clip-ViT-B-32-multilingual-v1/resolve/main/2_Dense/model.safetensors -> FOLDER/sentence-transformers/clip-ViT-B-32-multilingual-v1/main/2_Dense/model.safetensors',
+    ];
+    for (const place of places) expect(failure.message.replaceAll(folder, 'FOLDER')).toContain(`  http://127.0.0.1:9/${place}\n`);
+    expect(failure.message).toMatch(/could not be downloaded.*put by hand.*`pairmill models verify mclip-vit-b-32` says/s);
+    for (const path of (await presentFiles(entry, settings)).missing) {
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, 'by hand');
+    }
+    expect(Object.keys((await modelFiles(entry, settings)).checksums)).toHaveLength(4);
+  }, 20_000);
+
+  test('the access token goes to the hub and not to the storage that it leads to', async () => {
+    hub.files.set('vision_model.onnx', weights);
+    hub.storage = hub.url.replace('127.0.0.1', 'localhost');
+    await downloadFromHub({ ...file('vision_model.onnx'), token: 'secret' }, join(folder, 'vision_model.onnx'));
+    expect(hub.tokens).toEqual(['Bearer secret', undefined]);
   });
 });

@@ -37,13 +37,17 @@ const demoOptions = z.object({
   port: serveOptions.shape.port,
   seed: option(z.int().default(1), 'Seed of the example crawl', { often: true }),
   candidates: option(z.int().min(100).default(20_000), 'Picture and caption pairs in the example crawl; fewer make a quicker run', { often: true }),
+  model: option(z.string().default('mini'), 'Model of filter, embed and tag: an id or a folder (docs/models.md)', { value: 'MODEL', path: 'name' }),
+  threshold: option(z.number().min(-1).max(1).optional(), "Smallest similarity that filter keeps; the model's own where none is given"),
 });
+
+type DemoOptions = Pick<z.output<typeof demoOptions>, 'candidates' | 'model' | 'threshold'>;
 
 /**
  * Where the example crawl differs from the web: the mini model, small batches, stalled bodies given up soon. No white
  * borders: on them the small model keeps 2.5 points less of the right captions.
  */
-function demoStageOptions(connectTo: string[], candidates: number): Record<string, Record<string, unknown>> {
+function demoStageOptions(connectTo: string[], { candidates, model, threshold }: DemoOptions): Record<string, Record<string, unknown>> {
   const config: Record<string, Record<string, unknown>> = {
     download: {
       'connect-to': connectTo,
@@ -55,10 +59,10 @@ function demoStageOptions(connectTo: string[], candidates: number): Record<strin
     },
     draw: { 'number-sample-per-shard': Math.max(100, Math.ceil(candidates / 8)) },
     // Nothing on it is NSFW, whatever the model.
-    filter: { model: 'mini', 'multilingual-model': 'mini', 'nsfw-categories': 'none' },
+    filter: { model, 'multilingual-model': model, 'nsfw-categories': 'none', ...(threshold !== undefined && { threshold }) },
     // Several parts, so that all workers have one.
-    embed: { model: 'mini', 'shards-per-part': 2 },
-    tag: { model: 'mini' },
+    embed: { model, 'shards-per-part': 2 },
+    tag: { model },
   };
   return Object.fromEntries(routes.crawl.map((stage) => [stage.name, readOptions(stage.options, { config: config[stage.name], configName: 'demo' })]));
 }
@@ -69,19 +73,20 @@ export const demoCommand: Command = {
   options: z.object({ ...demoOptions.shape, ...runOptions.shape }),
   async run(args, io) {
     const sources = { flags: args.flags, environment: io.environment };
-    const { runDir, serve, port, seed, candidates } = readOptions(demoOptions, sources);
+    const { runDir, serve, port, seed, ...demo } = readOptions(demoOptions, sources);
+    const { candidates } = demo;
     const run = { ...readOptions(runOptions, sources) };
     // The demo is where people look at what was dropped, and small enough to keep it all.
     if (args.flags['rejects'] === undefined) run.rejects = 'all';
     const location = locationOf(runDir);
     // Better now than after three minutes of work.
     if (serve) await assertPortFree(port, '127.0.0.1');
-    if (run.dryRun) return demoDryRun(location, candidates, run, io);
+    if (run.dryRun) return demoDryRun(location, demo, run, io);
     const code = await withLockedRun(location, io, async (held) => {
       const crawl = await makeCrawl(location, { seed, candidates, quiet: run.quiet }, held);
       const origin = await startOriginThread({ folder: crawl });
       try {
-        return await runSession({ ...demoSession(location, crawl, origin.connectTo, candidates, run), goesOn: serve }, held);
+        return await runSession({ ...demoSession(location, crawl, origin.connectTo, demo, run), goesOn: serve }, held);
       } finally {
         await origin.close();
       }
@@ -97,17 +102,17 @@ export const demoCommand: Command = {
 
 const crawlFilesOf = (crawl: string): string => join(crawl, 'wat', '*.warc.wat.gz');
 
-function demoSession(location: string, crawl: string, connectTo: string[], candidates: number, run: RunOptions): Session {
-  const options = demoStageOptions(connectTo, candidates);
+function demoSession(location: string, crawl: string, connectTo: string[], demo: DemoOptions, run: RunOptions): Session {
+  const options = demoStageOptions(connectTo, demo);
   return { stages: routes.crawl, options, location, unread: ['lists'], inputs: { extract: crawlFilesOf(crawl) }, summary: true, run };
 }
 
-async function demoDryRun(location: string, candidates: number, run: RunOptions, io: CommandIo): Promise<0> {
+async function demoDryRun(location: string, demo: DemoOptions, run: RunOptions, io: CommandIo): Promise<0> {
   const crawl = await crawlFolder(location, io);
   await assertWritableFolder(location, '--run-dir');
-  if (existsSync(join(crawl, 'complete.json'))) return dryRun(demoSession(location, crawl, [], candidates, run), io);
+  if (existsSync(join(crawl, 'complete.json'))) return dryRun(demoSession(location, crawl, [], demo, run), io);
   io.out(
-    `The demo would make an example web of about ${counted(candidates, 'pictures')} in ${crawl}, and then run ${routes.crawl.map(({ name }) => name).join(', ')} on it in ${location}.\n` +
+    `The demo would make an example web of about ${counted(demo.candidates, 'pictures')} in ${crawl}, and then run ${routes.crawl.map(({ name }) => name).join(', ')} on it in ${location}.\n` +
       'Rows, bytes and hours of the stages are unknown until the example web is there. Nothing was made.\n',
   );
   return 0;

@@ -14,8 +14,4 @@ export const tagOptions = z.object({
     "Heads: safetensors files, or names of those in the model's heads/ folder; all of that folder where none is given",
     { value: 'HEAD,…', path: 'name', often: true },
   ),
-  captionWordList: option(
-    z.boolean().default(false),
-    "Adds the column caption_word_list: 1 where the caption holds a word of its language's list of obscene words, else 0. A list of words, no model",
-  ),
 });

@@ -3,16 +3,12 @@ import { ShardError, UsageError } from '../../contracts/errors.ts';
 import type { Stage } from '../../contracts/stage.ts';
 import { npyShape, readNpyBlocks } from '../../formats/npy.ts';
 import { countParquetRows } from '../../formats/parquet.ts';
-import { readWordList } from '../../language/word-list.ts';
 import type { Head } from '../../models/head.ts';
 import { headChecksums, headFiles, loadHeads } from '../../models/model-heads.ts';
-import { MetadataReader } from './metadata-reader.ts';
+import { HashReader } from './hash-reader.ts';
 import { tagOptions } from './options.ts';
 
 const TagWork = z.object({});
-
-/** Named for what it is: no model's judgement. */
-const WORD_LIST_COLUMN = 'caption_word_list';
 
 /**
  * embeddings/ -> tags/NNNNN.parquet: `hash` and a column for each head, a row for each row of the part, in its order.
@@ -55,11 +51,10 @@ export const tag: Stage<'tag', typeof tagOptions, z.output<typeof TagWork>> = {
       throw new ShardError(
         `${images} holds vectors of ${dimensions} numbers, where the head for ${other.column} reads ${other.dimensions}: another model than ${options.model} made them. Give that model with --model.`,
       );
-    const tags = await effects.files.parquet(`${part.name}.parquet`, tagSchema(heads, options.captionWordList));
+    const tags = await effects.files.parquet(`${part.name}.parquet`, tagSchema(heads));
     const rows = await countParquetRows(metadata);
     if (rows !== vectors) throw new ShardError(`${metadata} has ${rows} rows where ${images} has ${vectors}. Make the part again (pairmill embed).`);
-    const wordList = options.captionWordList ? await context.resources.get('word-list', {}, readWordList) : undefined;
-    const reader = new MetadataReader(metadata, wordList && ((caption, language) => (wordList(caption, language) ? 1 : 0)));
+    const hashes = new HashReader(metadata);
     const scorer = await context.resources.get('heads', { heads: Object.values(await headChecksums(files)), dimensions, type }, async () =>
       // Loaded here, with onnxruntime: all worker threads have this file, and few score.
       (await import('../../models/head-scorer.ts')).openHeadScorer(heads, dimensions, type),
@@ -68,23 +63,17 @@ export const tag: Stage<'tag', typeof tagOptions, z.output<typeof TagWork>> = {
       for await (const block of readNpyBlocks(images, scorer.rowsPerBlock)) {
         effects.signal.throwIfAborted();
         const scores = await scorer.score(block.values, block.rows);
-        const { hashes, captions } = await reader.next(block.rows);
-        await tags.writeColumns(block.rows, {
-          hash: hashes,
-          ...Object.fromEntries(heads.map(({ column }, i) => [column, scores[i]!])),
-          ...(wordList && { [WORD_LIST_COLUMN]: captions }),
-        });
+        await tags.writeColumns(block.rows, { hash: await hashes.next(block.rows), ...Object.fromEntries(heads.map(({ column }, i) => [column, scores[i]!])) });
         effects.progress({ in: block.rows, out: block.rows });
       }
     } finally {
-      await reader.close();
+      await hashes.close();
     }
     return { in: rows, out: [tags] };
   },
 };
 
-/** The columns depend on the heads, and on what is asked of the captions. */
-function tagSchema(heads: readonly Head[], captionWordList: boolean): z.ZodObject {
-  const columns = [...heads.map(({ column }) => column), ...(captionWordList ? [WORD_LIST_COLUMN] : [])];
-  return z.object({ hash: z.int64(), ...Object.fromEntries(columns.map((column) => [column, z.float32()])) });
+/** The columns depend on the heads. */
+function tagSchema(heads: readonly Head[]): z.ZodObject {
+  return z.object({ hash: z.int64(), ...Object.fromEntries(heads.map(({ column }) => [column, z.float32()])) });
 }

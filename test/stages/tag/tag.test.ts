@@ -62,27 +62,6 @@ describe('tag', () => {
     await expect(runOneStage(tag, run, { model: 'mini' })).rejects.toThrow(/model file heads\/is_face.safetensors was nothing/);
   });
 
-  test("--caption-word-list: each caption against its own language's list", async () => {
-    const folder = join(run, 'captions');
-    await cp(join(run, 'embeddings'), folder, { recursive: true, filter: (path) => !path.includes('_stats') && !path.includes('/_') });
-    const captions = [
-      // The end of a film in Swedish, an insult in English.
-      { caption: 'Slut!', language: 'sv', hash: 1n },
-      { caption: 'You SLUT.', language: '', hash: 2n },
-      { caption: 'Scunthorpe cocktail', language: 'en', hash: 3n },
-    ];
-    await writeParquet(join(folder, 'metadata/metadata_00000.parquet'), z.object({ caption: z.string(), language: z.string(), hash: z.int64() }), captions);
-    const output = join(run, 'caption-tags');
-    await runOneStage(tag, join(run, 'captions-run'), { model: 'mini', heads: ['is_flag'], captionWordList: true }, { input: folder, output });
-    const rows = await Array.fromAsync(readParquet<{ hash: bigint; caption_word_list: number }>(join(output, '00000.parquet')));
-    expect(rows.map(({ hash, caption_word_list }) => [hash, caption_word_list])).toEqual([
-      [1n, 0],
-      [2n, 1],
-      [3n, 0],
-    ]);
-    expect(await parquetColumns(join(output, '00000.parquet'))).toEqual(['hash', 'pflag', 'caption_word_list']);
-  });
-
   test('a head or embeddings of another model are refused', async () => {
     const foreign = join(run, 'foreign.safetensors');
     await writeFile(
