@@ -18,6 +18,8 @@ export interface PublishedShard {
   readonly acceptedFrom?: PublishedShard['madeBy'];
   /** True where its files were removed after everything that reads them was finished (--keep). */
   readonly removed?: boolean | undefined;
+  /** What `verify --mend` found wrong with its files. */
+  readonly damaged?: string | undefined;
 }
 
 /** What there is of a dataset now. */

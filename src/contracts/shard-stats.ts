@@ -37,6 +37,7 @@ export const ShardStats = z.looseObject({
   skipped: z.object({ reason: z.string(), tries: z.int() }).optional().describe('--skip-failed: it counts as empty, for this reason'),
   removed: z.number().optional().describe('unix seconds at which --keep removed the files, or from which on --fused had no use for them'),
   kept: z.array(z.string()).optional().describe('files that are there although the others are removed'),
+  damaged: z.string().optional().describe('what `verify --mend` found wrong with the files: the next command makes the shard again'),
 });
 export type ShardStats = z.infer<typeof ShardStats>;
 

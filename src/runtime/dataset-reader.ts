@@ -18,6 +18,7 @@ export function publishedShard(marker: ShardStats): PublishedShard {
     madeBy: { options: marker.made_by.options, models: marker.made_by.models },
     ...(marker.accepted_from && { acceptedFrom: { options: marker.accepted_from.options, models: marker.accepted_from.models } }),
     ...(marker.removed !== undefined && { removed: true }),
+    ...(marker.damaged !== undefined && { damaged: marker.damaged }),
   };
 }
 

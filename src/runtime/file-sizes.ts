@@ -17,7 +17,8 @@ export async function fileSizes(storage: Storage, markers: readonly ShardStats[]
 }
 
 /** What does not fit the marker, or undefined. Files that were removed are no damage. */
-export function damageOf({ files, removed, kept }: ShardStats, sizes: FileSizes): string | undefined {
+export function damageOf({ files, removed, kept, damaged }: ShardStats, sizes: FileSizes): string | undefined {
+  if (damaged !== undefined && removed === undefined) return damaged;
   for (const { name, bytes } of files) {
     if (removed !== undefined && !kept?.includes(name)) continue;
     const found = sizes.get(name);

@@ -1,5 +1,5 @@
 import { rmdir } from 'node:fs/promises';
-import type { DatasetState } from '../contracts/dataset.ts';
+import type { DatasetState, PublishedShard } from '../contracts/dataset.ts';
 import type { Dropped } from '../contracts/drop-reason.ts';
 import { counted } from '../contracts/counted.ts';
 import { UsageError } from '../contracts/errors.ts';
@@ -118,16 +118,17 @@ async function givenDatasets({ stages, environment }: PipelineRun, settings: Run
   return given;
 }
 
-/** Throws UsageError where a shard that is to be made reads files that --keep has removed, and no stage of this command makes them again. */
+/** Throws UsageError where a shard that is to be made reads files that --keep has removed or that are damaged, and no stage of this command makes them again. */
 function assertReadable({ stage, pending }: StageState, given: ReadonlyMap<string, DatasetState>, settings: RunSettings): void {
   const wanted = new Set(pending.flatMap(({ shard }) => shard.inputs.map(({ name }) => name)));
   for (const { dataset } of stage.reads) {
-    const removed = given.get(dataset)?.shards.filter((shard) => shard.removed && (wanted.has(dataset) || wanted.has(`${dataset}/${shard.name}`))) ?? [];
-    if (removed.length === 0) continue;
-    throw new UsageError(
-      `${stage.name} reads ${dataset}, of which the files of ${counted(removed.length, 'shards')} in ${settings.locations[dataset]} were removed (--keep). Nothing was changed. ` +
-        'Give the command that made the whole run, with the same --redo: it makes them again where that can be done.',
-    );
+    const read = given.get(dataset)?.shards.filter(({ name }) => wanted.has(dataset) || wanted.has(`${dataset}/${name}`)) ?? [];
+    const whole = 'Nothing was changed. Give the command that made the whole run, with the same --redo: it makes them again where that can be done.';
+    const filesOf = (shards: readonly PublishedShard[]): string =>
+      `${stage.name} reads ${dataset}, of which the files of ${counted(shards.length, 'shards')} in ${settings.locations[dataset]}`;
+    const [removed, damaged] = [read.filter((shard) => shard.removed), read.filter((shard) => shard.damaged !== undefined)];
+    if (removed.length > 0) throw new UsageError(`${filesOf(removed)} were removed (--keep). ${whole}`);
+    if (damaged.length > 0) throw new UsageError(`${filesOf(damaged)} are damaged: ${damaged[0]!.damaged}. ${whole}`);
   }
 }
 

@@ -14,6 +14,8 @@ export interface Finding {
   shard?: string;
   file?: string;
   what: string;
+  /** Of a file: that it is missing or has another size, which every command sees. */
+  plain?: true;
 }
 
 type Markers = Awaited<ReturnType<typeof readMarkers>>;
@@ -104,10 +106,10 @@ async function verifyFile(
   file: ShardStats['files'][number],
   scratch: string,
   signal: AbortSignal,
-): Promise<Pick<Finding, 'kind' | 'what'> | undefined> {
+): Promise<Pick<Finding, 'kind' | 'what' | 'plain'> | undefined> {
   const size = await storage.size(file.name);
-  if (size === undefined) return { kind: 'missing', what: 'the file is missing' };
-  if (size !== file.bytes) return { kind: 'damaged', what: `it has ${size} bytes, and ${file.bytes} were written` };
+  if (size === undefined) return { kind: 'missing', what: 'the file is missing', plain: true };
+  if (size !== file.bytes) return { kind: 'damaged', what: `it has ${size} bytes, and ${file.bytes} were written`, plain: true };
   const path = await storage.fetch(file.name, scratch, signal);
   const { sha256 } = await checksum(path);
   if (storage.remote) await rm(path, { force: true });

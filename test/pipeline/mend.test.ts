@@ -1,7 +1,8 @@
-import { cp, rename, rm } from 'node:fs/promises';
+import { cp, glob, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { routes } from '../../src/pipeline.ts';
+import { pairmill } from './pairmill.ts';
 import { contentOf, type RunContent } from './run-content.ts';
 import { nothingToDo, servedCrawl, type ServedCrawl } from './served-crawl.ts';
 
@@ -90,3 +91,65 @@ test('the run folder copied and moved, its database gone, at the end and in the 
     expect(await content(run)).toEqual(quiet);
   }
 });
+
+/** Changes one byte in the middle of the first file that the pattern names, and no size. Returns the path within the run. */
+async function flipByte(folder: string, pattern: string): Promise<string> {
+  const name = (await Array.fromAsync(glob(pattern, { cwd: folder }))).sort()[0]!;
+  const bytes = await readFile(join(folder, name));
+  bytes[bytes.length >> 1]! ^= 1;
+  await writeFile(join(folder, name), bytes);
+  return name;
+}
+
+test('a byte that has changed in a file is found by verify; with --mend the same command makes the shard again, and the run is a quiet one', async () => {
+  const run = join(crawl.base, 'flipped');
+  await cp(join(crawl.base, 'quiet'), run, { recursive: true });
+  const replaceable: string[] = [];
+  for (const pattern of ['links/en/*.parquet', 'pairs/*.tar', 'embeddings/img_emb/*.npy', 'release/en/*.parquet'])
+    replaceable.push(await flipByte(run, pattern));
+  const [batch, tar] = [await flipByte(run, 'batches/*.parquet'), await flipByte(run, 'samples/*.tar')];
+  const verify = async (...flags: string[]): Promise<[number | null, string[]]> => {
+    const { code, out } = await pairmill(['verify', run, ...flags]);
+    return [code, out.split('\n')];
+  };
+  const shardOf = (name: string): string => `${name.split('/')[0]} ${/(\d{4,})/.exec(name)![1]!.padStart(5, '0')}`;
+  const damaged = (name: string): string =>
+    `damaged: ${name.startsWith('release') ? 'release 00000' : name.startsWith('embeddings') ? `embeddings ${/_(\d+)\./.exec(name)![1]}` : shardOf(name)} ${name.slice(name.indexOf('/') + 1)}: its sha256 is another than when it was written`;
+
+  const [code, lines] = await verify();
+  expect(code).toBe(1);
+  for (const name of [...replaceable, batch, tar]) expect(lines).toContain(damaged(name));
+  // No command reads every byte, and verify has changed nothing.
+  expect(await finish('flipped')).toContain(nothingToDo);
+
+  const mended = (await verify('--mend'))[1];
+  expect(mended.filter((line) => line.startsWith('The next command')).length).toBe(replaceable.length);
+  expect(mended).toContain(`The next command of the run makes ${shardOf(replaceable[1]!)} again.`);
+  expect(mended.find((line) => line.startsWith(`${shardOf(tar)} stays as it is`))).toMatch(/--mend=all .* its 25 links are asked for again/);
+  expect(mended.find((line) => line.startsWith(`${shardOf(batch)} stays as it is`))).toMatch(/--mend=all .* 25 links are drawn for it again/);
+  // A stage alone does not read what is damaged.
+  const alone = await pairmill(['embed', '--run-dir', run, '--model', 'mini', '--shards-per-part', '1', '--redo', 'embed']);
+  expect([alone.code, alone.err]).toEqual([
+    2,
+    expect.stringMatching(/embed reads pairs, of which the files of 1 shard in .* are damaged: 00000\.tar: its sha256/),
+  ]);
+  const err = await finish('flipped');
+  expect(err).toContain('filter 00000 is made again (damaged: 00000.tar: its sha256 is another than when it was written)');
+  expect(err).not.toMatch(/(?:draw|download) \d+ is made again/);
+
+  expect((await verify('--mend=all'))[1].filter((line) => line.startsWith('The next command')).length).toBe(2);
+  expect(await finish('flipped')).toMatch(/download 00000 is made again \(damaged/);
+  expect(await verify()).toEqual([0, expect.arrayContaining([expect.stringContaining('0 damaged, missing or stale.')])]);
+  expect(await content('flipped')).toEqual(quiet);
+}, 300_000);
+
+test('a damaged file that is put back is whole again, and its shard is not made again', async () => {
+  const run = join(crawl.base, 'put-back');
+  await cp(join(crawl.base, 'quiet'), run, { recursive: true });
+  const tar = await flipByte(run, 'pairs/*.tar');
+  expect((await pairmill(['verify', run, '--mend'])).code).toBe(1);
+  await cp(join(crawl.base, 'quiet', tar), join(run, tar));
+  const { code, out } = await pairmill(['verify', run, '--mend']);
+  expect([code, out]).toEqual([0, expect.stringContaining('pairs 00000 is whole again, and is not made again.')]);
+  expect(await finish('put-back')).toContain(nothingToDo);
+}, 300_000);
