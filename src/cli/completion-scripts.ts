@@ -1,6 +1,7 @@
 import { pipeline } from '../pipeline.ts';
 import { type OptionField, optionFields } from '../runtime/option-fields.ts';
 import type { Command } from './command.ts';
+import { retryWords } from './retry-reasons.ts';
 
 export const shells = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof shells)[number];
@@ -15,6 +16,7 @@ export function completionScript(shell: Shell, commands: readonly Command[]): st
 /** Words that may follow an option; undefined where any text, or a path, may. */
 function valuesOf(field: OptionField): readonly string[] | undefined {
   if (field.flag === 'redo') return [...pipeline.map(({ name }) => name), 'all'];
+  if (field.flag === 'retry-failed') return retryWords;
   return field.choices;
 }
 

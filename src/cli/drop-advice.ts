@@ -2,6 +2,7 @@ import type { Dropped } from '../contracts/drop-reason.ts';
 import type { Stage } from '../contracts/stage.ts';
 import { optionFields } from '../runtime/option-fields.ts';
 import { kebabCase } from '../runtime/stable-json.ts';
+import { canHeal } from './retry-reasons.ts';
 
 interface Advice {
   /** Of the pieces, those count whose option the stage has. */
@@ -46,7 +47,7 @@ const ADVICE: Readonly<Record<string, Readonly<Record<string, Advice>>>> = {
   },
 };
 
-/** What helps against the most frequent reason, in sentences; empty where nothing is known. */
+/** What helps against the most frequent reason, in sentences; empty where nothing is known. `options` are given where all shards were finished before. */
 export function dropAdvice(stage: Stage, dropped: Dropped, options: Readonly<Record<string, unknown>> = {}): string {
   const [first] = Object.entries(dropped).sort(([, a], [, b]) => b - a);
   if (first === undefined) return '';
@@ -56,8 +57,7 @@ export function dropAdvice(stage: Stage, dropped: Dropped, options: Readonly<Rec
   // The option came after the shards: they are finished, and stay as they are.
   const given = ['connectTo', 'allowAddress'].find((key) => Array.isArray(options[key]) && options[key].length > 0);
   if (stage.name === 'download' && reason === 'private-address' && given !== undefined)
-    pieces.unshift(
-      `--${kebabCase(given)} is given now, and these shards were finished before. ${flags.has('retry-failed') ? '--retry-failed private-address draws their links again' : '--redo download asks for their links again'}.`,
-    );
+    pieces.unshift(`--${kebabCase(given)} is given now, and these shards were finished before. --retry-failed private-address asks for their links again.`);
+  else if (stage.retries && canHeal(reason)) pieces.push(`Later, the same command with --retry-failed ${reason} asks for such links again.`);
   return pieces.join(' ');
 }

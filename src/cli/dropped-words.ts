@@ -14,10 +14,3 @@ export function droppedWords(stage: string, dropped: Dropped, meanings = true): 
   const others = reasons.slice(MAX_REASONS).reduce((sum, [, n]) => sum + n, 0);
   return [...words, ...(others > 0 ? [`${others.toLocaleString('en')} for other reasons`] : [])].join(', ');
 }
-
-/** The sum of what several shards dropped. */
-export function sumDropped(all: readonly Dropped[]): Dropped {
-  const sum: Dropped = {};
-  for (const dropped of all) for (const [reason, n] of Object.entries(dropped)) sum[reason] = (sum[reason] ?? 0) + n;
-  return sum;
-}

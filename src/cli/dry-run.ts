@@ -4,7 +4,7 @@ import { InlineExecutor } from '../runtime/inline-executor.ts';
 import { readDatasetState } from '../runtime/dataset-reader.ts';
 import { openRun, type OpenedRun } from '../runtime/run-pipeline.ts';
 import { openStorage } from '../storage/open-storage.ts';
-import { announcements } from './announcements.ts';
+import { announcements, planNotes } from './announcements.ts';
 import { bytesText } from './bytes-text.ts';
 import { assertWritableFolder } from './check-paths.ts';
 import type { CommandIo } from './command.ts';
@@ -42,7 +42,7 @@ export async function dryRun(session: Session, io: CommandIo): Promise<0> {
   const header = ['stage', 'shards', 'finished', 'to make', 'rows to read', 'to write', 'hours', 'reads', 'writes'];
   const table = renderTable(header, rows, [0, 3, 7, 8]);
   io.out(
-    `${[table, `Hours are those of ${counted(workers, 'workers')}, at the pace of the shards that are finished. Nothing was made.`, ...announcements(session)].join('\n')}\n`,
+    `${[table, `Hours are those of ${counted(workers, 'workers')}, at the pace of the shards that are finished. Nothing was made.`, ...planNotes(opened), ...announcements(session)].join('\n')}\n`,
   );
   return 0;
 }

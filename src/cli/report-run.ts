@@ -1,5 +1,6 @@
 import { counted, nounFor } from '../contracts/counted.ts';
 import { packageVersion } from '../contracts/package-root.ts';
+import { totalDropped } from '../contracts/drop-reason.ts';
 import type { StageSummary } from '../contracts/shard-stats.ts';
 import type { Stage } from '../contracts/stage.ts';
 import { pipeline } from '../pipeline.ts';
@@ -7,7 +8,10 @@ import { type OpenedRun, type PipelineOutcome, summarise } from '../runtime/run-
 import { openStorage } from '../storage/open-storage.ts';
 import { announcements } from './announcements.ts';
 import type { CommandIo } from './command.ts';
+import { droppedWords } from './dropped-words.ts';
+import { canHeal } from './retry-reasons.ts';
 import type { Session } from './session.ts';
+import { MAX_FAILED_SHARE } from './stage-watch.ts';
 import { renderSummary } from './table.ts';
 
 /** Ends a run: summary.json, the table of what was made now, what was there already, what failed, and the next command. */
@@ -21,6 +25,7 @@ export async function reportRun(opened: OpenedRun, outcome: PipelineOutcome, ses
     io.out(`${JSON.stringify({ stages: outcome.stages, failed: outcome.failed, waiting: outcome.waiting, notes: announcements(session) })}\n`);
   else if (made.length > 0) io.out(`\n${renderSummary(made)}\n`);
   if (!session.run.quiet) for (const line of [...conclusions(opened, made), ...already(opened, made), ...whereabouts(opened, made)]) io.err(`${line}\n`);
+  if (!session.run.quiet) for (const line of mayPass(opened, outcome)) io.err(`${line}\n`);
   for (const { message } of outcome.failed) io.err(`failed: ${message}\n`);
   for (const { stage, for: others } of outcome.waiting) if (others.length > 0) io.err(`${stage} is not whole: it waits for ${others.join(', ')}.\n`);
   const failed = outcome.failed.length;
@@ -64,6 +69,19 @@ function already({ states, scheduler }: OpenedRun, made: readonly StageSummary[]
       : []),
     ...parts.map(({ name, shards }) => `Of ${name}, ${counted(shards, 'shards')} ${shards === 1 ? 'was' : 'were'} already finished; the table has the others.`),
   ];
+}
+
+/** Where most of what a stage took failed for reasons that may have passed later. */
+function mayPass({ states }: OpenedRun, { stages }: PipelineOutcome): string[] {
+  return states.flatMap(({ stage }, i) => {
+    const { in: taken, dropped } = stages[i]!;
+    const passing = Object.fromEntries(Object.entries(dropped).filter(([reason]) => canHeal(reason)));
+    if (!stage.retries || totalDropped(passing) <= taken * MAX_FAILED_SHARE) return [];
+    return [
+      `${totalDropped(passing).toLocaleString('en')} of ${counted(taken, stage.unit)} failed for reasons that may pass: ${droppedWords(stage.name, passing, false)}. ` +
+        `Later, the same command with --retry-failed ${Object.keys(passing).join(',')} asks for them again.`,
+    ];
+  });
 }
 
 /** Where that lies which was made. */

@@ -12,7 +12,7 @@ import { openRun, type OpenedRun, type PipelineOutcome } from '../runtime/run-pi
 import { ThreadExecutor } from '../runtime/thread-executor.ts';
 import { isUrl } from '../storage/location.ts';
 import { openStorage } from '../storage/open-storage.ts';
-import { announcements } from './announcements.ts';
+import { announcements, planNotes } from './announcements.ts';
 import { assertWritableFolder } from './check-paths.ts';
 import type { CommandIo } from './command.ts';
 import { createProgress } from './progress.ts';
@@ -71,7 +71,7 @@ export async function runSession(session: Session, io: CommandIo): Promise<0 | 1
       note: (line) => progress.note(line),
       reached: faultPoint(io.environment),
     });
-    if (!run.quiet) for (const line of announcements(session)) progress.note(line);
+    if (!run.quiet) for (const line of [...announcements(session), ...planNotes(opened)]) progress.note(line);
     for (const [i, state] of opened.states.entries()) progress.update(stageProgress(state, opened.scheduler.activities[i]!, opened.states));
     // What a killed run left there is of no use.
     await rm(await scratchRoot(session.location), { recursive: true, force: true });

@@ -7,6 +7,7 @@ import type { RunOptions } from '../runtime/run-options.ts';
 import type { PipelineRun } from '../runtime/run-pipeline.ts';
 import { joinLocation } from '../storage/location.ts';
 import type { CommandIo } from './command.ts';
+import { retryReasons } from './retry-reasons.ts';
 
 /** What a command wants run. */
 export interface Session {
@@ -30,7 +31,7 @@ export interface Session {
   run: RunOptions;
 }
 
-/** A session as the runtime takes it. Throws UsageError where --redo or --keep name what there is not. */
+/** A session as the runtime takes it. Throws UsageError where --redo, --keep or --retry-failed name what there is not. */
 export function pipelineRun({ stages, options, location, elsewhere, unread, inputs, rejects, run }: Session, io: CommandIo): PipelineRun {
   const locations: Record<string, string> = {};
   for (const { writes, reads } of pipeline) for (const name of [writes, ...reads.map(({ dataset }) => dataset)]) locations[name] = joinLocation(location, name);
@@ -50,6 +51,7 @@ export function pipelineRun({ stages, options, location, elsewhere, unread, inpu
     settings: { location, locations, inputs: inputs ?? {}, options, rejects: run.rejects, rejectsLocation: rejects, acceptChanged: run.acceptChanged },
     environment: io.environment,
     redo: run.redo.includes('all') ? names : run.redo,
+    retry: retryReasons(run.retryFailed, stages),
     skipFailed: Number(run.skipFailed.replace('%', '')) / 100,
     keep: run.keep,
     fused: run.fused && assertFused(stages, options),

@@ -7,6 +7,7 @@ export function stageProgress(state: StageState, activity: StageActivity, states
   const { stage } = state;
   const kept = [...activity.kept].map((name) => state.valid.get(name)).filter((marker) => marker !== undefined);
   const sum = (of: (marker: (typeof kept)[number]) => number): number => kept.reduce((total, marker) => total + of(marker), 0);
+  const received = sum((marker) => marker.in) + activity.counts.in;
   const producer = states.find((other) => other.stage.writes === stage.reads[0]?.dataset);
   const expected = producer ? [...producer.valid.values()].reduce((total, { out }) => total + out, 0) : undefined;
   return {
@@ -14,10 +15,11 @@ export function stageProgress(state: StageState, activity: StageActivity, states
     unit: stage.unit,
     state: activity.failed.size > 0 && activity.running.size === 0 ? 'failed' : state.sealed ? 'done' : activity.running.size > 0 ? 'running' : 'waiting',
     waitsFor: waitsFor(state, states),
-    in: sum((marker) => marker.in) + activity.counts.in,
+    in: received,
     out: sum((marker) => marker.out) + activity.counts.out,
     dropped: sum((marker) => marker.in - marker.out) + activity.counts.dropped,
-    ...(expected !== undefined && { expected, final: producer!.sealed }),
+    // Links that are tried again come in twice.
+    ...(expected !== undefined && { expected: Math.max(expected, received), final: producer!.sealed }),
     shards: { finished: state.valid.size, running: activity.running.size, planned: state.plan.shards.length },
   };
 }

@@ -2,12 +2,13 @@ import { counted } from '../contracts/counted.ts';
 import { RunError } from '../contracts/errors.ts';
 import type { ShardStats } from '../contracts/shard-stats.ts';
 import type { Stage } from '../contracts/stage.ts';
+import { summarise } from '../runtime/run-pipeline.ts';
 import type { StageState } from '../runtime/stage-state.ts';
 import { dropAdvice } from './drop-advice.ts';
-import { droppedWords, sumDropped } from './dropped-words.ts';
+import { droppedWords } from './dropped-words.ts';
 
 /** A shard of which a larger share was dropped by the network is worth a word. */
-const MAX_FAILED_SHARE = 0.5;
+export const MAX_FAILED_SHARE = 0.5;
 
 /** Says what a person should not overlook while a run goes on. */
 export class StageWatch {
@@ -16,6 +17,8 @@ export class StageWatch {
   readonly #note: (line: string) => void;
   /** Reasons for which it was said what helps. */
   readonly #advised = new Set<string>();
+  /** Stages that have made a shard now. */
+  readonly #atWork = new Set<string>();
 
   constructor(stages: readonly Stage[], options: Readonly<Record<string, Readonly<Record<string, unknown>>>>, note: (line: string) => void) {
     this.#stages = stages;
@@ -25,6 +28,7 @@ export class StageWatch {
 
   /** A shard was made: its warnings, and a word where most of its links failed. */
   finished(stats: ShardStats): void {
+    this.#atWork.add(stats.stage);
     for (const warning of stats.warnings ?? []) this.#note(`warning: ${stats.stage} ${stats.shard}: ${warning}`);
     const stage = this.#stages.find(({ name }) => name === stats.stage);
     const failed = stats.in - stats.out;
@@ -41,16 +45,15 @@ export class StageWatch {
   sealed({ stage, valid }: StageState): void {
     const shards = [...valid.values()];
     if (shards.some(({ out }) => out > 0)) return;
-    const taken = shards.reduce((sum, shard) => sum + shard.in, 0);
+    const { in: taken, dropped } = summarise(stage.name, shards);
     const skipped = shards.filter((shard) => shard.skipped).length;
-    const dropped = sumDropped(shards.map((shard) => shard.dropped));
     if (taken === 0) {
       const why = skipped > 0 ? `: ${skipped} of its ${counted(shards.length, 'shards')} failed and ${skipped === 1 ? 'was' : 'were'} skipped` : '';
       throw new RunError(
         `${stage.name} found no ${stage.unit} in what it reads${why}. The run ends here, because nothing is left for the stages after it. Check the input.`,
       );
     }
-    const advice = dropAdvice(stage, dropped, this.#options[stage.name]);
+    const advice = dropAdvice(stage, dropped, this.#atWork.has(stage.name) ? {} : this.#options[stage.name]);
     throw new RunError(
       `${stage.name} kept none of ${counted(taken, stage.unit)}: ${droppedWords(stage.name, dropped)}. ` +
         `The run ends here, because nothing is left for the stages after it.${advice === '' ? ' The rejects name each of them.' : ` ${advice}`}`,

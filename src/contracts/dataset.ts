@@ -1,3 +1,4 @@
+import type { Dropped } from './drop-reason.ts';
 import type { Storage } from './storage.ts';
 
 /** A finished shard of a dataset, as plans see it: what its marker says. */
@@ -10,6 +11,8 @@ export interface PublishedShard {
   readonly lineage?: string | undefined;
   /** Items written; absent where no marker says it. */
   readonly out?: number | undefined;
+  /** Items that it dropped, by reason; absent where no marker of ours says it. */
+  readonly dropped?: Dropped | undefined;
   /** Names relative to the dataset; empty where it has markers only. */
   readonly files: readonly string[];
   /** Options and models that it counts as made with; absent where another tool made it. */

@@ -24,6 +24,10 @@ export const ShardStats = z.looseObject({
   in: z.int().nonnegative().describe('items that came in'),
   out: z.int().nonnegative().describe('items written, counted by reading the output again'),
   dropped: Dropped,
+  retried: z
+    .record(z.string(), Dropped)
+    .optional()
+    .describe('what --retry-failed tried again here: by the shard of the stage that had dropped it, under which reasons'),
   warnings: z.array(z.string()).optional().describe('what the user should hear of, though nothing failed'),
   duration: z.number().describe('seconds of wall clock'),
   start_time: z.number().describe('unix seconds'),

@@ -28,6 +28,15 @@ export interface Plan<Work = unknown> {
   readonly shards: readonly Shard<Work>[];
   /** False where more may come when more of the inputs is there. With sealed inputs it is true. */
   readonly complete: boolean;
+  /** What the user should hear of it: one sentence each. */
+  readonly notes?: readonly string[];
+}
+
+/** --retry-failed: items that were dropped under these reasons are to be tried again. */
+export interface Retry {
+  readonly reasons: readonly string[];
+  /** Names of the stage's shards that were finished when the command began: what others drop is not tried again by the same command. */
+  readonly finishedBefore: ReadonlySet<string>;
 }
 
 /** What a plan follows from. */
@@ -41,6 +50,8 @@ export interface PlanContext<Options, Work = unknown> {
   readonly own: DatasetState;
   /** True while a --redo of the stage is open. */
   readonly redo?: boolean;
+  /** Of a stage that `retries`, where the command asks for it. */
+  readonly retry?: Retry | undefined;
   /** Work that earlier plans have chosen, by shard name in order; only of a stage that `records`. */
   readonly recorded: ReadonlyMap<string, Work>;
   /** What the environment says of S3: for memory only, never written or printed. */
@@ -182,8 +193,10 @@ export interface Stage<S extends string = string, Schema extends z.ZodObject = z
    * back.
    */
   readonly records?: boolean;
-  /** Of a stage that records: false for work that follows from markers alone. */
-  isChosen?(work: Work): boolean;
+  /** Of a stage that records: false for a shard that follows from markers alone. */
+  isChosen?(shard: Shard<Work>): boolean;
+  /** True where it plans what --retry-failed asks for. */
+  readonly retries?: boolean;
   /** Options that name the place of a dataset, by option: `--tags DIR` of release is where its dataset `tags` lies. */
   readonly locates?: Readonly<Record<string, string>>;
   /** True where its input can't be had again (links die): a stale shard is refused and not made again unasked. */

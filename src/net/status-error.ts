@@ -6,14 +6,15 @@ import type { Exchange } from './http-exchange.ts';
 export function statusError({ status, headers }: Pick<Exchange, 'status' | 'headers'>): FetchError | undefined {
   if (status >= 200 && status <= 299) return undefined;
   const retryAfter = retryAfterSeconds(headers['retry-after']?.[0]);
-  return new FetchError(reasonOf(status), String(status), {
+  return new FetchError(reasonOfStatus(status), String(status), {
     ...(retryAfter !== undefined && { retryAfter, threshold: `Retry-After ${Math.ceil(retryAfter)} s` }),
     // 501 Not Implemented and 505 HTTP Version Not Supported.
     ...((status === 501 || status === 505) && { heals: false }),
   });
 }
 
-function reasonOf(status: number): DropReason<'download'> {
+/** The reason for a final status that is not 2xx. */
+export function reasonOfStatus(status: number): DropReason<'download'> {
   if (status === 404 || status === 410) return 'http-not-found';
   if (status === 401 || status === 403 || status === 451) return 'http-forbidden';
   if (status === 429) return 'http-too-many-requests';

@@ -14,6 +14,7 @@ export function publishedShard(marker: ShardStats): PublishedShard {
     digest: marker.digest,
     lineage: marker.lineage,
     out: marker.out,
+    dropped: marker.dropped,
     files: marker.files.map(({ name }) => name),
     madeBy: { options: marker.made_by.options, models: marker.made_by.models },
     ...(marker.accepted_from && { acceptedFrom: { options: marker.accepted_from.options, models: marker.accepted_from.models } }),

@@ -20,8 +20,9 @@ export async function readRecordedWork(storage: Storage): Promise<Map<string, un
 
 /** Records the work of the stage's shards that have none yet, and adds it to `recorded`. */
 export async function recordWork(storage: Storage, stage: Stage, shards: readonly Shard[], recorded: Map<string, unknown>): Promise<void> {
-  for (const { name, work } of shards) {
-    if (recorded.has(name) || stage.isChosen?.(work) === false) continue;
+  for (const shard of shards) {
+    const { name, work } = shard;
+    if (recorded.has(name) || stage.isChosen?.(shard) === false) continue;
     if (!(await storage.createText(`${FOLDER}/${name}.json`, `${stableJson(work)}\n`)))
       throw new RunError(`${storage.location}/${FOLDER}/${name}.json was written by another process meanwhile. Start the same command again.`);
     recorded.set(name, work);

@@ -36,6 +36,14 @@ export const runOptions = z.object({
       decidesResult: false,
     },
   ),
+  retryFailed: option(
+    z.array(z.string()).default([]),
+    'Ask again for the links that download has dropped under these reasons (timeout, dns-failed, 5xx, …; docs/download.md), in new shards. If the run is killed, the same command goes on with it, also without --retry-failed',
+    {
+      value: 'REASON,…',
+      decidesResult: false,
+    },
+  ),
   acceptChanged: option(
     z.boolean().default(false),
     'Keep finished shards although they were made with other options or inputs; their markers say so from then on',

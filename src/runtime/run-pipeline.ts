@@ -1,6 +1,6 @@
 import { rmdir } from 'node:fs/promises';
 import type { DatasetState, PublishedShard } from '../contracts/dataset.ts';
-import type { Dropped } from '../contracts/drop-reason.ts';
+import { type Dropped, totalDropped } from '../contracts/drop-reason.ts';
 import { counted } from '../contracts/counted.ts';
 import { UsageError } from '../contracts/errors.ts';
 import type { ShardStats, StageSummary } from '../contracts/shard-stats.ts';
@@ -26,6 +26,8 @@ export interface PipelineRun {
   environment: Readonly<Record<string, string | undefined>>;
   /** Stages whose finished shards are made again. */
   redo: readonly string[];
+  /** Reasons under which items were dropped that are to be tried again, by the stages that can. */
+  retry?: readonly string[];
   /** Share of a stage's shards that may be skipped when they fail for good. */
   skipFailed: number;
   /** Datasets whose files stay when everything that reads them is finished; undefined for all. */
@@ -74,6 +76,7 @@ export async function openRun(run: PipelineRun, executor: Executor, events: Sche
   for (const stage of run.stages) {
     const state = await StageState.open(stage, await openStorage(settings.locations[stage.writes]!, run.environment), settings, isNewRedo(stage));
     state.redo = record.redo[stage.name];
+    if (stage.retries) state.retry = run.retry ?? [];
     states.push(state);
   }
   const given = await givenDatasets(run, settings);
@@ -166,20 +169,30 @@ function outcomeOf(states: readonly StageState[], activities: readonly StageActi
   };
 }
 
-/** Sums markers into the line of `summary.json`. Seconds: of this session from the first shard to the last, and of earlier ones as their markers say. */
+/**
+ * Sums markers into the line of `summary.json`. An item that was tried again counts once, as what became of it in the end. Seconds: of this session from
+ * the first shard to the last, and of earlier ones as their markers say.
+ */
 export function summarise(
   name: string,
   shards: readonly ShardStats[],
-  { kept, firstStart, lastEnd }: Pick<StageActivity, 'kept' | 'firstStart' | 'lastEnd'>,
+  { kept, firstStart, lastEnd }: Pick<StageActivity, 'kept' | 'firstStart' | 'lastEnd'> = { kept: new Set(), firstStart: undefined, lastEnd: undefined },
 ): StageSummary {
   const dropped: Dropped = {};
+  const names = new Set(shards.map(({ shard }) => shard));
   let [taken, out, before] = [0, 0, 0];
   for (const shard of shards) {
+    for (const [source, retried] of Object.entries(shard.retried ?? {})) {
+      if (!names.has(source)) continue;
+      taken -= totalDropped(retried);
+      for (const [reason, n] of Object.entries(retried)) dropped[reason] = (dropped[reason] ?? 0) - n;
+    }
     taken += shard.in;
     out += shard.out;
     if (kept.has(shard.shard)) before += shard.duration;
     for (const [reason, n] of Object.entries(shard.dropped)) dropped[reason] = (dropped[reason] ?? 0) + n;
   }
   const seconds = before + (firstStart === undefined || lastEnd === undefined ? 0 : (lastEnd - firstStart) / 1000);
-  return { name, in: taken, out, dropped: Object.fromEntries(Object.entries(dropped).sort(([a], [b]) => (a < b ? -1 : 1))), seconds };
+  const reasons = Object.entries(dropped).filter(([, n]) => n > 0);
+  return { name, in: taken, out, dropped: Object.fromEntries(reasons.sort(([a], [b]) => (a < b ? -1 : 1))), seconds };
 }

@@ -53,6 +53,9 @@ export class StageState {
   plan: Plan = { shards: [], complete: false };
   /** Id of the open --redo. */
   redo: string | undefined;
+  /** Reasons of --retry-failed. */
+  retry: readonly string[] = [];
+  readonly #finishedBefore: ReadonlySet<string>;
   /** True where `_sealed.json` names exactly the shards that are valid, and all are. */
   sealed = false;
   /** `_sealed.json` as it is there. */
@@ -65,6 +68,7 @@ export class StageState {
     this.#markers = markers;
     this.#recorded = recorded;
     this.#sizes = sizes;
+    this.#finishedBefore = new Set(markers.keys());
   }
 
   /** Reads what is there; where a redo has just been asked for, without the choices of earlier plans. */
@@ -97,6 +101,7 @@ export class StageState {
       datasets,
       own: this.#ownState(),
       redo: this.redo !== undefined,
+      ...(this.retry.length > 0 && { retry: { reasons: this.retry, finishedBefore: this.#finishedBefore } }),
       recorded: this.#recorded,
       environment,
       runLocation: this.#settings.location,

@@ -91,6 +91,14 @@ const mistakes: Record<string, [line: string, message: string][]> = {
     ['extract --language-detector fastext', 'pairmill: --language-detector: expected one of fasttext, cld3, eld, none (given: "fastext")'],
     ['download --robots-txt=maybe', 'pairmill download: --robots-txt is a switch and takes no value. Give --robots-txt or --no-robots-txt.'],
     [`extract --input crawl ${to} --skip-failed=5`, 'pairmill: --skip-failed: expected a share such as 1% (given: "5")'],
+    [
+      `download --input crawl/00000.warc.wat.gz ${to} --retry-failed tmeout`,
+      'pairmill: --retry-failed: "tmeout" is no reason for which download drops links. Did you mean timeout? Those that may pass are dns-failed, connection-failed, timeout, http-too-many-requests, http-server-error; docs/formats.md lists all.',
+    ],
+    [
+      `download --input crawl/00000.warc.wat.gz ${to} --retry-failed 5xx,duplicate`,
+      'pairmill: --retry-failed duplicate: such a link came before in the same shard, and was tried there. Name the reason for which that one failed.',
+    ],
     [`extract --input crawl ${to} --redo extrakt`, 'pairmill: --redo: this command has no stage "extrakt". Did you mean extract? It has extract, all.'],
     [`extract --input crawl ${to} --redo extract, filtr`, 'pairmill: --redo: this command has no stage "filtr". It has extract, all.'],
   ],

@@ -75,8 +75,24 @@ describe('links of which most fail', () => {
     );
     expect([again.code, again.err]).toEqual([
       1,
-      expect.stringMatching(/--connect-to is given now, and these shards were finished before\. --(retry-failed private-address|redo download) /),
+      expect.stringContaining('--connect-to is given now, and these shards were finished before. --retry-failed private-address asks for their links again.'),
     ]);
+    // Nothing listens there, so that one link fails for another reason now.
+    const retried = await typed(
+      'download',
+      '--input',
+      join(base, 'private.csv'),
+      '--output',
+      join(base, 'private'),
+      '--no-robots-txt',
+      '--connect-to',
+      '10.0.0.1:80:127.0.0.1:9',
+      '--retry-failed',
+      'private-address',
+    );
+    expect(retried.err).toContain('download tries 3 links of 1 shard again, in 1 new shard (00001).');
+    expect(retried.err).toContain('pairmill: download kept none of 3 links: 2 private-address (');
+    expect(retried.err).not.toContain('these shards were finished before');
   });
 
   test('for names that do not resolve: is there a network?', async () => {
@@ -85,6 +101,7 @@ describe('links of which most fail', () => {
       1,
       expect.stringContaining('2 of 2 links failed: 2 dns-failed. No host name could be resolved for these. Is there a network? pairmill doctor says so.'),
     ]);
+    expect(err).toContain('Later, the same command with --retry-failed dns-failed asks for such links again.');
   });
 });
 

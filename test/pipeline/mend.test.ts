@@ -92,6 +92,23 @@ test('the run folder copied and moved, its database gone, at the end and in the 
   }
 });
 
+test('links that failed while nothing answered are asked for again by --retry-failed, and the run is a quiet one', { timeout: 300_000 }, async () => {
+  const failed = await crawl.start('offline', 3, ['--connect-to', '::127.0.0.1:9']);
+  expect([failed.code, failed.err]).toEqual([
+    1,
+    expect.stringMatching(/download kept none of \d+ links: .*Later, the same command with --retry-failed connection-failed asks/),
+  ]);
+  const err = await finish('offline', ['--retry-failed', 'connection']);
+  expect(err).toMatch(/download tries \d+ links of \d+ shards again, in \d+ new shards \(\d+, /);
+  expect(await content('offline')).toEqual(quiet);
+  const countsOf = async (run: string): Promise<unknown> =>
+    (JSON.parse(await readFile(join(crawl.base, run, 'summary.json'), 'utf8')) as { stages: Record<string, unknown>[] }).stages.map(
+      ({ seconds: _, ...counts }) => counts,
+    );
+  expect(await countsOf('offline')).toEqual(await countsOf('quiet'));
+  expect(await finish('offline', ['--retry-failed', 'connection'])).toMatch(/--retry-failed has nothing to do: .*[^]*Nothing was to be done\./);
+});
+
 /** Changes one byte in the middle of the first file that the pattern names, and no size. Returns the path within the run. */
 async function flipByte(folder: string, pattern: string): Promise<string> {
   const name = (await Array.fromAsync(glob(pattern, { cwd: folder }))).sort()[0]!;

@@ -26,6 +26,8 @@ export interface StageRunSettings {
   output?: string | undefined;
   locations?: Record<string, string>;
   redo?: boolean;
+  /** Reasons of --retry-failed. */
+  retry?: readonly string[];
   acceptChanged?: boolean;
   skipFailed?: number;
   mayFail?: boolean;
@@ -76,6 +78,7 @@ export async function runOneStage(stage: Stage, runDir: string, options: Record<
         },
         environment,
         redo: settings.redo ? [stage.name] : [],
+        retry: settings.retry ?? [],
         skipFailed: settings.skipFailed ?? 0,
         version: '0.0.0-test',
         signal,
@@ -90,6 +93,7 @@ export async function runOneStage(stage: Stage, runDir: string, options: Record<
         reached: settings.reached ?? (() => undefined),
       },
     );
+    run.notes.push(...(opened.states[0]!.plan.notes ?? []));
     const outcome = await opened.run();
     run.summary = outcome.stages[0]!;
     run.failed = outcome.failed.map(({ shard, message }) => ({ shard, message })).sort((a, b) => (a.shard < b.shard ? -1 : 1));

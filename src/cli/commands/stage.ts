@@ -107,11 +107,12 @@ export function stageCommand(stage: Stage): Command {
 /** The options of every run that mean something where only these stages run. */
 function runOptionsOf(stages: readonly Stage[]): z.ZodObject {
   // Nothing that reads a dataset to its end runs beside what writes it.
-  const { keep: _keep, fused: _fused, db, rejects, ...others } = runOptions.shape;
+  const { keep: _keep, fused: _fused, db, rejects, retryFailed, ...others } = runOptions.shape;
   return z.object({
     ...others,
     ...(stages.some(({ name }) => Object.keys((dropReasons as Record<string, object>)[name] ?? {}).length > 0) && { rejects }),
     ...(stages.some(({ database }) => database) && { db }),
+    ...(stages.some(({ retries }) => retries) && { retryFailed }),
   });
 }
 

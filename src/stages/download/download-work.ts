@@ -4,19 +4,34 @@ import type { DatasetState, PublishedShard } from '../../contracts/dataset.ts';
 import { shardName } from '../../contracts/sample-key.ts';
 import type { Plan, Shard } from '../../contracts/stage.ts';
 
-/** What a shard downloads: a batch, or rows of a list, `end` excluded. `size`: links in a full shard, which decides the digits of its keys. */
+/** Links that finished shards have dropped under these reasons. */
+const RetryWork = z.object({ retry: z.array(z.object({ shard: z.string(), reasons: z.array(z.string()) })), size: z.int().positive() });
+export type RetryWork = z.output<typeof RetryWork>;
+
+/**
+ * What a shard downloads: a batch, rows of a list (`end` excluded), or what failed. `size`: links in a full shard, which decides the
+ * digits of its keys.
+ */
 export const DownloadWork = z.union([
   z.object({ batch: z.string(), size: z.int().positive() }),
   z.object({ list: z.string(), start: z.int(), end: z.int(), size: z.int().positive() }),
+  RetryWork,
 ]);
 export type DownloadWork = z.output<typeof DownloadWork>;
 type ListWork = Extract<DownloadWork, { list: string }>;
 
-/** One shard for each batch, under its number. */
-export function planBatches({ shards, sealed }: DatasetState): Plan<DownloadWork> {
+/** True where a shard does not follow from the markers: how a list was cut, what is tried again, a batch under another number. */
+export function isChosen({ name, work }: Shard<DownloadWork>): boolean {
+  return !('batch' in work) || work.batch !== name;
+}
+
+/** One shard for each batch, under its number; where a shard that tries links again has that, under the next free one. */
+export function planBatches({ shards, sealed }: DatasetState, recorded: ReadonlyMap<string, DownloadWork>): Plan<DownloadWork> {
+  const moved = new Map([...recorded].flatMap(([shard, work]) => ('batch' in work ? [[work.batch, shard] as const] : [])));
+  let next = Math.max(-1, ...recorded.keys().map(Number), ...shards.map(({ name }) => Number(name))) + 1;
   return {
     shards: shards.map(({ name, digest, madeBy, out }) => ({
-      name,
+      name: moved.get(name) ?? (recorded.has(name) ? shardName(next++) : name),
       work: { batch: name, size: Number(madeBy?.options['numberSamplePerShard'] ?? Math.max(1, out ?? 1)) },
       inputs: [{ name: `batches/${name}`, digest }],
     })),
@@ -33,7 +48,7 @@ export function planLists({ shards: lists, sealed }: DatasetState, recorded: Rea
   const works = [...recorded].filter((entry): entry is [string, ListWork] => 'list' in entry[1]);
   const ends = new Map<string, number>();
   for (const [, { list, end }] of works) ends.set(list, Math.max(ends.get(list) ?? 0, end));
-  let next = Math.max(-1, ...works.map(([name]) => Number(name))) + 1;
+  let next = Math.max(-1, ...recorded.keys().map(Number)) + 1;
   for (const { name, out = 0 } of sealed ? lists : withoutGap(lists)) {
     for (let start = ends.get(name) ?? 0; start < out; start += size)
       works.push([shardName(next++), { list: name, start, end: Math.min(out, start + size), size }]);

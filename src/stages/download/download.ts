@@ -6,10 +6,12 @@ import { PoliteClient } from '../../net/polite-client.ts';
 import { ROBOTS_TOKEN, userAgent } from '../../net/user-agent.ts';
 import { blocklistChecksums, residentBlocklist } from '../../sources/blocklist.ts';
 import { assertContact, checkContact, contactWarning } from './contact.ts';
-import { DownloadWork, planBatches, planLists } from './download-work.ts';
+import { DownloadWork, isChosen, planBatches, planLists } from './download-work.ts';
 import { type DownloadOptions, downloadOptions } from './options.ts';
 import { PictureThread } from './picture-thread.ts';
+import { planRetries } from './plan-retries.ts';
 import { hashType, type Links, readLinks } from './read-links.ts';
+import { type RetriedLinks, readRetried } from './read-retried.ts';
 import { writeShard } from './write-shard.ts';
 
 /**
@@ -29,7 +31,8 @@ export const download: Stage<'download', typeof downloadOptions, DownloadWork> =
   options: downloadOptions,
   work: DownloadWork,
   records: true,
-  isChosen: (work) => 'list' in work,
+  isChosen,
+  retries: true,
   handsOver: true,
   // Links die.
   irreplaceable: true,
@@ -37,12 +40,14 @@ export const download: Stage<'download', typeof downloadOptions, DownloadWork> =
   check: checkOptions,
   announce: contactWarning,
   models: blocklistChecksums,
-  plan({ options, datasets: { batches, lists }, recorded, own }) {
+  plan(context) {
+    const { options, recorded, own } = context;
+    const { batches, lists } = context.datasets;
     if (batches?.shards.length && lists?.shards.length)
       throw new UsageError('download finds batches/ and lists/ in the run: it is not clear which to read. Name one of the two folders with --input.');
     const links = batches?.shards.length ? batches : (lists ?? batches);
     if (!links) throw new UsageError('download has no links. Give a list (Parquet, csv, txt, json …) with --input, or a run folder that has batches/.');
-    const plan = links === lists ? planLists(lists, recorded, options.numberSamplePerShard) : planBatches(links);
+    const plan = planRetries(links === lists ? planLists(lists, recorded, options.numberSamplePerShard) : planBatches(links, recorded), context);
     // A run that has nothing left to ask for needs no contact.
     const finished = new Set(own.shards.map(({ name }) => name));
     if (plan.shards.some(({ name }) => !finished.has(name)))
@@ -53,7 +58,7 @@ export const download: Stage<'download', typeof downloadOptions, DownloadWork> =
     return plan;
   },
   async run({ name, work }, context, effects) {
-    const { links, further } = await linksOf(work, context);
+    const { links, further, retried } = await linksOf(work, context);
     const { options } = context;
     const client = await context.resources.get('http-client', options, () => makeClient(options));
     const pictures = await context.resources.get('picture-thread', options, () => new PictureThread(options));
@@ -61,11 +66,13 @@ export const download: Stage<'download', typeof downloadOptions, DownloadWork> =
     if (blocklist?.hasLooks && (!options.phash || options.disableAllReencoding))
       throw new UsageError('--blocklist names perceptual hashes, which neither --no-phash nor --disable-all-reencoding computes. Leave that option out.');
     const fetcher = { client, pictures, options, blocklist, signal: effects.signal };
-    return writeShard(name, { links, further, size: work.size }, fetcher, effects);
+    const result = await writeShard(name, { links, further, size: work.size }, fetcher, effects);
+    return retried ? { ...result, extra: { ...result.extra, retried } } : result;
   },
 };
 
-async function linksOf(work: DownloadWork, { options, dataset }: RunContext<DownloadOptions>): Promise<Links> {
+async function linksOf(work: DownloadWork, { options, dataset, own }: RunContext<DownloadOptions>): Promise<Links & Partial<RetriedLinks>> {
+  if ('retry' in work) return readRetried(work, await own.state(), (file) => own.fetch(file), options);
   if ('batch' in work) return readLinks(await dataset('batches')!.fetch(`${work.batch}.parquet`), options);
   return readLinks(await dataset('lists')!.fetch(`${work.list}.parquet`), options, work);
 }

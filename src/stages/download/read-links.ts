@@ -28,19 +28,31 @@ export async function readLinks(path: string, options: DownloadOptions, rows = {
   const own = sampleSchema(options).shape;
   const names = Object.keys(columns).map((name) => [name, Object.hasOwn(own, name) ? `input_${name}` : name] as const);
   const further = Object.fromEntries(names.map(([name, passed]) => [passed, columns[name]!]));
-  const hash = options.verifyHash && hashToVerify(path, Object.keys(columns), options);
-  const boxes = options.bboxCol === undefined ? undefined : columnNamed(path, Object.keys(columns), options.bboxCol, '--bbox-col');
+  const asked = askedOf(path, Object.keys(columns), options);
   const links: DownloadLink[] = [];
   for await (const row of readParquetRange<BatchLink & Record<string, unknown>>(path, rows)) {
     const values = furtherValues(row, columns);
     links.push({
       ...known(row),
-      ...(hash && { expectedHash: { type: hash.type, hex: String(row[hash.column] ?? '').toLowerCase() } }),
-      ...(boxes !== undefined && { boxes: parseBoxes(values[boxes]) }),
+      ...asked(values),
       further: Object.fromEntries(names.map(([name, passed]) => [passed, values[name]])),
     });
   }
   return { links, further };
+}
+
+/** What the options ask of a link, by the values of its further columns: a hash to verify, boxes to blur. Throws UsageError where a column is not there. */
+export function askedOf(
+  path: string,
+  columns: readonly string[],
+  options: DownloadOptions,
+): (values: Readonly<Record<string, unknown>>) => Pick<DownloadLink, 'expectedHash' | 'boxes'> {
+  const hash = options.verifyHash && hashToVerify(path, columns, options);
+  const boxes = options.bboxCol === undefined ? undefined : columnNamed(path, columns, options.bboxCol, '--bbox-col');
+  return (values) => ({
+    ...(hash && { expectedHash: { type: hash.type, hex: String(values[hash.column] ?? '').toLowerCase() } }),
+    ...(boxes !== undefined && { boxes: parseBoxes(values[boxes]) }),
+  });
 }
 
 function known({ hash, url, text, language, licence, uid, page_url, crawl_file, record_offset }: BatchLink): BatchLink {

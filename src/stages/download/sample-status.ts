@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { DropReason } from '../../contracts/drop-reason.ts';
 import type { Sample } from '../../contracts/records.ts';
+import { reasonOfStatus } from '../../net/status-error.ts';
 
 interface Img2datasetStatus {
   status: Exclude<Sample['status'], 'success'>;
@@ -49,4 +50,24 @@ const statuses: Readonly<Record<DropReason<'download'>, Img2datasetStatus>> = {
 export function sampleStatus(reason: DropReason<'download'>, value: string): { status: Img2datasetStatus['status']; error_message: string } {
   const { status, message } = statuses[reason];
   return { status, error_message: message.replace('{status}', `${value}: ${STATUS_CODES[value] ?? ''}`) };
+}
+
+/** The reasons that a row's `error_message` may stand for: img2dataset has one message for several. */
+export function reasonsOfStatus(errorMessage: string): DropReason<'download'>[] {
+  const status = /^HTTP Error (\d+)/.exec(errorMessage)?.[1];
+  if (status !== undefined) return [reasonOfStatus(Number(status))];
+  return reasons.filter((reason) => statuses[reason].message === errorMessage);
+}
+
+/** The reasons, and those that rows can't tell from them. */
+export function withSameStatus(wanted: readonly string[]): string[] {
+  const isSame = (a: DropReason<'download'>, b: string): boolean =>
+    a === b || (isReason(b) && !/\{\w+\}/.test(statuses[a].message) && statuses[a].message === statuses[b].message);
+  return reasons.filter((reason) => wanted.some((each) => isSame(reason, each)));
+}
+
+const reasons = Object.keys(statuses) as DropReason<'download'>[];
+
+function isReason(name: string): name is DropReason<'download'> {
+  return Object.hasOwn(statuses, name);
 }
