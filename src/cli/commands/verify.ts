@@ -8,6 +8,7 @@ import { option } from '../../contracts/option.ts';
 import type { Storage } from '../../contracts/storage.ts';
 import { pipeline } from '../../pipeline.ts';
 import { damagedShards, type DamagedShard, markDamaged, unmarkWhole } from '../../runtime/mark-damage.ts';
+import { allBefore } from '../../runtime/marker.ts';
 import { readOptions } from '../../runtime/read-options.ts';
 import { recordedRun } from '../../runtime/recorded-run.ts';
 import { type Finding, verifyRun } from '../../runtime/verify-run.ts';
@@ -88,19 +89,38 @@ interface Mended {
 async function mendDamage(datasets: Readonly<Record<string, Storage>>, findings: readonly Finding[], mend: 'replaceable' | 'all'): Promise<Mended> {
   const damaged = await damagedShards(datasets, findings);
   const mended: Mended = { toMake: [], left: [], whole: [] };
-  for (const each of damaged) {
+  const left: DamagedShard[] = [];
+  for (const each of inOrder(damaged)) {
     const shard = `${each.dataset} ${each.marker.shard}`;
     const cost = costOf(each);
-    if (cost === undefined || each.plain || mend === 'all') {
+    // What is made from a damaged shard has its damage.
+    const source = left.find((other) => isMadeFrom(each, other));
+    if (each.plain || mend === 'all' || (cost === undefined && source === undefined)) {
       await markDamaged(datasets[each.dataset]!, each);
       mended.toMake.push({ shard, cost });
-    } else mended.left.push({ shard, cost });
+    } else {
+      left.push(each);
+      mended.left.push({ shard, cost: cost ?? `it is made from ${source!.dataset} ${source!.marker.shard}, which is damaged too` });
+    }
   }
   for (const [dataset, storage] of Object.entries(datasets)) {
     const isDamaged = (shard: string): boolean => damaged.some((each) => each.dataset === dataset && each.marker.shard === shard);
     mended.whole.push(...(await unmarkWhole(storage, isDamaged)).map((shard) => `${dataset} ${shard}`));
   }
   return mended;
+}
+
+/** By the stages that made them: what one is made from comes before it. */
+function inOrder(damaged: readonly DamagedShard[]): DamagedShard[] {
+  return damaged.toSorted((a, b) => stageIndex(a) - stageIndex(b));
+}
+
+function stageIndex({ marker }: DamagedShard): number {
+  return pipeline.findIndex(({ name }) => name === marker.stage);
+}
+
+function isMadeFrom({ marker }: DamagedShard, { dataset, marker: { shard } }: DamagedShard): boolean {
+  return Object.keys(marker.made_by.inputs).some((name) => name === dataset || name === `${dataset}/${shard}` || name === allBefore(dataset, shard));
 }
 
 /** What making a shard again asks of others, where it can't be made from what the run has. */
