@@ -161,7 +161,7 @@ function outcomeOf(states: readonly StageState[], activities: readonly StageActi
   const failed = states.flatMap(({ stage }, i) => [...activities[i]!.failed].map(([shard, message]) => ({ stage: stage.name, shard, message })));
   const broken = [...new Set(failed.map(({ stage }) => stage))];
   return {
-    stages: states.map((state, i) => summarise(state.stage.name, [...state.valid.values()], activities[i]!)),
+    stages: states.map((state, i) => summarise(state.stage.name, [...state.valid.values()], activities[i])),
     failed,
     waiting: states.filter((state) => !state.sealed && !broken.includes(state.stage.name)).map(({ stage }) => ({ stage: stage.name, for: broken })),
     already: activities.reduce((sum, { kept }) => sum + kept.size, 0),
