@@ -68,7 +68,10 @@ export const ingest: Stage<'ingest', typeof ingestOptions, z.output<typeof Inges
       chain: here.chain,
       files,
       signal: effects.signal,
-      progress: (read) => effects.progress({ in: read, out: read }),
+      progress: (read) => {
+        effects.progress({ in: read, out: read });
+        effects.reached('copying');
+      },
       reached: effects.reached,
     });
     for await (const { reason, item } of droppedLinks(files, dropped)) effects.drop(reason, item);
