@@ -8,7 +8,7 @@ import { type PostgresPrograms, programEnvironment } from './postgres-package.ts
 import { asAccount, chooseAccount, type ServerAccount } from './server-account.ts';
 import { serverError, startStopped } from './server-error.ts';
 import { chooseServerRoot, socketFolder } from './server-root.ts';
-import { clusterName, stopOrphan, untilGone } from './server-processes.ts';
+import { clusterName, isRecovering, stopOrphan, untilGone } from './server-processes.ts';
 import { serverPrograms } from './server-programs.ts';
 import { openServerHome, writeServerRecord } from './server-record.ts';
 import { serverSettings } from './server-settings.ts';
@@ -79,10 +79,17 @@ async function start({ folder, allowNamespace = true, signal }: EmbeddedOptions)
     await rm(socket, { recursive: true, force: true });
     throw error;
   }
-  return runningServer(server, { socket, fresh, signal });
+  return runningServer(server, { name: clusterName(data), socket, fresh, signal });
 }
 
-function runningServer(server: ChildProcess, { socket, fresh, signal }: { socket: string; fresh: boolean; signal: AbortSignal | undefined }): EmbeddedServer {
+interface RunningServer {
+  name: string;
+  socket: string;
+  fresh: boolean;
+  signal: AbortSignal | undefined;
+}
+
+function runningServer(server: ChildProcess, { name, socket, fresh, signal }: RunningServer): EmbeddedServer {
   let stopping = false;
   const gone = hasEnded(server) ? Promise.resolve() : new Promise<void>((resolve) => server.once('exit', () => resolve()));
   const ended = new Promise<string>((resolve) => {
@@ -101,7 +108,8 @@ function runningServer(server: ChildProcess, { socket, fresh, signal }: { socket
       stopping = true;
       server.ref();
       if (!hasEnded(server)) {
-        server.kill('SIGINT');
+        // What it held in its tables is lost in either case.
+        server.kill((await isRecovering(name)) ? 'SIGQUIT' : 'SIGINT');
         const cutOffIn = (ms: number): NodeJS.Timeout => setTimeout(() => server.kill('SIGQUIT'), ms);
         const timers = [cutOffIn(STOP_TIMEOUT_MS)];
         const hurry = (): void => void timers.push(cutOffIn(HURRIED_STOP_TIMEOUT_MS));

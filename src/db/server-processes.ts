@@ -17,9 +17,14 @@ export function clusterName(dataFolder: string): string {
   return `pairmill-${createHash('sha256').update(dataFolder).digest('hex').slice(0, 16)}`;
 }
 
+/** True while the server recovers, at its start or after one of its processes was killed: then it does not listen to a fast shutdown. */
+export async function isRecovering(name: string): Promise<boolean> {
+  return (await processTitles()).some(({ title }) => title.startsWith(`postgres: ${name}: startup`));
+}
+
 /** Process ids of this server: the postmaster and its backends. Dying ones count until they are gone. */
 export async function serverProcesses(name: string): Promise<number[]> {
-  const titles = process.platform === 'linux' ? await titlesFromProc() : await titlesFromPs();
+  const titles = await processTitles();
   // `postgres: NAME: checkpointer`, or the postmaster's `/…/bin/postgres -D … -c cluster_name=NAME`.
   const ours = new RegExp(`^(postgres: ${name}\\b|\\S*/postgres .*cluster_name=${name}\\b)`);
   return titles.filter(({ title }) => ours.test(title)).map(({ pid }) => pid);
@@ -74,6 +79,10 @@ function signal(pid: number, name: NodeJS.Signals): void {
   } catch (error) {
     if (systemCode(error) !== 'ESRCH' && systemCode(error) !== 'EPERM') throw error;
   }
+}
+
+function processTitles(): Promise<{ pid: number; title: string }[]> {
+  return process.platform === 'linux' ? titlesFromProc() : titlesFromPs();
 }
 
 async function titlesFromProc(): Promise<{ pid: number; title: string }[]> {

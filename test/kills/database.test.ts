@@ -103,8 +103,14 @@ test.each([
 ] as const)('kill -9 of %s in each transaction: a plain message, and the same command goes on', async (what, kill) => {
   const run = what.replaceAll(' ', '-');
   for (const point of points) {
-    const { code, err } = await runWith(run, point, () => kill(run));
+    let killed = 0;
+    const { code, err } = await runWith(run, point, async () => {
+      await kill(run);
+      killed = Date.now();
+    });
     expect([point, code, err]).toEqual([point, 1, expect.stringMatching(words)]);
+    // It does not wait for a server that recovers.
+    expect(Date.now() - killed, point).toBeLessThan(20_000);
     expect(await leftBy(folder(run))).toEqual([]);
   }
   await finish(run);
