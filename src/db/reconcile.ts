@@ -1,3 +1,4 @@
+import { counted } from '../contracts/counted.ts';
 import { rm } from 'node:fs/promises';
 import type { Dataset } from '../contracts/dataset.ts';
 import { registerBatches, settleBatches } from './batch-files.ts';
@@ -52,7 +53,10 @@ export async function reconcile(sql: Database, sources: StagingSources, made: Re
       await sql.begin(async (transaction) => registerBatches(transaction as unknown as Database, sources.batches!, unknown));
     }
     const again = chain ? await copyMissing(sql, sources, chain, skipped, signal) : 0;
-    if (again > 0) notes.push(`${again} shards of links were not in the database (any more) and have been copied again.`);
+    if (again > 0)
+      notes.push(
+        `${counted(again, 'shards')} of links ${again === 1 ? 'was' : 'were'} not in the database (any more) and ${again === 1 ? 'has' : 'have'} been copied again.`,
+      );
     if (comparison && comparison.lost.length > 0 && chain && sources.size !== undefined)
       await restoreBatches(sql, comparison.lost, sources.size, sources.links!, chain);
     const [staging] = await sql<{ token: string }[]>`SELECT token::text AS token FROM pairmill.staging`;

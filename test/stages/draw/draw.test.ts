@@ -153,7 +153,7 @@ describe('the database is a cache', () => {
     const run = await ingested(40);
     run.database = await run.another();
     const { shards } = await run.draw(25);
-    expect(shards[0]!.warnings).toEqual(['1 shards of links were not in the database (any more) and have been copied again.']);
+    expect(shards[0]!.warnings).toEqual(['1 shard of links was not in the database (any more) and has been copied again.']);
     expect(hashes(await run.drawn())).toEqual(hashes(makeLinks(40)));
     run.database = await run.another();
     expect((await run.draw(25)).made).toEqual([]);

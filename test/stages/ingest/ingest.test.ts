@@ -123,7 +123,7 @@ describe('ingest', () => {
     run.database = await run.another();
     const { shards } = await run.ingest();
     expect(shards.map(({ out }) => out)).toEqual([20, 15]);
-    expect(shards[1]!.warnings).toEqual(['1 shards of links were not in the database (any more) and have been copied again.']);
+    expect(shards[1]!.warnings).toEqual(['1 shard of links was not in the database (any more) and has been copied again.']);
     expect(await waitingIn(run.database)).toBe(35);
   });
 
