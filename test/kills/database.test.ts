@@ -91,10 +91,10 @@ const words =
   /^pairmill: (?:PostgreSQL of this run ended \(signal 9\)\. Start the same command again: nothing is lost\.|[^\n]*: (?:the connection to the database was lost|the database is shutting down or starting)(?: \([^)\n]*\))?\. Nothing is lost: the same command goes on from here\.|[^\n]*The database has lost its tables meanwhile\. Start the same command again: they are filled anew from the links\.|PostgreSQL of this run can't be reached: [^\n]*\. Start the same command again: nothing is lost\.)\n$/;
 
 test.each([
-  ['the postmaster', async (run: string) => void process.kill((await serverOf(run)).postmaster, 'SIGKILL')],
+  ['the postmaster', async (run: string): Promise<void> => void process.kill((await serverOf(run)).postmaster, 'SIGKILL')],
   [
     'a process of a connection',
-    async (run: string) => {
+    async (run: string): Promise<void> => {
       // The postmaster ends all others then, and empties the tables as it recovers.
       const [backend] = (await serverOf(run)).backends;
       process.kill(backend!, 'SIGKILL');
