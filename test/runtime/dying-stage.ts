@@ -16,7 +16,7 @@ const dying: Stage<'dying', z.ZodObject, z.output<typeof DyingWork>> = {
   plan: () => ({ shards: [], complete: true }),
   async run({ work: { ends } }) {
     if (ends === 'while it runs') process.exit(1);
-    if (ends === 'afterwards') setTimeout(() => process.exit(1), 20);
+    if (ends === 'afterwards') setTimeout(() => process.exit(1), 1_000);
     return { in: 0, out: 0 };
   },
 };
