@@ -62,7 +62,7 @@ describe('dead hosts', () => {
     expect(new Set(results)).toEqual(new Set(['timeout']));
     expect(server.requests.length).toBeLessThanOrEqual(9);
     // 200 deadlines, two at a time, would be 20 s.
-    expect(performance.now() - started).toBeLessThan(3000);
+    expect(performance.now() - started).toBeLessThan(10_000);
     expect(await reasonOf(client.get('http://alive.test/'))).toBe('fetched');
   });
 
