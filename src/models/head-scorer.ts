@@ -13,7 +13,7 @@ export interface HeadScorer {
   close(): Promise<void>;
 }
 
-/** Measured on float16: 3.8 GB/s in blocks of 0.75 MiB, 4.1 in blocks of 3 MiB; larger ones leave the processor's cache. */
+/** Tried: blocks of 0.75 MiB and of 3 MiB are equally fast (docs/notes/tag.md). */
 const BLOCK_BYTES = 2 * 1024 * 1024;
 
 /** `heads` read embeddings of `dimensions` numbers of that type. */
