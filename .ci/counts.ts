@@ -26,12 +26,16 @@ export function ofVitest(report: string, code: number): Counts {
     : ofExit(code || 1);
 }
 
-/** Failed and skipped tests of vitest's JSON report by name, so that none goes unseen behind a number. */
-export function namesOfVitest(report: string): string[] {
+/** Failed tests of vitest's JSON report, and the skipped ones with their reasons, so that none goes unseen behind a number. */
+export function namesOfVitest(report: string, skippedList: string): string[] {
   const json = read<{ testResults: { name: string; assertionResults: { status: string; fullName: string }[] }[] }>(report);
   const tests =
     json?.testResults.flatMap(({ name, assertionResults }) => assertionResults.map((test) => ({ ...test, file: name.replace(/^.*\/test\//, 'test/') }))) ?? [];
-  return tests.filter(({ status }) => status !== 'passed').map(({ status, file, fullName }) => `${status}: ${file} ${fullName}`);
+  const skippedTests = existsSync(skippedList) ? readFileSync(skippedList, 'utf8').split('\n').filter(Boolean) : [];
+  return [
+    ...tests.filter(({ status }) => status === 'failed').map(({ file, fullName }) => `failed: ${file} ${fullName}`),
+    ...skippedTests.map((line) => `skipped: ${line}`),
+  ];
 }
 
 /** Counts of Playwright's JSON report. A test that passed on a second try only is a failed one. */

@@ -100,10 +100,10 @@ async function runInterop(context: StepContext): Promise<Counts> {
 
 async function runVitest(context: StepContext, program: string, args: string[], more: NodeJS.ProcessEnv = {}): Promise<Counts> {
   const report = `${context.log}.json`;
-  const code = await context.run(program, [...args, '--reporter=dot', '--reporter=json', `--outputFile.json=${report}`], {
-    env: { ...demoEnvironment(context), ...more },
-  });
-  const names = namesOfVitest(report);
+  const skippedList = `${context.log}.skipped`;
+  const reporters = ['--reporter=dot', '--reporter=json', `--outputFile.json=${report}`, '--reporter=./.ci/skipped-reporter.ts'];
+  const code = await context.run(program, [...args, ...reporters], { env: { ...demoEnvironment(context), ...more, PAIRMILL_SKIPPED: skippedList } });
+  const names = namesOfVitest(report, skippedList);
   for (const name of names.slice(0, SHOWN_TESTS)) context.say(name);
   if (names.length > SHOWN_TESTS) context.say(`and ${names.length - SHOWN_TESTS} more`);
   return ofVitest(report, code);

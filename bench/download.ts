@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { peers, photographs } from '../test/local-paths.ts';
 import { hostileUrl } from './download/hostility.ts';
 import { startOrigin } from './download/start-origin.ts';
-import { type Mode, modes, type Run, type Task, tools } from './download/tools.ts';
+import { peer, type Mode, modes, type Run, type Task, tools } from './download/tools.ts';
 import type { BenchResult } from './main.ts';
 import { median } from './rounds/median.ts';
 
@@ -42,7 +42,10 @@ export async function run(args: string[]): Promise<BenchResult> {
   const { values } = parseArgs({ args, options });
   const wanted = values.only.split(',') as Part[];
   if (wanted.some((part) => !parts.includes(part))) throw new Error(`--only takes ${parts.join(', ')}`);
-  if (!existsSync(join(photographs, 'web'))) throw new Error(`${photographs} has no photographs. Run recipes/photographs/get.sh first.`);
+  if (!existsSync(join(photographs, 'web'))) {
+    const missing = [`all of it: ${photographs} has no photographs (recipes/photographs/get.sh gets them; PAIRMILL_PHOTOGRAPHS names another folder)`];
+    return { title: 'download: skipped', rows: [], ratios: {}, missing };
+  }
   const folder = await mkdtemp(join(tmpdir(), 'pairmill-bench-'));
   const setting: Setting = {
     folder,
@@ -66,8 +69,11 @@ export async function run(args: string[]): Promise<BenchResult> {
       tables.push({ title: titles[part], rows: outcome.rows });
       Object.assign(ratios, outcome.ratios);
     }
+    const missing = existsSync(peer)
+      ? []
+      : [`img2dataset: there is no ${peer} (make a virtual environment there and pip install img2dataset; PAIRMILL_PEERS names another folder)`];
     const what = `download: photographs (web: ${await described('web')}; large: ${await described('large')}) to 256, JPEG 95`;
-    return { title: `${what}\n\n${tables[0]!.title}`, rows: tables[0]!.rows, more: tables.slice(1), ratios };
+    return { title: `${what}\n\n${tables[0]!.title}`, rows: tables[0]!.rows, more: tables.slice(1), ratios, missing };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

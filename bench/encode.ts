@@ -34,7 +34,8 @@ export async function run([count = '400']: string[]): Promise<BenchResult> {
       { what: 'text to vector', 'CPU ms': texts },
     ];
     const theirs = python(folder);
-    if (theirs === undefined) return { title: 'encode (no Python with PIL and onnxruntime to compare with: set PAIRMILL_PYTHON)', rows, ratios: {} };
+    const missing = ['Python: there is none with PIL, numpy and onnxruntime (pip install pillow numpy onnxruntime; PAIRMILL_PYTHON names it)'];
+    if (theirs === undefined) return { title: `encode: ${pictures.length} JPEGs of 256 px, mini`, rows, ratios: {}, missing };
     rows.push({ what: 'JPEG to vector: Python, PIL and onnxruntime, one thread', 'CPU ms': theirs });
     return { title: `encode: ${pictures.length} JPEGs of 256 px, mini`, rows, ratios: { 'pictures per CPU-second': theirs / encode } };
   } finally {

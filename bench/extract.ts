@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { appendFileSync, existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +7,9 @@ import { writeWat } from './extract/wat-corpus.ts';
 import { peers, realWats } from '../test/local-paths.ts';
 import type { BenchResult } from './main.ts';
 import { median } from './rounds/median.ts';
+
+const peer = join(peers, 'crawl/bin/python');
+const haveInflater = (): boolean => spawnSync('libdeflate-gunzip', ['-h'], { stdio: 'ignore' }).error === undefined;
 
 /**
  * Extraction on one core, against cc2dataset's own function and against `libdeflate-gunzip` alone (the limit: nobody
@@ -23,7 +27,17 @@ export async function run([megabytes = '1000', rounds = '5']: string[]): Promise
   const real = realWat(folder);
   const second = real === undefined ? undefined : await compare(real, Number(rounds));
   const workers = await stageWithWorkers(generated, Math.min(3, Number(rounds)));
+  const missing = [
+    ...(haveInflater() ? [] : ['libdeflate-gunzip, the limit (apt-get install libdeflate-tools)']),
+    ...(existsSync(peer)
+      ? []
+      : [`cc2dataset: there is no ${peer} (make a virtual environment there and pip install cc2dataset; PAIRMILL_PEERS names another folder)`]),
+    ...(real === undefined
+      ? [`genuine WATs: there are none in ${realWats} (bench/extract/make-wats.sh makes them; PAIRMILL_REAL_WATS names another folder)`]
+      : []),
+  ];
   return {
+    missing,
     title: `extract: a generated WAT of ${Math.round(first.size)} MB uncompressed, one core, median of ${rounds} interleaved rounds`,
     rows: first.rows,
     more: [
@@ -54,11 +68,10 @@ interface Comparison {
 }
 
 async function compare(wat: string, rounds: number): Promise<Comparison> {
-  const peer = join(peers, 'crawl/bin/python');
   const [script, peerScript] = [join(import.meta.dirname, 'extract/ours.ts'), join(import.meta.dirname, 'extract/peer.py')];
   const ours = (mode: string) => async (): Promise<Measured> => json((await measuredProcess(process.execPath, [script, wat, mode])).output);
   const ways: Record<string, () => Promise<Measured>> = {
-    'limit: libdeflate-gunzip': () => cpuOf(`libdeflate-gunzip -c -k ${wat} > /dev/null`),
+    ...(haveInflater() ? { 'limit: libdeflate-gunzip': () => cpuOf(`libdeflate-gunzip -c -k ${wat} > /dev/null`) } : {}),
     'pairmill, gzip and records': ours('inflate'),
     'pairmill, links of pages': ours('parse'),
     'pairmill, all rules': ours('rules'),
@@ -69,7 +82,7 @@ async function compare(wat: string, rounds: number): Promise<Comparison> {
   for (let round = 0; round < rounds; round++) {
     for (const [name, measure] of Object.entries(ways)) measured.set(name, [...(measured.get(name) ?? []), await measure()]);
   }
-  const size = Number((await measuredProcess('sh', ['-c', `libdeflate-gunzip -c -k ${wat} | wc -c`])).output) / 1e6;
+  const size = Number((await measuredProcess('sh', ['-c', `gzip -dc ${wat} | wc -c`])).output) / 1e6;
   const cpu = (name: string): number => median((measured.get(name) ?? []).map((each) => each.cpu));
   const rules = cpu('pairmill, all rules');
   const rows = [...measured].map(([name, each]) => ({
@@ -83,14 +96,14 @@ async function compare(wat: string, rounds: number): Promise<Comparison> {
     size,
     rows,
     ratios: {
-      ...(measured.has('cc2dataset') ? { peer: cpu('cc2dataset') / rules, otherPairs: await otherPairs(wat, script, peer, peerScript) } : {}),
-      limit: cpu('limit: libdeflate-gunzip') / rules,
+      ...(measured.has('cc2dataset') ? { peer: cpu('cc2dataset') / rules, otherPairs: await otherPairs(wat, script, peerScript) } : {}),
+      ...(measured.has('limit: libdeflate-gunzip') ? { limit: cpu('limit: libdeflate-gunzip') / rules } : {}),
     },
   };
 }
 
 /** Pairs of URL and alt text that only one of the two has, as a share of cc2dataset's. */
-async function otherPairs(wat: string, script: string, peer: string, peerScript: string): Promise<number> {
+async function otherPairs(wat: string, script: string, peerScript: string): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'pairmill-bench-pairs-'));
   const [ours, theirs] = [join(folder, 'ours.json'), join(folder, 'theirs.json')];
   await measuredProcess(process.execPath, [script, wat, 'pairs', ours]);

@@ -21,7 +21,8 @@ type Rows = BenchResult['rows'];
  */
 export async function run([folder = languageTexts]: string[]): Promise<BenchResult> {
   if (!existsSync(join(folder, 'lingua')) || !existsSync(join(folder, 'names'))) {
-    return { title: `language: skipped, there are no labelled texts; bench/language/data.sh ${folder} gets them`, rows: [], ratios: {} };
+    const missing = [`all of it: there are no labelled texts in ${folder} (bench/language/data.sh ${folder} gets them)`];
+    return { title: 'language: skipped', rows: [], ratios: {}, missing };
   }
   const all = await labelledTexts(folder);
   const found = of(all);

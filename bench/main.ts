@@ -11,6 +11,8 @@ export interface BenchResult {
   /** Further tables. */
   more?: { title: string; rows: Record<string, string | number>[] }[];
   ratios: Record<string, number>;
+  /** What was not measured because something is not on this machine, and how to get it. */
+  missing?: string[];
 }
 
 interface Bench {
@@ -31,12 +33,13 @@ if (name === undefined || !names.includes(name)) {
 }
 
 const bench = (await import(join(import.meta.dirname, `${name}.ts`))) as Bench;
-const { title, rows, more = [], ratios } = await bench.run(args);
+const { title, rows, more = [], ratios, missing = [] } = await bench.run(args);
 console.log(
   `${title}\n${cpus()[0]?.model ?? 'unknown CPU'}, ${availableParallelism()} CPUs, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}\n`,
 );
-console.log(markdownTable(rows));
+if (rows.length > 0) console.log(markdownTable(rows));
 for (const table of more) console.log(`${table.title}\n\n${markdownTable(table.rows)}`);
+for (const line of missing) console.log(`Not measured: ${line}`);
 console.log(JSON.stringify({ bench: name, ratios }));
 
 /** Columns in the order in which the rows first name them; numbers to the right, as Markdown so that docs can hold it. */

@@ -39,7 +39,7 @@ export interface Tool {
   run(task: Task): Promise<Run>;
 }
 
-const peer = join(peers, 'image/bin/img2dataset');
+export const peer = join(peers, 'image/bin/img2dataset');
 /** Ours, and img2dataset where it is. */
 export const tools: readonly Tool[] = [{ tool: 'pairmill', run: runOurs }, ...(existsSync(peer) ? [{ tool: 'img2dataset', run: runPeer }] : [])];
 

@@ -80,14 +80,14 @@ export async function recogniseInput(
     case 'picture':
     case 'vectors':
     case undefined:
-      throw new UsageError(`${name} is ${wordsOf(kind)}. Give ${anyFile.wanted}.`);
+      throw new UsageError(`${name} is ${wordsOf(kind)}`);
   }
 }
 
 function wordsOf(kind: FileKind | undefined): string {
-  if (kind === 'picture') return 'a single picture, and what is wanted is the folder in which it lies';
-  if (kind === 'vectors') return 'a file of vectors, and what is wanted is the folder that holds img_emb/ or text_emb/';
-  return 'none of the files that Pairmill reads';
+  if (kind === 'picture') return 'a single picture. Give the folder that it lies in.';
+  if (kind === 'vectors') return 'a file of vectors. Give the folder that holds img_emb/ or text_emb/.';
+  return `none of the files that Pairmill reads. Give ${anyFile.wanted}.`;
 }
 
 /** A folder that a stage wrote, or another tool in the same form. */

@@ -65,8 +65,8 @@ test.each([
 });
 
 test.each([
-  ['a.jpg', jpeg, 'a.jpg is a single picture, and what is wanted is the folder in which it lies'],
-  ['a.npy', Buffer.from('\x93NUMPY\x01\0', 'latin1'), 'a.npy is a file of vectors, and what is wanted is the folder that holds img_emb/'],
+  ['a.jpg', jpeg, 'a.jpg is a single picture. Give the folder that it lies in.'],
+  ['a.npy', Buffer.from('\x93NUMPY\x01\0', 'latin1'), 'a.npy is a file of vectors. Give the folder that holds img_emb/ or text_emb/.'],
   ['a.exe', Buffer.from('4d5a90000300000004000000ffff0000', 'hex'), 'a.exe is none of the files that Pairmill reads'],
   ['empty.csv', Buffer.alloc(0), 'empty.csv is empty: 0 bytes'],
   ['captions.csv', Buffer.from('file,caption\na.jpg,cat\n'), 'has no column with URLs. Its columns are file, caption.'],

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -26,6 +26,8 @@ const words = ['dog face', 'cat face', 'red apple', 'airplane', 'tulip', 'pizza'
 
 let folder: string;
 let yourData: string;
+/** The commands of docs/your-data.md that these tests have run. */
+const ran = new Set<string>();
 let pictures: Buffer[];
 let origin: { connectTo: string; close(): void };
 
@@ -154,12 +156,44 @@ test('a WARC of one’s own', async () => {
   expect(found.map(({ caption }) => caption).sort()).toEqual(words.map((word) => `a picture of ${word}`).sort());
 });
 
+test('a list is downloaded and nothing more; what another tool downloaded goes through the filter', async () => {
+  await writeFile(join(folder, 'list.csv'), ['url,caption', ...words.map((word, i) => `http://pictures.test/${i}.jpg,${word}`)].join('\n'));
+  const { child, finished } = startPairmill(
+    [...documented('pairmill download --input list\\.csv '), '--connect-to', origin.connectTo, '--min-bytes', '0'],
+    {},
+    folder,
+  );
+  onTestFinished(() => void child.kill());
+  const { code, err } = await finished;
+  expect(code, err).toBe(0);
+  // As img2dataset leaves it: tar and Parquet, and no marker of ours.
+  await mkdir(join(folder, 'img2dataset-output'));
+  for (const name of ['00000.tar', '00000.parquet']) await rename(join(folder, 'samples', name), join(folder, 'img2dataset-output', name));
+  const page = await run('img2dataset-output', 'filtered');
+  expect(page.talk).toContain('img2dataset-output is 1 shard of img2dataset. Stages: filter, embed, tag, release, index.');
+  const found = await search(page, { text: 'dog face', modality: 'image', num_images: 8, deduplicate: false });
+  expect(found.map(({ caption }) => caption).sort()).toEqual(words.toSorted());
+});
+
+test('the page has no further command', () => {
+  const blocks = [...yourData.matchAll(/^```sh\n(.*?)^```/gms)].flatMap(([, text]) => text!.trim().split('\n'));
+  expect([...ran].sort()).toEqual(blocks.toSorted());
+});
+
 /** A vector of the model `mini`'s length, of its own for each part and row. */
 function vectorOf(part: number, row: number): Float32Array {
   const vector = new Float32Array(256);
   vector.set([part, row, 1, 2]);
   const length = Math.hypot(...vector);
   return vector.map((value) => value / length);
+}
+
+/** The arguments of the command of docs/your-data.md that begins so. */
+function documented(beginning: string): string[] {
+  const [command] = new RegExp(`^${beginning}.*$`, 'm').exec(yourData) ?? [];
+  if (command === undefined) throw new Error(`docs/your-data.md has no command ${beginning}`);
+  ran.add(command);
+  return command.split(' ').slice(1);
 }
 
 interface Page {
@@ -173,15 +207,11 @@ type Hit = Record<string, unknown>;
  * The command of docs/your-data.md for that input, in the folder, until the page is there; it is stopped when the test ends. What the
  * page leaves out is the small model, which needs no download, and the way to the origin.
  */
-async function run(input: string, where: 'from the web' | 'here' = 'here'): Promise<Page> {
-  const [, documented] = new RegExp(`^pairmill (run ${input.replaceAll('.', '\\.')}.*)$`, 'm').exec(yourData) ?? [];
-  if (documented === undefined) throw new Error(`docs/your-data.md has no command for ${input}`);
-  const web = ['--threshold', '-1', '--connect-to', origin.connectTo, '--min-bytes', '0'];
-  const { child, finished, err } = startPairmill(
-    [...documented.split(' '), '--model', 'mini', ...(where === 'here' ? [] : web), '--serve', '--port', '0'],
-    {},
-    folder,
-  );
+async function run(input: string, where: 'from the web' | 'filtered' | 'here' = 'here'): Promise<Page> {
+  const command = documented(`pairmill run ${input.replaceAll('.', '\\.')}`);
+  const filtered = ['--threshold', '-1'];
+  const web = { 'from the web': [...filtered, '--connect-to', origin.connectTo, '--min-bytes', '0'], filtered, here: [] }[where];
+  const { child, finished, err } = startPairmill([...command, '--model', 'mini', ...web, '--serve', '--port', '0'], {}, folder);
   onTestFinished(async () => {
     child.kill('SIGTERM');
     await finished;
