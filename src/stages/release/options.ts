@@ -16,7 +16,7 @@ export const releaseOptions = z.object({
   dropNearDuplicates: option(
     z.int().min(0).max(MAX_HASH_DISTANCE).optional(),
     'Drop pairs whose picture looks like that of another: perceptual hashes that differ in at most so many of 64 bits. That with the smallest hash stays',
-    { bare: '6', unit: 'bits', often: true },
+    { bare: '8', unit: 'bits', often: true },
   ),
   seed: option(z.int().default(1), 'Seed of the order of the rows', { often: true }),
   rowsPerPart: option(z.int().min(1).default(1_000_000), 'Rows of one Parquet file at most', {
