@@ -1,10 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
 const common = {
-  // A worker holds DuckDB, sharp and onnxruntime, each with threads of its own: two at most, in processes of their own,
-  // so that a native crash costs one file of tests.
+  // A worker holds DuckDB, sharp and onnxruntime, each with threads of its own: three at most, as some tests wait more than they
+  // compute, in processes of their own, so that a native crash costs one file of tests.
   pool: 'forks' as const,
-  maxWorkers: 2,
+  maxWorkers: 3,
   // PostgreSQL (initdb 1.8 s alone), LanceDB and the models start in hooks and tests, on loaded machines too.
   testTimeout: 60_000,
   hookTimeout: 60_000,

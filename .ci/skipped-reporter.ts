@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import type { Reporter, TestModule } from 'vitest/node';
 
-/** Writes each skipped test with its reason, a line each, to the file that PAIRMILL_SKIPPED names: vitest's JSON report leaves the reason out. */
+/** Writes each skipped test with its reason, a line each, to the file that CI_SKIPPED_TESTS names: vitest's JSON report leaves the reason out. */
 export default class SkippedReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const lines: string[] = [];
@@ -11,6 +11,6 @@ export default class SkippedReporter implements Reporter {
         lines.push(`${relativeModuleId} ${test.fullName}: ${(result.state === 'skipped' && result.note) || 'not on a machine or for a user like this'}`);
       }
     }
-    writeFileSync(process.env['PAIRMILL_SKIPPED']!, lines.join('\n'));
+    writeFileSync(process.env['CI_SKIPPED_TESTS']!, lines.join('\n'));
   }
 }

@@ -102,7 +102,7 @@ async function runVitest(context: StepContext, program: string, args: string[], 
   const report = `${context.log}.json`;
   const skippedList = `${context.log}.skipped`;
   const reporters = ['--reporter=dot', '--reporter=json', `--outputFile.json=${report}`, '--reporter=./.ci/skipped-reporter.ts'];
-  const code = await context.run(program, [...args, ...reporters], { env: { ...demoEnvironment(context), ...more, PAIRMILL_SKIPPED: skippedList } });
+  const code = await context.run(program, [...args, ...reporters], { env: { ...demoEnvironment(context), ...more, CI_SKIPPED_TESTS: skippedList } });
   const names = namesOfVitest(report, skippedList);
   for (const name of names.slice(0, SHOWN_TESTS)) context.say(name);
   if (names.length > SHOWN_TESTS) context.say(`and ${names.length - SHOWN_TESTS} more`);

@@ -62,11 +62,11 @@ const offers = {
 describe.for(['zsh', 'fish'] as const)('%s', (shell) => {
   const lines = [
     ['pairmill ext', ['extract']],
-    ['pairmill filter --thr', ['--threshold', '--threshold-en', '--threshold-multi', '--threshold-nolang']],
+    ['pairmill filter --thr', ['--threshold', '--threshold-en', '--threshold-language', '--threshold-multi', '--threshold-nolang']],
     ['pairmill extract --db', []],
     ['pairmill download --no-rob', ['--no-robots-txt']],
     ['pairmill run x --redo em', ['embed']],
-    ['pairmill run x --until filter --thr', ['--threshold', '--threshold-en', '--threshold-multi', '--threshold-nolang']],
+    ['pairmill run x --until filter --thr', ['--threshold', '--threshold-en', '--threshold-language', '--threshold-multi', '--threshold-nolang']],
     ['pairmill completion ', ['bash', 'fish', 'zsh']],
   ] as const;
   test.for(lines)('completes %j', ([line, wanted], context) => {

@@ -27,7 +27,7 @@ beforeAll(async () => {
     'text.warc.wet.gz': gzipSync(wet),
     'refused.warc.gz': gzipSync('<!doctype html><title>403 Forbidden</title>'),
     'crawl/00000.warc.wat.gz': gzipSync('WARC/1.0\r\nWARC-Type: warcinfo\r\nContent-Length: 0\r\n\r\n\r\n\r\n'),
-    'run.yaml': 'input: crawl\nfilter:\n  modl: mini\n',
+    'run.yaml': 'input: crawl\nlist:\n  langage: en\n',
     'mapping.yaml': '- input\n',
     'stage.yaml': 'input: crawl\nfilter: mini\n',
   };
@@ -152,7 +152,7 @@ const mistakes: Record<string, [line: string, message: string][]> = {
     ['run nowhere.yaml', "pairmill: The configuration can't be read. nowhere.yaml: there is no such file or folder. Check the path."],
     [
       'run run.yaml',
-      'pairmill: run.yaml: filter: unknown key modl (did you mean model?). There are threshold, threshold-en, threshold-multi, threshold-nolang, threshold-language, keep-top, model, multilingual-model, nsfw-categories, batch-size, model-cache, hub-url, model-precision, device, model-threads, model-sessions.',
+      'pairmill: run.yaml: list: unknown key langage (did you mean language?). There are url-col, caption-col, save-additional-columns, language, language-detector, language-threshold, trust-hash, max-url-length, max-text-length, sign-request, memory.',
     ],
     ['run stage.yaml', 'pairmill: stage.yaml: filter is a stage: its value must be a mapping of options.'],
   ],

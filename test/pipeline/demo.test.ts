@@ -122,7 +122,7 @@ describe('pairmill status', () => {
     expect(sum(outcomes.map((each) => each.links))).toBe(download.in);
     expect(sum(outcomes.filter(({ status }) => status === 'success').map((each) => each.links))).toBe(download.out);
     expect([sum(hosts.map((each) => each.links)), sum(hosts.map(({ successes }) => successes))]).toEqual([download.in, download.out]);
-    expect(hosts.every(({ host }) => host.endsWith('.test'))).toBe(true);
+    expect(new Set(hosts.map(({ host }) => host)).size).toBe(hosts.length);
 
     said = '';
     await statusCommand.run({ flags: {}, positionals: [runDir] }, io);
