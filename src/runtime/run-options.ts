@@ -58,7 +58,7 @@ export const runOptions = z.object({
   ),
   fused: option(
     z.boolean().default(false),
-    'Filter each picture as it is downloaded, so that one that is dropped is never on the disk: samples/ has no tars then, and to filter anew is to download anew',
+    'Filter each picture as it is downloaded, so that dropped pictures never reach the disk. samples/ then has no tars, and filtering again needs a new download',
     { often: false, decidesResult: false },
   ),
   db: option(z.string().default('embedded'), 'PostgreSQL server for the links: embedded starts one in the run folder; postgres://… names one that runs', {

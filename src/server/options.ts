@@ -46,7 +46,7 @@ export const serveOptions = z.object({
     unit: 'pixels',
     decidesResult: false,
   }),
-  model: option(z.string().optional(), 'Model of the vectors, where the index does not say it, or where its folder moved since', {
+  model: option(z.string().optional(), 'Model of the vectors, if the index does not name it, or if its folder has moved', {
     value: 'MODEL',
     path: 'name',
     often: true,

@@ -51,11 +51,14 @@ const trainOptions = z.object({
   }),
   neighbours: option(z.int().min(1).default(10), 'Neighbours of each training row that are looked at'),
   minSimilarity: option(z.number().default(0.9), 'Cosine from which a neighbour takes the label'),
-  seed: option(z.int().default(1), 'Seed of the cut into training, validation and test rows, of the first weights and of the order of the rows'),
+  seed: option(z.int().default(1), 'Seed of the split into training, validation and test rows, of the first weights and of the order of the rows'),
   testShare: option(z.number().min(0).max(0.9).default(0.2), 'Share of the rows without a split that are kept for the report'),
-  validationShare: option(z.number().min(0.01).max(0.5).default(0.1), 'Share of the rows that say when to stop'),
+  validationShare: option(
+    z.number().min(0.01).max(0.5).default(0.1),
+    'Share of the rows without a split that are kept for validation: they say when training stops',
+  ),
   epochs: option(z.int().min(1).default(200), 'Passes over the training rows at most'),
-  patience: option(z.int().min(1).default(10), 'Passes without a gain on the validation rows after which it stops'),
+  patience: option(z.int().min(1).default(10), 'Passes without a gain on the validation rows after which training stops'),
 });
 
 /** How much nearer to one label than to the other a neighbour has to be. */

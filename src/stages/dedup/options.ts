@@ -18,9 +18,9 @@ export const dedupOptions = z.object({
   }),
   partitions: option(
     z.int().min(1).default(1),
-    'Divide the links by URL hash into so many parts, each with a bloom filter of its own: as many parts at a time as fit into --bloom-memory',
+    'Divide the links by URL hash into this many parts, each with a bloom filter of its own: as many parts at a time as fit into --bloom-memory',
   ),
-  bloomMemory: option(z.number().min(0).default(0), 'Memory for bloom filters; 0 is half of what there is', {
+  bloomMemory: option(z.number().min(0).default(0), "Memory for bloom filters; 0 means half of the machine's memory", {
     unit: 'bytes',
     often: true,
     aliases: ['filter-memory'],

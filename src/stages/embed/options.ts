@@ -10,12 +10,14 @@ export const embedOptions = z.object({
     shared: true,
     often: true,
   }),
-  precision: option(z.enum(['float16', 'float32']).default('float16'), 'Numbers in the .npy files; the model always computes in float32', { often: true }),
+  precision: option(z.enum(['float16', 'float32']).default('float16'), 'Numbers in the .npy files; --model-precision chooses how the model computes', {
+    often: true,
+  }),
   writeBatchSize: option(z.int().min(1).default(1_000_000), 'A part takes consecutive pairs shards until it has this many samples', {
     unit: 'samples',
     aliases: ['part-size'],
   }),
-  shardsPerPart: option(z.int().min(1).optional(), 'Pairs shards of a part, instead of --write-batch-size'),
+  shardsPerPart: option(z.int().min(1).optional(), 'Number of shards of pairs in a part, instead of --write-batch-size'),
   batchSize: option(z.int().min(1).default(256), 'Samples in memory at a time in each worker', { decidesResult: false, shared: true }),
   ...modelOptions,
 });

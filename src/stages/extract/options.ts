@@ -28,7 +28,7 @@ export const extractOptions = z.object({
     'Which links: images with alt text, all images, or links to audio, video or text documents by their extension',
     { often: true, note: "cc2dataset's" },
   ),
-  minTextLength: option(z.int().min(0).default(5), 'Shortest text after cleaning (not asked of other document types than image)', {
+  minTextLength: option(z.int().min(0).default(5), 'Links with shorter texts, after cleaning, are dropped (only with --document-type image)', {
     unit: 'characters',
     often: true,
   }),
@@ -38,7 +38,7 @@ export const extractOptions = z.object({
     unit: 'characters',
   }),
   maxHostLength: option(z.int().min(1).default(60), 'Links to longer host names are dropped', { unit: 'characters' }),
-  excludedExtensions: option(z.array(z.string()).default(['svg', 'gif']), 'Image URLs whose path ends so are dropped', { value: 'EXT,…' }),
+  excludedExtensions: option(z.array(z.string()).default(['svg', 'gif']), 'Image URLs whose path ends in one of these are dropped', { value: 'EXT,…' }),
   imageAttributes: option(
     z.array(z.string()).min(1).default(['src']),
     'In the HTML of a WARC: attributes of an image that hold its URL, the first that is there counts (src, data-src, srcset, …)',

@@ -4,7 +4,7 @@ import { blocklistOptions } from '../../sources/blocklist.ts';
 import { modelOptions } from '../../models/model-settings.ts';
 
 const cosine = z.number().min(-1).max(1).optional();
-const thresholdOf = (set: string) => option(cosine, `The same for the samples of the set ${set} alone; --threshold where none is given`);
+const thresholdOf = (set: string) => option(cosine, `Smallest similarity for the samples of the set ${set}; --threshold where none is given`);
 
 /** By what samples are scored. */
 export const scoreOptions = z.object({
@@ -40,7 +40,7 @@ export const filterOptions = z.object({
   thresholdEn: thresholdOf('en'),
   thresholdMulti: thresholdOf('multi'),
   thresholdNolang: thresholdOf('nolang'),
-  thresholdLanguage: option(z.array(z.string()).optional(), 'The same for single languages, by the code in the column language: de=0.25,fr=0.27', {
+  thresholdLanguage: option(z.array(z.string()).optional(), 'Smallest similarity for single languages, by the code in the column language: de=0.25,fr=0.27', {
     value: 'LANGUAGE=COSINE,…',
   }),
   keepTop: option(

@@ -22,7 +22,7 @@ export const importOptions = z.object({
   ),
   language: languageCode,
   ...languageOptions,
-  maxSide: option(z.int().min(0).default(512), 'Pictures whose longer side is longer are made smaller; 0 keeps all as they are', {
+  maxSide: option(z.int().min(0).default(512), 'Pictures whose longer side is longer than this are made smaller; 0 keeps all as they are', {
     unit: 'pixels',
     note: 'the models look at 224 to 384 pixels, and the page shows no larger ones',
   }),

@@ -14,7 +14,7 @@ export const indexOptions = z.object({
     shared: true,
     often: true,
   }),
-  flatBelow: option(z.int().min(0).default(50_000), 'Below so many rows no lists are built: every vector is compared, and recall is 1', {
+  flatBelow: option(z.int().min(0).default(50_000), 'Below this many rows no lists are built: every vector is compared, and recall is 1', {
     unit: 'rows',
     note: 'an exact search of 50,000 x 512 takes about 35 ms of one core',
   }),
@@ -25,7 +25,7 @@ export const indexOptions = z.object({
   nprobes: option(z.int().min(1).default(40), 'Lists that a search looks into', { often: true }),
   refine: option(z.int().min(1).default(5), 'Candidates rescored with the float16 vectors for each result', { often: true }),
   recallQueries: option(z.int().min(1).default(200), 'Queries by which recall is measured'),
-  seed: option(z.int().default(1), 'Seed of the choice of those queries'),
+  seed: option(z.int().default(1), 'Seed of the choice of the queries by which recall is measured'),
   memory: option(z.int().min(100).default(1024), 'Memory for joining; the rest goes to disk', { unit: 'MB', decidesResult: false, shared: true }),
 });
 export type IndexOptions = z.output<typeof indexOptions>;

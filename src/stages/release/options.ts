@@ -15,7 +15,7 @@ export const releaseOptions = z.object({
   }),
   dropNearDuplicates: option(
     z.int().min(0).max(MAX_HASH_DISTANCE).optional(),
-    'Drop pairs whose picture looks like that of another: perceptual hashes that differ in at most so many of 64 bits. That with the smallest hash stays',
+    'Drop pairs whose picture looks like that of another pair: their perceptual hashes differ in at most this many of 64 bits. The pair with the smallest hash stays',
     { bare: '8', unit: 'bits', often: true },
   ),
   seed: option(z.int().default(1), 'Seed of the order of the rows', { often: true }),
