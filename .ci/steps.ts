@@ -45,7 +45,7 @@ export const steps: Step[] = [
   command('ui', 'the page builds', 'node .ci/build-web.ts'),
   { name: 'pipeline', what: 'npm start over the whole example crawl', minutes: 8, run: runPipeline },
   { name: 'interop', what: "Python's readers on what the pipeline wrote", minutes: 5, run: runInterop },
-  { name: 'test', what: 'npm test', minutes: 15, run: (context) => runVitest(context, 'npm', ['test', '--']) },
+  { name: 'test', what: 'npm test', minutes: 20, run: (context) => runVitest(context, 'npm', ['test', '--']) },
   { name: 'e2e', what: 'browser tests', minutes: 6, run: runBrowser },
   {
     name: 'kills',
