@@ -90,7 +90,7 @@ function assertThere(finished: readonly PublishedShard[], sources: readonly Sour
   const gone = asked.filter(({ removed }) => removed);
   if (gone.length > 0)
     throw new UsageError(
-      `--retry-failed: ${counted(gone.length, 'shards')} of samples/ were made with --fused, or --keep has removed their files: of such shards it can't read which links failed. Nothing was changed. --redo download asks for all links again.`,
+      `--retry-failed can't tell which links of ${counted(gone.length, 'shards')} of samples/ failed: --fused keeps no samples, and --keep removes them. Nothing was changed. --redo download asks for all links again.`,
     );
   if (asked.some(({ name, files }) => !files.includes(`${name}.parquet`)))
     throw new UsageError(
