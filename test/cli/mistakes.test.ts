@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { commandLine, type Ended } from './command-line.ts';
 
 /**
@@ -142,7 +142,6 @@ const mistakes: Record<string, [line: string, message: string][]> = {
       'extract --input crawl --run-dir file --dry-run',
       'pairmill: --run-dir: BASE/file is a file where a folder is meant. Name a folder, or a path that is not there yet.',
     ],
-    ['extract --input crawl --output /proc/out', "pairmill: /proc/out can't be made: no folder can be made there. Give another --run-dir."],
     [
       'extract --input crawl --output https://host/out',
       "pairmill: https:// can't hold the data of a run. Give the path of a folder, or s3://BUCKET/PREFIX (also of MinIO, Ceph, R2).",
@@ -180,12 +179,24 @@ describe('rights', () => {
   });
 
   test('a folder that this user may not write to', async () => {
+    await chmod(join(base, 'folder'), 0o555);
+    onTestFinished(() => chmod(join(base, 'folder'), 0o755));
     expect(await typedByAnother(`extract --input crawl --output folder/out`)).toEqual({
       code: 2,
       out: '',
       err: expect.stringMatching(/^pairmill: .*BASE\/folder\/out can't be (written|locked): this user may not write/) as string,
     });
   });
+});
+
+test('a place where not even root can make a folder', async () => {
+  const { code, out, err } = await typed('extract --input crawl --output /proc/out');
+  expect([code, out]).toEqual([2, '']);
+  expect(err).toBe(
+    process.geteuid?.() === 0
+      ? "pairmill: /proc/out can't be made: no folder can be made there. Give another --run-dir."
+      : "pairmill: --output: /proc/out can't be written: this user may not write to /proc. Name a folder that you may write to.",
+  );
 });
 
 describe('the environment', () => {
@@ -213,5 +224,6 @@ describe('the environment', () => {
 });
 
 test('none of all this has made anything', async () => {
+  await chmod(join(base, 'secret'), 0o755);
   expect((await readdir(base, { recursive: true })).sort()).toEqual(before);
 });
