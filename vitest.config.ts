@@ -15,7 +15,7 @@ export default defineConfig({
     projects: [
       { test: { ...common, name: 'tests', include: ['test/**/*.test.ts'], exclude: ['test/kills/**'] } },
       // Kills a whole run at named points and at random moments, and starts it again: `npx vitest run --project kills`.
-      { test: { ...common, name: 'kills', include: ['test/kills/**/*.test.ts'], maxWorkers: 1, testTimeout: 600_000, hookTimeout: 600_000 } },
+      { test: { ...common, name: 'kills', include: ['test/kills/**/*.test.ts'], maxWorkers: 1, testTimeout: 240_000, hookTimeout: 600_000 } },
     ],
   },
 });

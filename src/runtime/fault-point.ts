@@ -4,8 +4,9 @@ import { ShardError } from '../contracts/errors.ts';
 /**
  * Faults for the tests of kills and failures, at named points `STAGE.POINT`, or `STAGE.POINT:N` for the Nth passing in one thread.
  * `PAIRMILL_KILL_AT` names one at which the process group kills itself (SIGKILL), `PAIRMILL_FAIL_AT` some, with commas, at each
- * of which one shard fails. `PAIRMILL_PAUSE_AT` is `POINT=FILE`: the thread makes the file there and does nothing until it is gone, so that
- * a test can do something to its surroundings. Without them, passing a point does nothing.
+ * of which one shard fails. `PAIRMILL_PAUSE_AT` is `POINT=FILE`: while there is such a file, which the test makes, the thread writes
+ * `reached` into it and does nothing until it is gone, so that the test can do something to its surroundings. Threads that come to the
+ * point later pass it. Without them, passing a point does nothing.
  */
 export function faultPoint(environment: Readonly<Record<string, string | undefined>>): (point: string) => void {
   const kills = countdown(environment['PAIRMILL_KILL_AT']);
@@ -24,7 +25,12 @@ export function faultPoint(environment: Readonly<Record<string, string | undefin
 }
 
 function pauseWhileThere(file: string): void {
-  writeFileSync(file, '');
+  try {
+    // `r+`: another thread's pause may be over meanwhile, and nobody would end a second one.
+    writeFileSync(file, 'reached', { flag: 'r+' });
+  } catch {
+    return;
+  }
   const cell = new Int32Array(new SharedArrayBuffer(4));
   while (existsSync(file)) Atomics.wait(cell, 0, 0, 2);
 }
