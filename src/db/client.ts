@@ -52,7 +52,10 @@ function cannotConnect(url: string, cause: unknown, signal: AbortSignal | undefi
   if (signal?.aborted) return new RunError('Stopped while it connected to the database. The same command goes on from here.', { cause });
   if (/[?&]host=(%2F|\/)[^&]*pairmill-\w{6}(&|$)/i.test(url))
     return new RunError(`PostgreSQL of this run can't be reached: ${reason(cause)}. Start the same command again: nothing is lost.`, { cause });
-  return new UsageError(`The database ${withoutPassword(url)} can't be used: ${reason(cause)}. Check --db, and that the server runs.`, { cause });
+  return new UsageError(
+    `The database ${withoutPassword(url)} can't be used: ${reason(cause)}. Check --db, and that the server runs; then start the same command again.`,
+    { cause },
+  );
 }
 
 function open(url: string, max: number): Database {
