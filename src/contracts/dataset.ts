@@ -17,6 +17,8 @@ export interface PublishedShard {
   readonly files: readonly string[];
   /** Options and models that it counts as made with; absent where another tool made it. */
   readonly madeBy?: { readonly options: Readonly<Record<string, unknown>>; readonly models: Readonly<Record<string, string>> } | undefined;
+  /** Digests of what it was made from, by name (`pairs/00003`); absent where another tool made it. */
+  readonly madeOf?: Readonly<Record<string, string>> | undefined;
   /** What really made it, where --accept-changed has kept it. */
   readonly acceptedFrom?: PublishedShard['madeBy'];
   /** True where its files were removed after everything that reads them was finished (--keep). */

@@ -1,5 +1,6 @@
 import { UsageError } from '../contracts/errors.ts';
 import { readSafetensors, type Tensor } from '../formats/safetensors.ts';
+import { isOfLaion } from './tag-column.ts';
 
 /**
  * A head: a small model on an image embedding that gives one number (a tag). Two spellings of safetensors are read:
@@ -38,9 +39,6 @@ export interface DenseLayer {
   readonly bias: Float64Array;
 }
 
-/** Repositories in which LAION, and the author of its aesthetic heads, published them. */
-const laionSources = /^(LAION-AI|christophschuhmann)\//;
-
 /** Throws UsageError where the file is readable but no head. */
 export async function readHead(path: string): Promise<Head> {
   const { metadata, tensors } = await readSafetensors(path);
@@ -49,7 +47,7 @@ export async function readHead(path: string): Promise<Head> {
   if (!column) throw refuse('its metadata names no output column');
   const model = metadata['input_model'] ?? metadata['input'];
   const normalised = metadata['l2_normalize_input'] === 'true';
-  const about = { column, model, ofLaion: isActivation(metadata['output']) || laionSources.test(metadata['source'] ?? ''), normalised };
+  const about = { column, model, ofLaion: isActivation(metadata['output']) || isOfLaion(metadata['source']), normalised };
 
   const prompts = tensors.get('prompts');
   if (prompts) {

@@ -10,21 +10,31 @@ import { normalise, rowsOf } from './vectors.ts';
 /** Encodes pictures; one that can't be decoded gives an Error in its place. */
 export type ImageEncoder = (pictures: readonly Uint8Array[]) => Promise<(Float32Array | Error)[]>;
 
+type Decoded = Awaited<ReturnType<typeof decodePicture>>;
+
 /** Pictures that are decoded at a time: libvips works in threads of its own. */
 const LANES = 2;
 
-/** Pictures are decoded here while the batches before them are computed. */
-export function imageEncoder(session: OnnxSession, preprocessing: ImagePreprocessing, dimensions: number): ImageEncoder {
+/** Which output of a model is read (the first of these that it has, else its first), and what is made of a row of it. */
+export interface Reading {
+  outputs: readonly string[];
+  finish(row: Float32Array): Float32Array;
+}
+
+const embedding: Reading = { outputs: ['image_embeds', 'pooler_output', 'embedding', 'sentence_embedding'], finish: normalise };
+
+/** Pictures are decoded here while the batches before them are computed. `dimensions`: numbers of a row. */
+export function imageEncoder(session: OnnxSession, preprocessing: ImagePreprocessing, dimensions: number, reading = embedding): ImageEncoder {
   const { size } = preprocessing;
   const values = 3 * size * size;
   const [input] = session.inputs;
-  const output = outputName(session, ['image_embeds', 'pooler_output', 'embedding', 'sentence_embedding']);
+  const output = outputName(session, reading.outputs);
   const batchSize = input!.shape[0] ?? session.pace.rows;
   const write = normaliser(preprocessing);
   // libvips would start threads for each small picture; the lanes keep the cores busy.
   sharp.concurrency(1);
 
-  const decode = async (picture: Uint8Array): Promise<Uint8Array | Error> => {
+  const decode = async (picture: Uint8Array): Promise<Decoded | Error> => {
     try {
       return await decodePicture(picture, preprocessing);
     } catch (error) {
@@ -32,12 +42,14 @@ export function imageEncoder(session: OnnxSession, preprocessing: ImagePreproces
     }
   };
 
-  const infer = async (decoded: readonly Uint8Array[]): Promise<Float32Array[]> => {
+  const infer = async (decoded: readonly Decoded[]): Promise<Float32Array[]> => {
     const rows = input!.shape[0] ?? decoded.length;
     const data = new Float32Array(rows * values);
     decoded.forEach((picture, i) => write(picture, data, i * values));
     const result = (await session.run({ [input!.name]: { type: 'float32', data, dims: [rows, 3, size, size] } }))[output]!;
-    return rowsOf(result, rows, dimensions).slice(0, decoded.length).map(normalise);
+    return rowsOf(result, rows, dimensions)
+      .slice(0, decoded.length)
+      .map((row) => reading.finish(row));
   };
 
   return async (pictures) => {
@@ -45,7 +57,7 @@ export function imageEncoder(session: OnnxSession, preprocessing: ImagePreproces
     const batches = new Underway(batchesAhead(session));
     for (let start = 0; start < pictures.length; start += batchSize) {
       const decoded = await decodeAll(pictures.slice(start, start + batchSize), decode);
-      const good: { at: number; pixels: Uint8Array }[] = [];
+      const good: { at: number; pixels: Decoded }[] = [];
       for (const [i, pixels] of decoded.entries()) {
         if (pixels instanceof Error) results[start + i] = pixels;
         else good.push({ at: start + i, pixels });
@@ -62,8 +74,8 @@ export function imageEncoder(session: OnnxSession, preprocessing: ImagePreproces
 }
 
 /** Decodes all, a few at a time: more than the thread pool holds would only queue. */
-async function decodeAll(pictures: readonly Uint8Array[], decode: (picture: Uint8Array) => Promise<Uint8Array | Error>): Promise<(Uint8Array | Error)[]> {
-  const decoded: (Uint8Array | Error)[] = [];
+async function decodeAll(pictures: readonly Uint8Array[], decode: (picture: Uint8Array) => Promise<Decoded | Error>): Promise<(Decoded | Error)[]> {
+  const decoded: (Decoded | Error)[] = [];
   let next = 0;
   const lane = async (): Promise<void> => {
     while (next < pictures.length) {

@@ -1,7 +1,8 @@
 import sharp, { type OutputInfo, type Sharp } from 'sharp';
 import { jpegCodec, type Pixels } from '../pictures/jpeg-codec.ts';
 import type { ImagePreprocessing } from './model-entry.ts';
-import { resample } from './resample.ts';
+import { alignedBilinear, nearestPixel } from './nearest-pixels.ts';
+import { type Crop, resample } from './resample.ts';
 
 /**
  * Encoded picture -> pixels as the image tower sees them. As CLIP's own preprocessing, with two remarks:
@@ -12,19 +13,26 @@ import { resample } from './resample.ts';
 
 const input = { failOn: 'truncated', ignoreIcc: true, sequentialRead: true } as const;
 
-/** RGB bytes, size x size x 3. Throws where the picture can't be decoded. */
-export async function decodePicture(picture: Uint8Array, { size, fit, interpolation, resize }: ImagePreprocessing): Promise<Uint8Array> {
-  if (fit === 'crop' || resize !== 'libvips') {
-    // Whole, and shrunk by PIL's own arithmetic: what CLIP's reference sees, to the byte.
-    const { data, width, height } = jpegCodec().decode(picture) ?? (await decodeBySharp(picture));
-    const to = fit === 'crop' ? shortestSide(width, height, size) : ([size, size] as const);
-    return resample(data, [width, height], to, { left: centre(to[0], size), top: centre(to[1], size), width: size, height: size }, interpolation);
-  }
-  const { data, info } = await colours(picture)
-    .resize(size, size, { fit: 'fill', kernel: interpolation === 'bicubic' ? 'cubic' : 'linear' })
-    .removeAlpha()
-    .raw()
-    .toBuffer({ resolveWithObject: true });
+/** RGB from 0 to 255, size x size x 3: bytes, but for `aligned`, which does not round. Throws where the picture can't be decoded. */
+export async function decodePicture(picture: Uint8Array, preprocessing: ImagePreprocessing): Promise<Uint8Array | Float32Array> {
+  const { size, interpolation } = preprocessing;
+  if (preprocessing.resize === 'libvips') return shrunkBySharp(picture, size, interpolation === 'bicubic' ? 'cubic' : 'linear');
+  // Whole, and shrunk by PIL's own arithmetic: what the reference sees, to the byte.
+  const { data, width, height } = jpegCodec().decode(picture) ?? (await decodeBySharp(picture));
+  if (interpolation === 'aligned') return alignedBilinear(data, [width, height], size);
+  const { to, crop } = placement(width, height, preprocessing);
+  return interpolation === 'nearest' ? nearestPixel(data, [width, height], to, crop) : resample(data, [width, height], to, crop, interpolation);
+}
+
+/** To which sides a picture is resized, and what of it is kept. */
+function placement(width: number, height: number, { size, fit, resizeTo = size, centre }: ImagePreprocessing): { to: [number, number]; crop: Crop } {
+  const to: [number, number] = fit === 'crop' ? shortestSide(width, height, resizeTo) : [resizeTo, resizeTo];
+  const [left, top] = to.map((length) => (centre === 'down' ? Math.floor((length - size) / 2) : centreOf(length, size))) as [number, number];
+  return { to, crop: { left, top, width: size, height: size } };
+}
+
+async function shrunkBySharp(picture: Uint8Array, size: number, kernel: 'cubic' | 'linear'): Promise<Uint8Array> {
+  const { data, info } = await colours(picture).resize(size, size, { fit: 'fill', kernel }).removeAlpha().raw().toBuffer({ resolveWithObject: true });
   assertColours(info);
   return data;
 }
@@ -50,22 +58,24 @@ function shortestSide(width: number, height: number, size: number): [number, num
 }
 
 /** torchvision's CenterCrop: Python's round, which takes halves to the even number. */
-function centre(length: number, size: number): number {
+function centreOf(length: number, size: number): number {
   const half = (length - size) / 2;
   return Number.isInteger(half) ? half : 2 * Math.round(half / 2);
 }
 
-/** Writes RGB bytes as normalised planes [3, size, size] at `offset` of a batch. */
-export function normaliser({ mean, std }: ImagePreprocessing): (pixels: Uint8Array, batch: Float32Array, offset: number) => void {
+/** Writes RGB from 0 to 255 as normalised planes [3, size, size] at `offset` of a batch. */
+export function normaliser({ mean, std }: ImagePreprocessing): (pixels: Uint8Array | Float32Array, batch: Float32Array, offset: number) => void {
+  const normalised = (value: number, channel: number): number => (value / 255 - mean[channel]!) / std[channel]!;
   // 256 values a channel: a table is faster than the arithmetic.
-  const [red, green, blue] = [0, 1, 2].map((channel) => Float32Array.from({ length: 256 }, (_, value) => (value / 255 - mean[channel]!) / std[channel]!)) as [
-    Float32Array,
-    Float32Array,
-    Float32Array,
-  ];
+  const tables = [0, 1, 2].map((channel) => Float32Array.from({ length: 256 }, (_, value) => normalised(value, channel)));
+  const [red, green, blue] = tables as [Float32Array, Float32Array, Float32Array];
   return (pixels, batch, offset) => {
     const plane = pixels.length / 3;
     let [r, g, b] = [offset, offset + plane, offset + 2 * plane];
+    if (pixels instanceof Float32Array) {
+      for (let i = 0; i < pixels.length; i++) batch[offset + (i % 3) * plane + Math.floor(i / 3)] = normalised(pixels[i]!, i % 3);
+      return;
+    }
     for (let i = 0; i < pixels.length; i += 3) {
       batch[r++] = red[pixels[i]!]!;
       batch[g++] = green[pixels[i + 1]!]!;

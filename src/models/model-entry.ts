@@ -1,3 +1,5 @@
+import type { Resampling } from './resample.ts';
+
 /** What is known of a model before a file of it is opened: an entry of the registry, or read from a local folder. */
 export interface ModelEntry {
   readonly id: string;
@@ -29,12 +31,19 @@ export interface ImageTower {
   readonly preprocessing: ImagePreprocessing;
 }
 
+/** `aligned`: between the four nearest pixels, the corners of both pictures in one place, and not rounded (TensorFlow.js, align_corners). */
+export type Interpolation = Resampling | 'nearest' | 'aligned';
+
 export interface ImagePreprocessing {
-  /** Side of the square that the model sees, in pixels. */
+  /** Side of the square that the model sees, in pixels: the centre of the resized picture. */
   readonly size: number;
-  /** `crop`: shortest side to `size`, centre square (CLIP). `squash`: both sides to `size` (SigLIP). */
+  /** `crop`: the shortest side is resized (CLIP). `squash`: both sides are (SigLIP). */
   readonly fit: 'crop' | 'squash';
-  readonly interpolation: 'bicubic' | 'bilinear';
+  /** To which length; `size` where none is given. */
+  readonly resizeTo?: number | undefined;
+  /** Where the centre lies between two pixels: to the even one of the two, as torchvision does, or `down`, as transformers does. */
+  readonly centre?: 'down' | undefined;
+  readonly interpolation: Interpolation;
   /** What resizes: Pillow's arithmetic, to the byte, or libvips' (mini). */
   readonly resize?: 'libvips' | undefined;
   /** Of the channels red, green, blue in 0 to 1. */

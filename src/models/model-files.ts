@@ -30,15 +30,14 @@ export async function modelFiles(
 ): Promise<ModelFiles> {
   const checksums: Record<string, string> = {};
   let bytes = 0;
-  const fromHub = async (source: { repository: string; revision: string }, file: string): Promise<CheckedFile> => {
-    try {
-      return await cachedFile(source, file, settings);
-    } catch (error) {
-      throw await withPlaces(error, entry, settings);
-    }
-  };
   const bring = async (source: FileSource, file: string): Promise<string> => {
-    const { path, checksum } = 'folder' in source ? await localFile(source.folder, file) : await fromHub(source, file);
+    let found: CheckedFile;
+    try {
+      found = await checkedFile(source, file, settings);
+    } catch (error) {
+      throw await withPlaces(error, entry.id, filesOf(entry, settings), `Then \`pairmill models verify ${entry.id}\` says whether all is well.`);
+    }
+    const { path, checksum } = found;
     checksums[`${entry.id}/${file}`] = checksum.sha256;
     const { size } = await stat(path);
     bytes += size;
@@ -57,25 +56,21 @@ export async function modelFiles(
   };
 }
 
-interface ModelFile {
+export interface ModelFile {
   path: string;
   /** Of a file of the hub. */
   url: string | undefined;
 }
 
 /** The files of a model, each with its place on this machine and, of the hub, where it is fetched from. Files beside an ONNX file that hold weights are known only when that is here. */
-function filesOf({ image, text }: ModelEntry, { cacheFolder, hubUrl }: ModelSettings): ModelFile[] {
+function filesOf({ image, text }: ModelEntry, settings: ModelSettings): ModelFile[] {
   const all: [FileSource, string | undefined][] = [
     [image.source, image.file],
     [text.source, text.file],
     [text.source, text.tokenizer],
     [text.source, text.projection],
   ];
-  return all.flatMap(([source, file]): ModelFile[] => {
-    if (file === undefined) return [];
-    if ('folder' in source) return [{ path: join(source.folder, file), url: undefined }];
-    return [{ path: join(cacheFolder, source.repository, source.revision, file), url: hubAddress({ hubUrl, ...source, file }) }];
-  });
+  return all.flatMap(([source, file]) => (file === undefined ? [] : [placeOf(source, file, settings)]));
 }
 
 /** Which of a model's files are on this machine; nothing is fetched. */
@@ -85,24 +80,35 @@ export async function presentFiles(entry: ModelEntry, settings: ModelSettings): 
 }
 
 /** A failed download, with what can be done without the hub: which files to put where. */
-async function withPlaces(error: unknown, entry: ModelEntry, settings: ModelSettings): Promise<unknown> {
+export async function withPlaces(error: unknown, id: string, files: readonly ModelFile[], then: string): Promise<unknown> {
   if (!(error instanceof DownloadError)) return error;
-  const { missing } = await presentFiles(entry, settings);
-  const places = filesOf(entry, settings).filter(({ path }) => missing.includes(path));
+  const missing = await Promise.all(files.map(async (file) => ((await statOf(file.path)) ? [] : [file])));
   return new RunError(
     [
       error.message,
-      `Without the hub, the model ${entry.id} works where these files are put by hand:`,
-      ...places.map(({ path, url }) => `  ${url} -> ${path}`),
-      `with the files beside them that end in .onnx_data, where the repository has any. Then \`pairmill models verify ${entry.id}\` says whether all is well.`,
+      `Without the hub, the model ${id} works where these files are put by hand:`,
+      ...missing.flat().map(({ path, url }) => `  ${url} -> ${path}`),
+      `with the files beside them that end in .onnx_data, where the repository has any. ${then}`,
     ].join('\n'),
     { cause: error },
   );
 }
 
-interface CheckedFile {
+/** A file with what is known of it. */
+export interface CheckedFile {
   path: string;
   checksum: Pick<FileChecksum, 'sha256' | 'externalData'>;
+}
+
+/** One file of a source, fetched where it is not here. Throws RunError where it can't be had or is damaged. */
+export function checkedFile(source: FileSource, file: string, settings: ModelSettings): Promise<CheckedFile> {
+  return 'folder' in source ? localFile(source.folder, file) : cachedFile(source, file, settings);
+}
+
+/** Where a file lies on this machine once it is here and, of the hub, where it is fetched from. */
+export function placeOf(source: FileSource, file: string, { cacheFolder, hubUrl }: Pick<ModelSettings, 'cacheFolder' | 'hubUrl'>): ModelFile {
+  if ('folder' in source) return { path: join(source.folder, file), url: undefined };
+  return { path: join(cacheFolder, source.repository, source.revision, file), url: hubAddress({ hubUrl, ...source, file }) };
 }
 
 async function localFile(folder: string, file: string): Promise<CheckedFile> {

@@ -4,6 +4,7 @@ import { UsageError } from '../contracts/errors.ts';
 import { fileChecksum } from './file-checksum.ts';
 import { findModel } from './find-model.ts';
 import { type Head, readHead } from './head.ts';
+import { claimColumn } from './tag-column.ts';
 
 /**
  * The files of heads: those named (a path, or the name of one in the model's `heads/` folder), else all that the model's
@@ -30,13 +31,11 @@ export async function headChecksums(paths: readonly string[]): Promise<Record<st
   return Object.fromEntries(await Promise.all(paths.map(async (path) => [`heads/${basename(path)}`, (await fileChecksum(path)).sha256] as const)));
 }
 
-/** Columns of LAION's release: who joins files by name takes what is in them for LAION's. */
-const laionColumns = ['punsafe', 'pwatermark', 'aesthetic'];
-
 /** Reads heads for one model. Throws UsageError where one belongs to another, or two would fill the same column. */
 export async function loadHeads(model: string, paths: readonly string[]): Promise<Head[]> {
   const entry = await findModel(model);
   const heads: Head[] = [];
+  const taken = new Set<string>();
   for (const path of paths) {
     const head = await readHead(path);
     const known = head.model === undefined || head.model === entry.headsFor || head.model === entry.id;
@@ -45,12 +44,7 @@ export async function loadHeads(model: string, paths: readonly string[]): Promis
         `The head ${path} reads embeddings of ${head.model ?? 'a model'} (${head.dimensions} numbers), not of ${entry.id} (${entry.headsFor}, ${entry.dimensions} numbers). Leave it out of --heads, or give the --model it belongs to.`,
       );
     }
-    if (laionColumns.includes(head.column) && !head.ofLaion)
-      throw new UsageError(
-        `The head ${path} would write the column ${head.column}, which holds the value of LAION's own head or nothing. Give it another name (output in its metadata); a head that is LAION's says so in its source (docs/tag.md).`,
-      );
-    if (head.column === 'hash' || heads.some(({ column }) => column === head.column))
-      throw new UsageError(`The head ${path} would write the column ${head.column}, which is taken. Leave one of them out of --heads.`);
+    claimColumn(taken, head.column, { what: `The head ${path}`, ofLaion: head.ofLaion, leaveOut: '--heads' });
     heads.push(head);
   }
   return heads;

@@ -55,7 +55,8 @@ export async function openTextTower(
 /** The numbers of an int8 model are scaled by the largest of its batch: one row a batch makes them depend on their own item alone. */
 const INT8_ROWS = 1;
 
-function sessionSettings(
+/** How the session of a model's file is opened. `sides`: of a row of its input. */
+export function sessionSettings(
   path: string,
   sides: readonly number[],
   { precision, device = 'cpu', threads, sessions, cacheFolder }: ModelSettings,
@@ -63,6 +64,7 @@ function sessionSettings(
   return { path, device, threads, sessions, calibration: { cacheFolder, sides, fixedRows: precision === 'int8' ? INT8_ROWS : undefined } };
 }
 
-function towerOf<Encode>(encode: Encode, session: Awaited<ReturnType<OpenSession>>): Tower<Encode> {
+/** One half of a model, or a classifier, with its session. */
+export function towerOf<Encode>(encode: Encode, session: Awaited<ReturnType<OpenSession>>): Tower<Encode> {
   return { encode, usage: () => ({ seconds: session.seconds?.() ?? 0, threads: session.pace.sessions }), close: () => session.close() };
 }

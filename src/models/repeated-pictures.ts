@@ -1,8 +1,10 @@
 import { hash } from 'node:crypto';
 import type { ImageEncoder } from './image-encoder.ts';
 
-/** Memory of the kept embeddings: 16,384 of 256 dimensions, 5,461 of 768. */
+/** Memory of the kept embeddings: 13,797 of 256 dimensions, 5,146 of 768. */
 const MAX_BYTES = 16 * 1024 * 1024;
+/** Of an entry beside its numbers: the name, the array, the map's own. */
+const ENTRY_BYTES = 192;
 
 /**
  * The same encoder, which encodes a picture that it has seen lately, to the byte, only once. The same file stands at
@@ -12,7 +14,7 @@ const MAX_BYTES = 16 * 1024 * 1024;
 export function withoutRepeats(encode: ImageEncoder, dimensions: number): ImageEncoder {
   /** By SHA-256, the least lately used first. */
   const known = new Map<string, Float32Array>();
-  const capacity = Math.max(1, Math.floor(MAX_BYTES / (4 * dimensions)));
+  const capacity = Math.max(1, Math.floor(MAX_BYTES / (4 * dimensions + ENTRY_BYTES)));
   return async (pictures) => {
     const names = pictures.map((picture) => hash('sha256', picture, 'base64'));
     const found = new Map<string, Float32Array | Error>();

@@ -21,7 +21,13 @@ const kernels = {
       return x < 2 ? (((x - 5) * x + 8) * x - 4) * -0.5 : 0;
     },
   },
+  lanczos: { support: 3, weight: (x: number) => (Math.abs(x) < 3 ? sinc(x) * sinc(x / 3) : 0) },
 };
+export type Resampling = keyof typeof kernels;
+
+function sinc(x: number): number {
+  return x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
+}
 
 /** Fixed-point weights: 8 bits of value, 2 of headroom, the rest of 32. */
 const PRECISION_BITS = 32 - 8 - 2;
@@ -41,7 +47,7 @@ export function resample(
   [width, height]: readonly [number, number],
   to: readonly [number, number],
   crop: Crop,
-  interpolation: keyof typeof kernels,
+  interpolation: Resampling,
 ): Uint8Array {
   const across = taps(width, to[0], crop.left, crop.width, interpolation);
   const down = taps(height, to[1], crop.top, crop.height, interpolation);
@@ -87,7 +93,7 @@ function clip(sum: number): number {
   return value < 0 ? 0 : value > 255 ? 255 : value;
 }
 
-function taps(from: number, to: number, start: number, length: number, interpolation: keyof typeof kernels): Taps {
+function taps(from: number, to: number, start: number, length: number, interpolation: Resampling): Taps {
   const kernel = kernels[interpolation];
   const scale = from / to;
   const spread = Math.max(scale, 1);

@@ -21,10 +21,7 @@ export async function modelFrom(resources: Resources, idOrFolder: string, settin
     readModelParts(idOrFolder, settings),
   );
   const { entry, files } = parts;
-  const openSession: OpenSession = async (how) => {
-    const small = how.device === 'cpu' && (await stat(how.path)).size <= SMALL_BYTES;
-    return small ? openHere(how) : openSharedSession((number) => resources.thread(encoderThread, number), how);
-  };
+  const openSession = sessionOpener(resources);
   // Asked for where it is used: that opens it, and keeps it open until this shard has ended.
   const images = () =>
     resources.get('image-tower', { path: files.vision, preprocessing: entry.image.preprocessing, dimensions: entry.dimensions, settings }, () =>
@@ -43,6 +40,14 @@ export async function modelFrom(resources: Resources, idOrFolder: string, settin
       const [image, text] = [(await images()).usage(), (await texts()).usage()];
       return { seconds: image.seconds + text.seconds, threads: Math.max(image.threads, text.threads) };
     },
+  };
+}
+
+/** Opens sessions of small files in this thread, those of others in the threads that all workers share. */
+export function sessionOpener(resources: Resources): OpenSession {
+  return async (how) => {
+    const small = how.device === 'cpu' && (await stat(how.path)).size <= SMALL_BYTES;
+    return small ? openHere(how) : openSharedSession((number) => resources.thread(encoderThread, number), how);
   };
 }
 

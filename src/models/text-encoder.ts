@@ -1,5 +1,6 @@
 import { messageOf, RunError } from '../contracts/errors.ts';
 import type { Tensor as Weights } from '../formats/safetensors.ts';
+import type { Reading } from './image-encoder.ts';
 import type { TextTower } from './model-entry.ts';
 import { type OnnxSession, outputName, type Values } from './onnx-session.ts';
 import { batchesAhead } from './shared-session.ts';
@@ -18,17 +19,24 @@ export interface Projection {
   bias?: Weights | undefined;
 }
 
-export function textEncoder(session: OnnxSession, tokenize: Tokenizer, tower: TextTower, dimensions: number, projection?: Projection): TextEncoder {
+const embedding: Reading = { outputs: ['text_embeds', 'pooler_output', 'embedding', 'sentence_embedding'], finish: normalise };
+
+/** `dimensions`: numbers of what comes out. */
+export function textEncoder(
+  session: OnnxSession,
+  tokenize: Tokenizer,
+  tower: Omit<TextTower, 'source' | 'file'>,
+  dimensions: number,
+  projection?: Projection,
+  reading = embedding,
+): TextEncoder {
   const ids = inputLike(session, ['input_ids', 'text']);
   const mask = session.inputs.find(({ name }) => name === 'attention_mask');
   const types = session.inputs.find(({ name }) => name === 'token_type_ids');
   const fixedRows = ids.shape[0];
   const { rows } = session.pace;
   const fixedLength = ids.shape[1] ?? (tower.padding === 'full' ? tower.maxTokens : undefined);
-  const output = outputName(
-    session,
-    tower.pooling === 'mean' ? ['token_embeddings', 'last_hidden_state'] : ['text_embeds', 'pooler_output', 'embedding', 'sentence_embedding'],
-  );
+  const output = outputName(session, tower.pooling === 'mean' ? ['token_embeddings', 'last_hidden_state'] : reading.outputs);
 
   const paddedLength = (tokens: readonly number[]): number => fixedLength ?? Math.min(tower.maxTokens, Math.ceil(tokens.length / LENGTH_STEP) * LENGTH_STEP);
 
@@ -48,7 +56,7 @@ export function textEncoder(session: OnnxSession, tokenize: Tokenizer, tower: Te
     const result = (await session.run(feeds))[output]!;
     const vectors =
       tower.pooling === 'mean' ? meanOverTokens(result, kept, rows, length) : rowsOf(result, rows, projection ? (result.dims[1] ?? 0) : dimensions);
-    return vectors.slice(0, batch.length).map((vector) => normalise(projection ? project(vector, projection, dimensions) : vector));
+    return vectors.slice(0, batch.length).map((vector) => reading.finish(projection ? project(vector, projection, dimensions) : vector));
   };
 
   return async (texts) => {

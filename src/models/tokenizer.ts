@@ -17,7 +17,7 @@ export type Tokenizer = (text: string) => number[];
  * Reads tokenizer.json for a text tower: open_clip's tokenisation for OpenAI's and OpenCLIP's models, else what the file
  * says (run by @huggingface/tokenizers). The two differ on captions with HTML entities or broken encodings.
  */
-export async function readTokenizer(path: string, { tokenization, maxTokens }: TextTower): Promise<Tokenizer> {
+export async function readTokenizer(path: string, { tokenization, maxTokens }: Pick<TextTower, 'tokenization' | 'maxTokens'>): Promise<Tokenizer> {
   try {
     const json = JSON.parse(await readFile(path, 'utf8')) as object;
     if (tokenization === 'open-clip') return openClipTokenizer(json, maxTokens);

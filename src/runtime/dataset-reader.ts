@@ -17,6 +17,7 @@ export function publishedShard(marker: ShardStats): PublishedShard {
     dropped: marker.dropped,
     files: marker.files.map(({ name }) => name),
     madeBy: { options: marker.made_by.options, models: marker.made_by.models },
+    madeOf: marker.made_by.inputs,
     ...(marker.accepted_from && { acceptedFrom: { options: marker.accepted_from.options, models: marker.accepted_from.models } }),
     ...(marker.removed !== undefined && { removed: true }),
     ...(marker.damaged !== undefined && { damaged: marker.damaged }),

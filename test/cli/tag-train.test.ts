@@ -143,7 +143,7 @@ describe('tag train', () => {
 
   test('what can not be used is named', async () => {
     const labels = await labelFile('labels.csv', [...pictures.keys()]);
-    expect((await train(labels, 'x.safetensors', '--column', 'punsafe')).err).toMatch(/column punsafe, which holds the value of LAION's own head or nothing/);
+    expect((await train(labels, 'x.safetensors', '--column', 'punsafe')).err).toMatch(/column punsafe, which holds the value of LAION's own model or nothing/);
     await writeFile(join(folder, 'ids.csv'), 'id,label\n1,1\n');
     expect(await train(join(folder, 'ids.csv'), 'x.safetensors', '--column', 'x')).toMatchObject({
       code: 2,

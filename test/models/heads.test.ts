@@ -92,7 +92,7 @@ describe('heads', () => {
       /its activations are none and tanh/,
     );
     const own = await write({ weight: { shape: [1, 256], data: Array<number>(256).fill(0) } }, { output: 'punsafe' });
-    await expect(loadHeads('mini', [own])).rejects.toThrow(/column punsafe, which holds the value of LAION's own head or nothing/);
+    await expect(loadHeads('mini', [own])).rejects.toThrow(/column punsafe, which holds the value of LAION's own model or nothing/);
     const path = await write({ weight: { shape: [1, 256], data: Array<number>(256).fill(0) } }, { output: 'x' });
     await expect(loadHeads('mini', [path, path])).rejects.toThrow(/would write the column x, which is taken/);
   });

@@ -20,7 +20,9 @@ async function halves(width: number, height: number, format: 'png' | 'jpeg' | 'w
   return (orientation ? picture.withMetadata({ orientation }) : picture).toBuffer();
 }
 
-const at = (pixels: Uint8Array, x: number, y: number, side: number): number[] => [...pixels.subarray(3 * (y * side + x), 3 * (y * side + x) + 3)];
+const at = (pixels: Uint8Array | Float32Array, x: number, y: number, side: number): number[] => [
+  ...pixels.subarray(3 * (y * side + x), 3 * (y * side + x) + 3),
+];
 
 describe('preprocessing', () => {
   test('squash shows the whole picture, crop its centre', async () => {

@@ -6,7 +6,7 @@ test('a picture is encoded once while it is remembered, in its place in every ba
   const encode = withoutRepeats(async (pictures) => {
     batches.push(pictures.map(([byte]) => byte!));
     return pictures.map(([byte]) => (byte === 99 ? new Error('broken') : Float32Array.of(byte!)));
-  }, 1_048_576); // so many dimensions that four are kept
+  }, 1_048_000); // so many dimensions that four are kept
   const bytes = (...values: number[]): Uint8Array[] => values.map((value) => Uint8Array.of(value));
   const values = async (...pictures: number[]): Promise<(number | string)[]> =>
     (await encode(bytes(...pictures))).map((result) => (result instanceof Error ? result.message : result[0]!));

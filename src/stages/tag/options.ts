@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { option } from '../../contracts/option.ts';
+import { modelOptions } from '../../models/model-settings.ts';
 
 export const tagOptions = z.object({
   model: option(z.string().default('clip-vit-l-14'), 'Model that made the embeddings: an id or a folder (docs/models.md)', {
@@ -14,4 +15,22 @@ export const tagOptions = z.object({
     "Heads: safetensors files, or names of those in the model's heads/ folder; all of that folder where none is given",
     { value: 'HEAD,…', path: 'name', often: true },
   ),
+  imageModels: option(
+    z.array(z.string()).optional(),
+    'Classifiers that look at the pictures themselves: nsfw_pixels, folders, or hf://OWNER/NAME on the hub (docs/tag.md)',
+    { value: 'MODEL,…', path: 'name', often: true },
+  ),
+  textModels: option(z.array(z.string()).optional(), 'Classifiers that read the captions: folders, or hf://OWNER/NAME on the hub (docs/tag.md)', {
+    value: 'MODEL,…',
+    path: 'name',
+    often: true,
+  }),
+  pairs: option(z.string().optional(), "Folder of tars in which --image-models finds the pictures, instead of the run's pairs/", {
+    value: 'DIR',
+    path: 'one',
+    decidesResult: false,
+  }),
+  batchSize: option(z.int().min(1).default(256), 'Samples in memory at a time in each worker', { decidesResult: false, shared: true }),
+  ...modelOptions,
 });
+export type TagOptions = z.output<typeof tagOptions>;
