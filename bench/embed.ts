@@ -1,25 +1,25 @@
 import { execFileSync } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import sharp from 'sharp';
 import { readNpy } from '../src/formats/npy.ts';
 import { readParquet } from '../src/formats/parquet.ts';
 import { SampleWriter } from '../src/formats/webdataset.ts';
 import { findModel } from '../src/models/find-model.ts';
 import { readTokenizer } from '../src/models/tokenizer.ts';
 import { cosine } from '../src/models/vectors.ts';
-import { pythons } from '../test/local-paths.ts';
+import { photographs, pythons } from '../test/local-paths.ts';
 import type { BenchResult } from './main.ts';
 import { median } from './rounds/median.ts';
 
 /**
  * `npm run bench -- embed MODEL_FOLDER [SAMPLES] [ROUNDS]`: the stage embed, tar in and npy out, against clip-retrieval's own inference with
- * the same weights, in turn. MODEL_FOLDER is what `recipes/test-models/random_models.py b32 FOLDER` (or l14) wrote. Loading is left out on
- * both sides. clip-retrieval runs with its defaults (batches of 256, four preprocessing workers) and with the best of what we tried.
+ * the same weights, in turn. Photographs come from recipes/photographs/get.sh; MODEL_FOLDER is what `recipes/test-models/random_models.py b32 FOLDER` (or l14) wrote. Loading (with
+ * our trial of threads and batches) is left out on both sides. clip-retrieval runs with its defaults (batches of 256, four preprocessing workers) and with the best of what we tried.
  */
 const BEST = { batch: '32', workers: '1' };
 const DEFAULTS = { batch: '256', workers: '4' };
+const TARS = 4;
 
 interface Pass {
   seconds: number;
@@ -30,13 +30,13 @@ interface Pass {
   folder: string;
 }
 
-export async function run([model, count = '128', rounds = '2']: string[]): Promise<BenchResult> {
+export async function run([model, count = '160', rounds = '2']: string[]): Promise<BenchResult> {
   if (model === undefined)
     throw new Error('Which model? npm run bench -- embed FOLDER, with FOLDER as recipes/test-models/random_models.py b32 FOLDER wrote it');
   const python = pythons.find((command) => finds(command, 'clip_retrieval'));
   const folder = await mkdtemp(join(tmpdir(), 'bench-embed-'));
   try {
-    const captions = await writeTar(join(folder, 'input'), Number(count));
+    const captions = await writeTars(join(folder, 'input'), Number(count));
     const ways: Record<string, (out: string) => Promise<Pass>> = {
       'pairmill, float32': (out) => ours(model, folder, out, []),
       'pairmill, int8': (out) => ours(model, folder, out, ['--model-precision=int8']),
@@ -45,8 +45,6 @@ export async function run([model, count = '128', rounds = '2']: string[]): Promi
         'clip-retrieval, batches of 32, one preprocessing worker': (out) => theirs(python, model, folder, out, BEST),
       }),
     };
-    // Calibrated before the clock starts.
-    for (const way of ['pairmill, float32', 'pairmill, int8']) await ways[way]!(join(folder, `warm-${way}`));
     const passes = new Map<string, Pass[]>(Object.keys(ways).map((name) => [name, []]));
     for (let round = 0; round < Number(rounds); round++)
       for (const [name, way] of Object.entries(ways)) passes.get(name)!.push(await way(join(folder, `${name}-${round}`)));
@@ -73,7 +71,7 @@ async function report(model: string, captions: readonly string[], passes: Readon
   const flops = (await flopsOf(model, captions)) / float32;
   rows.push({ what: `pairmill, float32: ${(flops / 1e9).toFixed(0)} GFLOP/s of ${(peak / 1e9).toFixed(0)} that a product of two matrices reaches` });
   return {
-    title: `embed: ${captions.length} pairs, JPEGs of 256 px, ${model.split('/').at(-1)} of random weights`,
+    title: `embed: ${captions.length} pairs, photographs of 640 x 480, ${model.split('/').at(-1)} of random weights`,
     rows,
     ratios: {
       ...(compared && { peer_default: defaults! / float32, peer_best: best! / float32, share_of_peak: flops / peak }),
@@ -83,40 +81,60 @@ async function report(model: string, captions: readonly string[], passes: Readon
   };
 }
 
-/** Pictures with some detail and real captions. */
-async function writeTar(folder: string, count: number): Promise<string[]> {
+/** Photographs of 640 x 480, each another, with real captions; in as many tars as clip-retrieval has workers by default, which it needs. */
+async function writeTars(folder: string, count: number): Promise<string[]> {
   await mkdir(folder, { recursive: true });
+  const names = await readdir(join(photographs, 'web')).catch(() => []);
+  if (names.length < count)
+    throw new Error(
+      `${join(photographs, 'web')} has ${names.length} photographs and ${count} are needed: run recipes/photographs/get.sh, or give a smaller number.`,
+    );
   const fixture = join(import.meta.dirname, '../test/fixtures/laion-200.parquet');
-  const texts = (await Array.fromAsync(readParquet(fixture))).map((row) => String(row['TEXT'] ?? row['text'] ?? row['caption'] ?? ''));
-  const tar = await SampleWriter.open(join(folder, '00000.tar'));
-  const captions: string[] = [];
-  let state = 1;
-  const random = (): number => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0) >>> 24;
-  for (let i = 0; i < count; i++) {
-    const grid = Uint8Array.from({ length: 16 * 16 * 3 }, random);
-    const picture = await sharp(grid, { raw: { width: 16, height: 16, channels: 3 } })
-      .resize(256, 256, { kernel: 'cubic' })
-      .jpeg({ quality: 95 })
-      .toBuffer();
-    const key = String(i).padStart(9, '0');
-    const caption = texts[i % texts.length]!;
-    captions.push(caption);
-    const json = JSON.stringify({ caption, url: `http://picture.test/${i}`, key, status: 'success', width: 256, height: 256 });
-    await tar.write(key, [
-      ['jpg', picture],
-      ['json', Buffer.from(json)],
-      ['txt', Buffer.from(caption)],
-    ]);
+  const texts = (await Array.fromAsync(readParquet(fixture))).map((row) => String(row['TEXT']));
+  const captions = Array.from({ length: count }, (_, i) => texts[i % texts.length]!);
+  const inTar = Math.ceil(count / TARS);
+  for (let first = 0, shard = 0; first < count; first += inTar, shard++) {
+    const tar = await SampleWriter.open(join(folder, `${String(shard).padStart(5, '0')}.tar`));
+    for (let i = first; i < Math.min(count, first + inTar); i++) {
+      // Spread over all of them: neighbours are windows of one photograph.
+      const picture = await readFile(join(photographs, 'web', names[Math.floor((i * names.length) / count)]!));
+      const key = String(i).padStart(9, '0');
+      const caption = captions[i]!;
+      const json = JSON.stringify({ caption, url: `http://picture.test/${i}`, key, status: 'success', width: 640, height: 480 });
+      await tar.write(key, [
+        ['jpg', picture],
+        ['json', Buffer.from(json)],
+        ['txt', Buffer.from(caption)],
+      ]);
+    }
+    await tar.close();
   }
-  await tar.close();
   return captions;
 }
 
 async function ours(model: string, folder: string, out: string, more: string[]): Promise<Pass> {
   const launcher = join(import.meta.dirname, '../bin/pairmill.js');
-  execFileSync(process.execPath, [launcher, 'embed', '--input', join(folder, 'input'), '--output', out, '--run-dir', `${out}-run`, '--model', model, ...more], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
+  execFileSync(
+    process.execPath,
+    [
+      launcher,
+      'embed',
+      '--input',
+      join(folder, 'input'),
+      '--output',
+      out,
+      '--run-dir',
+      `${out}-run`,
+      '--model-cache',
+      join(folder, 'models'),
+      '--model',
+      model,
+      ...more,
+    ],
+    {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  );
   const { duration, encoder } = JSON.parse(await readFile(join(out, '00000_stats.json'), 'utf8')) as {
     duration: number;
     encoder: { loading: number; seconds: number; threads: number };
@@ -127,25 +145,30 @@ async function ours(model: string, folder: string, out: string, more: string[]):
 
 async function theirs(python: string, model: string, folder: string, out: string, { batch, workers }: typeof BEST): Promise<Pass> {
   const script = join(import.meta.dirname, 'embed/clip_retrieval_inference.py');
-  const said = execFileSync(python, [script, model, join(folder, 'input/00000.tar'), out, batch, workers, '0'], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
+  const said = execFileSync(python, [script, model, join(folder, 'input'), out, batch, workers], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
   const { seconds, peak } = JSON.parse(said.trim().split('\n').at(-1)!) as { seconds: number; peak: number };
-  // Under the names that ours have.
-  for (const kind of ['img', 'text']) await copyFile(join(out, `${kind}_emb/${kind}_emb_0.npy`), join(out, `${kind}_emb/${kind}_emb_00000.npy`));
   return { seconds, peak, folder: out };
 }
 
+/** Over the samples of both, by their keys: clip-retrieval's workers take turns. Ours has five digits in its names, theirs one. */
 async function smallestCosine(a: string, b: string): Promise<number> {
   let smallest = 1;
-  for (const kind of ['img', 'text']) {
-    const [left, right] = [await readNpy(join(a, `${kind}_emb/${kind}_emb_00000.npy`)), await readNpy(join(b, `${kind}_emb/${kind}_emb_00000.npy`))];
-    if (left.rows !== right.rows) throw new Error(`${b} has ${right.rows} rows where ${a} has ${left.rows}`);
-    for (let i = 0; i < left.rows; i++)
-      smallest = Math.min(smallest, cosine(left.row(i), right.row(i)) / Math.sqrt(cosine(left.row(i), left.row(i)) * cosine(right.row(i), right.row(i))));
-  }
+  const [ours, theirs] = [await readEmbeddings(a), await readEmbeddings(b)];
+  if (ours.keys.length !== theirs.keys.length) throw new Error(`${b} has ${theirs.keys.length} rows where ${a} has ${ours.keys.length}`);
+  const at = new Map(theirs.keys.map((key, i) => [key, i]));
+  for (const kind of ['img', 'text'] as const)
+    for (const [i, key] of ours.keys.entries()) {
+      const [left, right] = [ours[kind].row(i), theirs[kind].row(at.get(key)!)];
+      smallest = Math.min(smallest, cosine(left, right) / Math.sqrt(cosine(left, left) * cosine(right, right)));
+    }
   return smallest;
+}
+
+async function readEmbeddings(folder: string) {
+  const part = (await readdir(join(folder, 'metadata')))[0]!.replace(/^metadata_|\.parquet$/g, '');
+  const rows = await Array.fromAsync(readParquet(join(folder, `metadata/metadata_${part}.parquet`)));
+  const vectors = (kind: string) => readNpy(join(folder, `${kind}_emb/${kind}_emb_${part}.npy`));
+  return { keys: rows.map((row) => String(row['image_path'])), img: await vectors('img'), text: await vectors('text') };
 }
 
 /** Multiplications and additions of the matrix products that the towers need, the texts at the lengths to which they are padded. */

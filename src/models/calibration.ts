@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { availableParallelism, cpus, freemem } from 'node:os';
+import { availableParallelism, cpus, freemem, loadavg } from 'node:os';
 import { dirname, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { type Device, type OnnxSession, openOnnxSession, type Pace, USUAL_ROWS, type Values } from './onnx-session.ts';
@@ -31,6 +31,9 @@ const QUICK_ROW_MS = 10;
 const ENOUGH = 0.95;
 /** A loaded model takes so many times the size of its file. */
 const MEMORY_OF_FILE = 1.4;
+/** Of several threads, against as many sessions. */
+const EFFICIENCY = 0.9;
+const UNTRIED_ROWS = 4;
 /** Rows of a batch on a GPU, which small batches leave idle. */
 const GPU_ROWS = 64;
 
@@ -40,8 +43,8 @@ export interface Chosen {
   sessions?: number | undefined;
 }
 
-/** The kept outcome, else that of a trial; with what the user has chosen. */
-export async function calibrated(path: string, device: Device, settings: CalibrationSettings, chosen: Chosen): Promise<Pace> {
+/** The kept outcome, else that of a trial where the cores are free for one; with what the user has chosen. `load`: threads that want a core. */
+export async function calibrated(path: string, device: Device, settings: CalibrationSettings, chosen: Chosen, load = loadavg()[0]!): Promise<Pace> {
   const { sides, cacheFolder, fixedRows = null } = settings;
   if (device !== 'cpu') return { sessions: chosen.sessions ?? 1, threads: 1, rows: fixedRows ?? GPU_ROWS };
   const cores = availableParallelism();
@@ -54,6 +57,7 @@ export async function calibrated(path: string, device: Device, settings: Calibra
     .slice(0, 32);
   const kept = join(cacheFolder, 'calibration', `${name}.json`);
   const known = await readKept(kept);
+  if (!known && isBusy(load, cores)) return choose(untried(cores, fixedRows ?? UNTRIED_ROWS), cores, affordable, chosen);
   const measured = known ?? (await measure(path, cores, settings));
   if (measured === 'quick') {
     const threads = chosen.threads ?? 1;
@@ -61,6 +65,15 @@ export async function calibrated(path: string, device: Device, settings: Calibra
   }
   if (!known) await keep(kept, { path, machine, ...measured });
   return choose(measured, cores, affordable, chosen);
+}
+
+/** A trial beside so much other work would say little, and be kept. */
+const isBusy = (load: number, cores: number): boolean => load > cores;
+
+/** What is right, or nearly so, for models of CLIP's size: a session a core, and threads in place of the sessions that memory has no room for. */
+export function untried(cores: number, rows: number): Measured {
+  const byThreads = Object.fromEntries([1, ...threadCounts(cores)].map((threads) => [threads, threads === 1 ? 1 : EFFICIENCY * threads]));
+  return { byThreads, byRows: { [rows]: 1 } };
 }
 
 /** Rows a second by threads, of one session; and by rows, with the threads of the best. */

@@ -10,7 +10,7 @@ import { type EncoderUsage, openHere, openImageTower, openTextTower } from './op
 export interface Encoders {
   readonly id: string;
   readonly dimensions: number;
-  readonly thresholds: Thresholds;
+  readonly thresholds: Thresholds | undefined;
   /** Name under which heads know the image tower. */
   readonly headsFor: string;
   /** A vector, or an Error in its place where a picture can't be decoded. Does not depend on what else is encoded. */

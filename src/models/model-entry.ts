@@ -7,8 +7,8 @@ export interface ModelEntry {
   readonly dimensions: number;
   readonly image: ImageTower;
   readonly text: TextTower;
-  /** Smallest cosine of image and text with which `filter` keeps a pair, by set. */
-  readonly thresholds: Thresholds;
+  /** Smallest cosine of image and text with which `filter` keeps a pair, by set. Undefined where none is known: the user has to give it. */
+  readonly thresholds: Thresholds | undefined;
   /** Name under which LAION's heads know the image tower: `ViT-B/32`. Heads of one name fit every model with it. */
   readonly headsFor: string;
 }

@@ -45,7 +45,7 @@ const families: Record<string, Pick<TextTower, 'maxTokens' | 'padId' | 'padding'
 /** Width of SigLIP's towers where config.json names none: it leaves out what is as in the base model. */
 const SIGLIP_BASE = 768;
 
-/** Default thresholds of a model that names none: LAION's. */
+/** Default thresholds of a CLIP that names none: LAION's. Those of SigLIP's family have none: their cosines lie far lower. */
 const laionThresholds = { en: 0.28, multi: 0.26, nolang: 0.26 };
 
 /** Throws UsageError where the folder is no model of this layout. */
@@ -78,7 +78,7 @@ export async function readModelFolder(folder: string, id?: string): Promise<Mode
       padding: own?.padding ?? family.padding,
       pooling: 'none',
     },
-    thresholds: own?.threshold ?? laionThresholds,
+    thresholds: own?.threshold ?? (family === families['siglip'] ? undefined : laionThresholds),
     headsFor: own?.headsFor ?? name,
   };
 }

@@ -5,7 +5,7 @@ import type { ImagePreprocessing, ImageTower, ModelEntry, TextTower } from './mo
 /**
  * The models that have an id. Weights come from the hub on first use, except `mini`, which is in the package.
  * Thresholds: LAION-5B's 0.28 for English and 0.26 for the rest (crawlingathome gpu_inference.py), which were set for
- * ViT-B/32; for all others they are only a starting point.
+ * ViT-B/32; for all others they are only a starting point. SigLIP has none: its cosines lie far lower.
  */
 
 /** openai/CLIP, clip.py `_transform`. */
@@ -100,7 +100,7 @@ export const registry: readonly ModelEntry[] = [
       padding: 'full',
       pooling: 'none',
     },
-    thresholds: laionThresholds,
+    thresholds: undefined,
     headsFor: 'SigLIP ViT-B/16',
   },
   {

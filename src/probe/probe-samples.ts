@@ -5,7 +5,7 @@ import type { Head } from '../models/head.ts';
 import { type HeadScorer, openHeadScorer } from '../models/head-scorer.ts';
 import type { Encoders } from '../models/load-model.ts';
 import type { ScoreOptions } from '../stages/filter/options.ts';
-import { type SampleScorer, sampleScorer } from '../stages/filter/sample-scorer.ts';
+import { type SampleScorer, sampleScorer, type Score } from '../stages/filter/sample-scorer.ts';
 import { thresholdFor, type Thresholds } from '../stages/filter/thresholds.ts';
 import type { ProbedSample } from './probe-input.ts';
 
@@ -30,6 +30,12 @@ export interface NearPicture {
   threshold: number;
   /** data: URL of a small JPEG. */
   thumbnail: string;
+}
+
+/** By sample. */
+export interface ProbedScores {
+  scores: readonly Score[];
+  ofHeads: readonly Record<string, number | null>[];
 }
 
 const NEAR = 8;
@@ -66,9 +72,12 @@ export class SampleProbe {
     return this.#thresholds;
   }
 
-  async take(samples: readonly ProbedSample[]): Promise<void> {
-    const scores = await this.#scorer.score(samples);
-    const ofHeads = await this.#scoresOfHeads(samples);
+  /** What the filter and the heads say of samples. */
+  async score(samples: readonly ProbedSample[]): Promise<ProbedScores> {
+    return { scores: await this.#scorer.score(samples), ofHeads: await this.#scoresOfHeads(samples) };
+  }
+
+  async take(samples: readonly ProbedSample[], { scores, ofHeads }: ProbedScores): Promise<void> {
     for (const [i, sample] of samples.entries()) {
       const score = scores[i]!;
       const { url, caption, language } = sample.row;

@@ -6,23 +6,22 @@ import { UsageError } from '../../contracts/errors.ts';
 import { option } from '../../contracts/option.ts';
 import { setNames } from '../../contracts/records.ts';
 import { languageOptions, residentDetector } from '../../language/language-options.ts';
+import { encodeAhead } from '../../models/encode-ahead.ts';
 import { headFiles, loadHeads } from '../../models/model-heads.ts';
 import { modelSettings } from '../../models/model-settings.ts';
 import { modelFrom } from '../../models/shared-models.ts';
 import { findingsOf, type ProbeFindings } from '../../probe/probe-findings.ts';
-import { drawSamples, type ProbedSample } from '../../probe/probe-input.ts';
+import { drawSamples } from '../../probe/probe-input.ts';
 import { SampleProbe } from '../../probe/probe-samples.ts';
 import { reportPage } from '../../probe/report-page.ts';
 import { suggestedConfig } from '../../probe/suggested-config.ts';
 import { readOptions } from '../../runtime/read-options.ts';
 import { ResourcePool } from '../../runtime/resource-pool.ts';
 import { SharedThreads } from '../../runtime/shared-threads.ts';
-import { filterOptions } from '../../stages/filter/options.ts';
-import { multilingualModel } from '../../stages/filter/sample-scorer.ts';
+import { filterOptions, multilingualModel } from '../../stages/filter/options.ts';
 import { languageThresholds, thresholdsOf } from '../../stages/filter/thresholds.ts';
 import { tagOptions } from '../../stages/tag/options.ts';
 import { S3Objects } from '../../storage/s3-objects.ts';
-import { inBatches } from '../../formats/in-batches.ts';
 import type { Command, CommandIo } from '../command.ts';
 import { renderTable } from '../table.ts';
 
@@ -55,6 +54,8 @@ const probeOptions = z.object({
 });
 type ProbeOptions = z.output<typeof probeOptions>;
 
+/** Where a model has no threshold of its own, and none is given. What is suggested does not depend on it. */
+const NO_THRESHOLD = { en: 0, multi: 0, nolang: 0 };
 /** Small: the pictures of a batch are in memory. */
 const BATCH = 64;
 
@@ -99,7 +100,7 @@ async function probeInput(input: string, options: ProbeOptions, io: CommandIo): 
     const encoders = await modelFrom(resources, options.model, modelSettings(scoring));
     const heads = await loadHeads(options.model, await headFiles(options.model, options.heads));
     const probe = await SampleProbe.open(resources, scoring, {
-      thresholds: (ofModels) => thresholdsOf({ ...scoring, keepTop: undefined }, ofModels),
+      thresholds: (ofModels) => thresholdsOf({ ...scoring, keepTop: undefined }, { ...NO_THRESHOLD, ...ofModels }),
       encoders,
       heads,
     });
@@ -112,9 +113,9 @@ async function probeInput(input: string, options: ProbeOptions, io: CommandIo): 
       detector: async () => residentDetector(options, resources),
     });
     try {
-      for await (const batch of inBatches<ProbedSample>(drawn.samples, BATCH)) {
+      for await (const { batch, encoded } of encodeAhead(drawn.samples, BATCH, (batch) => probe.score(batch))) {
         io.signal.throwIfAborted();
-        await probe.take(batch);
+        await probe.take(batch, encoded);
       }
     } finally {
       await probe.close();

@@ -33,7 +33,10 @@ export const embed: Stage<'embed', typeof embedOptions, PartWork> = {
   async run(part, context, effects) {
     const { options } = context;
     const pairs = context.dataset('pairs')!;
+    const started = performance.now();
     const model = await modelFrom(context.resources, options.model, modelSettings(options));
+    await model.open();
+    const loading = (performance.now() - started) / 1000;
     const type = options.precision === 'float32' ? '<f4' : '<f2';
     const ofShards: FurtherColumns[] = [];
     for (const name of part.work.shards) ofShards.push(await furtherSampleColumns(await sampleRowsFile(pairs, name), EmbeddingMetadata));
@@ -44,9 +47,6 @@ export const embed: Stage<'embed', typeof embedOptions, PartWork> = {
       rows: await effects.files.parquet(`metadata/metadata_${part.name}.parquet`, withFurtherColumns(EmbeddingMetadata, further, 'last')),
       further,
     };
-    const started = performance.now();
-    await model.open();
-    const loading = (performance.now() - started) / 1000;
     const before = await model.usage();
     let read = 0;
     for await (const { batch, encoded } of encodeAhead(samplesOf(part.work.shards, pairs), options.batchSize, (batch) => encodeBatch(batch, model))) {

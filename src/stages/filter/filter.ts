@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { UsageError } from '../../contracts/errors.ts';
 import { Pair } from '../../contracts/records.ts';
 import type { PlanContext, RunContext, Stage } from '../../contracts/stage.ts';
-import { inBatches } from '../../formats/in-batches.ts';
 import {
   assertTars,
   furtherColumnsOf,
@@ -12,12 +11,13 @@ import {
   sampleShardFiles,
   type ShardSample,
 } from '../../formats/sample-shard.ts';
+import { encodeAhead } from '../../models/encode-ahead.ts';
 import { blocklistChecksums, residentBlocklist } from '../../sources/blocklist.ts';
 import { readMarker } from '../../runtime/marker.ts';
 import { kebabCase } from '../../runtime/stable-json.ts';
 import { type FilterOptions, filterOptions } from './options.ts';
 import { PairShard } from './pair-shard.ts';
-import { type SampleScorer, sampleScorer, scorerChecksums } from './sample-scorer.ts';
+import { modelThresholds, type SampleScorer, sampleScorer, scorerChecksums } from './sample-scorer.ts';
 import { topThresholds } from './score.ts';
 import { Similarities, SimilarityCounts, similarityLines } from './similarities.ts';
 import { storedScorer } from './stored-scores.ts';
@@ -51,7 +51,11 @@ export const filter: Stage<'filter', typeof filterOptions, FilterWork> = {
       ? ['nothing is judged as NSFW or unlawful, because the model mini knows emoji only; with another model the categories of the package are used']
       : [],
   plan: planFilter,
-  models: async (options) => ({ ...(await scorerChecksums(options)), ...(await blocklistChecksums(options)) }),
+  async models(options) {
+    // Refused before a model is downloaded.
+    if (options.keepTop === undefined) thresholdsOf(options, await modelThresholds(options));
+    return { ...(await scorerChecksums(options)), ...(await blocklistChecksums(options)) };
+  },
 
   async run({ name, work }, context, effects) {
     const { options } = context;
@@ -64,9 +68,9 @@ export const filter: Stage<'filter', typeof filterOptions, FilterWork> = {
       effects,
       await residentBlocklist(options, context.resources),
     );
-    for await (const batch of inBatches(readSampleShard(files), options.batchSize)) {
+    for await (const { batch, encoded } of encodeAhead(readSampleShard(files), options.batchSize, score)) {
       effects.signal.throwIfAborted();
-      await pairs.take(batch, await score(batch));
+      await pairs.take(batch, encoded);
     }
     return pairs.result();
   },

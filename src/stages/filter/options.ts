@@ -33,6 +33,11 @@ export const scoreOptions = z.object({
 });
 export type ScoreOptions = z.output<typeof scoreOptions>;
 
+/** The model for the sets `multi` and `nolang`. */
+export function multilingualModel({ model, multilingualModel }: ScoreOptions): string {
+  return multilingualModel ?? (model === 'clip-vit-b-32' ? 'mclip-vit-b-32' : model);
+}
+
 export const filterOptions = z.object({
   threshold: option(cosine, "Smallest cosine similarity of image and text with which a sample is kept, in all sets; the model's own where none is given", {
     often: true,

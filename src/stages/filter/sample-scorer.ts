@@ -1,5 +1,6 @@
 import { type SetName, setOfLanguage } from '../../contracts/records.ts';
 import type { Resources } from '../../contracts/stage.ts';
+import { findModel } from '../../models/find-model.ts';
 import { type Encoders, modelChecksums } from '../../models/load-model.ts';
 import type { Thresholds } from '../../models/model-entry.ts';
 import { modelSettings } from '../../models/model-settings.ts';
@@ -7,7 +8,7 @@ import { modelFrom } from '../../models/shared-models.ts';
 import { cosine } from '../../models/vectors.ts';
 import { categoriesChecksum, categoriesFile, readNsfwCategories } from './nsfw-categories.ts';
 import { type Nsfw, NsfwJudge, type Unlawful } from './nsfw-judge.ts';
-import type { ScoreOptions } from './options.ts';
+import { multilingualModel, type ScoreOptions } from './options.ts';
 
 /** What is scored of a sample of a shard. */
 export interface ScoredSample {
@@ -25,14 +26,9 @@ interface Failure {
 
 export interface SampleScorer {
   /** The models' own. */
-  thresholds: Thresholds;
+  thresholds: Partial<Thresholds>;
   /** In the order of the samples; what else is scored with a sample does not matter. */
   score(samples: readonly ScoredSample[]): Promise<Score[]>;
-}
-
-/** The model for the sets `multi` and `nolang`. */
-export function multilingualModel({ model, multilingualModel }: ScoreOptions): string {
-  return multilingualModel ?? (model === 'clip-vit-b-32' ? 'mclip-vit-b-32' : model);
 }
 
 /** sha256 of everything that decides a score. */
@@ -44,6 +40,15 @@ export async function scorerChecksums(options: ScoreOptions): Promise<Record<str
     ...(await modelChecksums(multilingualModel(options), settings)),
     ...(categories !== undefined && { 'nsfw-categories': await categoriesChecksum(categories) }),
   };
+}
+
+/** The models' own thresholds, without those of a model that has none. */
+export async function modelThresholds(options: ScoreOptions): Promise<Partial<Thresholds>> {
+  return bySet((await findModel(options.model)).thresholds, (await findModel(multilingualModel(options))).thresholds);
+}
+
+function bySet(english: Thresholds | undefined, multilingual: Thresholds | undefined): Partial<Thresholds> {
+  return { ...(multilingual && { multi: multilingual.multi, nolang: multilingual.nolang }), ...(english && { en: english.en }) };
 }
 
 /** English is scored by one model, the other languages and none by another or by the same; categories by that for English. */
@@ -65,14 +70,16 @@ export async function sampleScorer(resources: Resources, options: ScoreOptions):
     return { similarity: cosine(image, text) };
   };
   return {
-    thresholds: { en: english.thresholds.en, multi: multilingual.thresholds.multi, nolang: multilingual.thresholds.nolang },
+    thresholds: bySet(english.thresholds, multilingual.thresholds),
     score: async (samples) => {
       const scores: Score[] = [];
       const judged = judge ? await english.encodeImages(samples.map(({ picture }) => picture)) : [];
       // By model and not by set: with one model for all, the batch stays whole.
       for (const [model, indexes] of Map.groupBy(samples.keys(), (i) => models[setOfLanguage(samples[i]!.row.language)])) {
-        const images = judge && model === english ? indexes.map((i) => judged[i]!) : await model.encodeImages(indexes.map((i) => samples[i]!.picture));
-        const texts = await model.encodeTexts(indexes.map((i) => samples[i]!.row.caption));
+        const [images, texts] = await Promise.all([
+          judge && model === english ? indexes.map((i) => judged[i]!) : model.encodeImages(indexes.map((i) => samples[i]!.picture)),
+          model.encodeTexts(indexes.map((i) => samples[i]!.row.caption)),
+        ]);
         for (const [at, i] of indexes.entries()) {
           const score = scorePair(images[at]!, texts[at]!);
           const image = judged[i];

@@ -3,9 +3,9 @@ import type { Dataset } from '../../contracts/dataset.ts';
 import { SampleScore, type SetName, setNames, setOfLanguage } from '../../contracts/records.ts';
 import { SimilarityHistogram, SparseCounts } from '../../contracts/similarity-histogram.ts';
 import type { Stage } from '../../contracts/stage.ts';
-import { inBatches } from '../../formats/in-batches.ts';
 import { readParquet } from '../../formats/parquet.ts';
 import { readSampleShard, sampleShardFiles } from '../../formats/sample-shard.ts';
+import { encodeAhead } from '../../models/encode-ahead.ts';
 import { scoreOptions } from './options.ts';
 import { sampleScorer, type Score, scorerChecksums } from './sample-scorer.ts';
 
@@ -42,9 +42,9 @@ export const score: Stage<'score', typeof scoreOptions, z.output<typeof ScoreWor
     const scorer = await sampleScorer(resources, options);
     const rows = await effects.files.parquet(`${shard.name}.parquet`, SampleScore);
     let read = 0;
-    for await (const batch of inBatches(readSampleShard(await sampleShardFiles(dataset('samples')!, shard.name)), options.batchSize)) {
+    const samples = readSampleShard(await sampleShardFiles(dataset('samples')!, shard.name));
+    for await (const { batch, encoded: scores } of encodeAhead(samples, options.batchSize, scorer.score)) {
       effects.signal.throwIfAborted();
-      const scores = await scorer.score(batch);
       for (const [i, { key, row }] of batch.entries()) {
         const { hash, language } = row;
         await rows.write({ key, hash, language, ...columnsOf(scores[i]!) });

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { UsageError } from '../../contracts/errors.ts';
-import { setOfLanguage } from '../../contracts/records.ts';
+import { type SetName, setOfLanguage } from '../../contracts/records.ts';
 import type { Thresholds as ModelThresholds } from '../../models/model-entry.ts';
-import type { FilterOptions } from './options.ts';
+import { type FilterOptions, multilingualModel } from './options.ts';
 
 /** Smallest similarity that is kept, by set, and by language where that has one of its own. */
 export const Thresholds = z.object({
@@ -11,17 +11,22 @@ export const Thresholds = z.object({
 });
 export type Thresholds = z.infer<typeof Thresholds>;
 
-/** That of a language wins over that of its set, that over --threshold, that over the model's. */
-export function thresholdsOf(options: FilterOptions, ofModels: ModelThresholds): Thresholds {
+/**
+ * That of a language wins over that of its set, that over --threshold, that over the model's. Throws UsageError where a set has none: its
+ * model has no threshold of its own.
+ */
+export function thresholdsOf(options: FilterOptions, ofModels: Partial<ModelThresholds>): Thresholds {
   const { threshold, thresholdEn, thresholdMulti, thresholdNolang, thresholdLanguage } = options;
-  return {
-    sets: {
-      en: thresholdEn ?? threshold ?? ofModels.en,
-      multi: thresholdMulti ?? threshold ?? ofModels.multi,
-      nolang: thresholdNolang ?? threshold ?? ofModels.nolang,
-    },
-    languages: languageThresholds(thresholdLanguage),
+  const given = { en: thresholdEn, multi: thresholdMulti, nolang: thresholdNolang };
+  const of = (set: SetName): number => {
+    const found = given[set] ?? threshold ?? ofModels[set];
+    if (found !== undefined) return found;
+    const model = set === 'en' ? options.model : multilingualModel(options);
+    throw new UsageError(
+      `--model ${model} has no threshold of its own for the set ${set}: its cosines lie on another scale than those for which LAION's thresholds were made. Give --threshold, or --keep-top; pairmill probe finds a threshold that fits your data.`,
+    );
   };
+  return { sets: { en: of('en'), multi: of('multi'), nolang: of('nolang') }, languages: languageThresholds(thresholdLanguage) };
 }
 
 export function thresholdFor({ sets, languages }: Thresholds, language: string): number {

@@ -31,7 +31,7 @@ describe('filter', () => {
     expect(summary).toMatchObject({ in: 8, out: 5, dropped: { similarity: 2, 'decode-failed': 1 } });
     const rows = await rowsOf<Pair>(join(run, 'pairs/00007.parquet'));
     expect(rows.map(({ caption }) => caption)).toEqual(['dog face', 'Katzengesicht', 'apple', 'red heart', 'Fahrrad']);
-    const { thresholds } = await findModel('mini');
+    const thresholds = (await findModel('mini')).thresholds!;
     for (const row of rows) {
       expect(row.similarity).toBeGreaterThan(thresholds.en);
       expect(row.NSFW).toBeNull();

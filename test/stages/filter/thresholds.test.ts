@@ -41,6 +41,14 @@ test.each(['de', 'de=', 'de=x', 'de=1.5', 'DE=0.2', '=0.2', 'german=0.2'])('--th
   );
 });
 
+test('a model without a threshold of its own is refused before it is downloaded; a share or thresholds make up for it', async () => {
+  const run = await runOf(emojiSamples.slice(0, 1));
+  const siglip = { model: 'siglip-vit-b-16', hubUrl: 'http://127.0.0.1:9', modelCache: join(run, 'cache') };
+  await expect(runOneStage(filter, run, siglip)).rejects.toThrow(/siglip-vit-b-16 has no threshold of its own for the set en.*Give --threshold, or --keep-top/);
+  await expect(runOneStage(filter, run, { ...siglip, thresholdEn: 0.1, thresholdMulti: 0.1 })).rejects.toThrow(/for the set nolang/);
+  await expect(runOneStage(filter, run, { ...siglip, keepTop: 0.5 })).rejects.toThrow(/needs the scores of all samples/);
+});
+
 test('markers and seal count kept and dropped by set and similarity, and the end of a run shows them', async () => {
   const run = await runOf(emojiSamples.slice(0, 4), emojiSamples.slice(4));
   const { summary } = await runOneStage(filter, run, { model: 'mini' });
