@@ -2,6 +2,7 @@
 tests from ftfy and open_clip. Run with ftfy 6.3.1 and open_clip_torch 2.32.0: python make_tables.py COMMAND
   tables           src/models/caption-tables.ts
   captions         test/models/golden/open-clip-captions.json
+  differences      test/models/golden/tokenizer-differences.json, of the real captions that PAIRMILL_SHARED_DATA holds
   trial            the same of many real captions, which PAIRMILL_SHARED_DATA holds, to standard output
   tokenizer FILE   tokenizer.json of CLIP
 """
@@ -114,17 +115,66 @@ def trial():
         print(json.dumps(row))
 
 
-def tokenizer_json(out):
-    """The vocabulary of CLIP as tokenizer.json, from open_clip's file: what the hub's file holds of it."""
+def clip_tokenizer():
+    """tokenizer.json as the hub has it for OpenAI's CLIP, with the vocabulary of open_clip's file."""
     from open_clip.tokenizer import SimpleTokenizer
 
     t = SimpleTokenizer()
     vocab = {k: v for k, v in t.encoder.items() if not k.startswith("<start") and not k.startswith("<end_of")}
-    vocab.update({"<|startoftext|>": 49406, "<|endoftext|>": 49407})
-    Path(out).write_text(json.dumps({"model": {"type": "BPE", "vocab": vocab, "merges": [" ".join(m) for m in t.bpe_ranks]}}), encoding="utf-8")
+    start, end = "<|startoftext|>", "<|endoftext|>"
+    vocab.update({start: 49406, end: 49407})
+    plain = {"single_word": False, "lstrip": False, "rstrip": False, "special": True}
+    words = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+    return {
+        "version": "1.0",
+        "added_tokens": [{"id": 49406, "content": start, "normalized": True, **plain}, {"id": 49407, "content": end, "normalized": False, **plain}],
+        "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": " "}, {"type": "Lowercase"}]},
+        "pre_tokenizer": {
+            "type": "Sequence",
+            "pretokenizers": [
+                {"type": "Split", "pattern": {"Regex": words}, "behavior": "Removed", "invert": True},
+                {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True},
+            ],
+        },
+        "post_processor": {"type": "RobertaProcessing", "sep": [end, 49407], "cls": [start, 49406], "trim_offsets": False, "add_prefix_space": False},
+        "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True},
+        "model": {
+            "type": "BPE",
+            "unk_token": end,
+            "continuing_subword_prefix": "",
+            "end_of_word_suffix": "</w>",
+            "vocab": vocab,
+            "merges": [" ".join(m) for m in t.bpe_ranks],
+        },
+    }
 
 
-COMMANDS = {"tables": tables, "captions": captions, "trial": trial, "tokenizer": tokenizer_json}
+def tokenizer_json(out):
+    Path(out).write_text(json.dumps(clip_tokenizer()), encoding="utf-8")
+
+
+def differences():
+    """The golden file: which real captions open_clip and tokenizer.json read differently, and sums over the ids of all."""
+    import hashlib
+
+    from open_clip.tokenizer import SimpleTokenizer
+    from tokenizers import Tokenizer
+
+    open_clip, hub = SimpleTokenizer(), Tokenizer.from_str(json.dumps(clip_tokenizer()))
+    hub.enable_truncation(77)
+    sums, rows = {"openClip": hashlib.sha256(), "hub": hashlib.sha256()}, []
+    for text in real_captions():
+        ids = {"openClip": open_clip([text])[0].tolist(), "hub": hub.encode(text).ids}
+        ids["openClip"] = ids["openClip"][: ids["openClip"].index(49407) + 1]
+        for name, sum_of in sums.items():
+            sum_of.update((",".join(map(str, ids[name])) + "\n").encode())
+        if ids["openClip"] != ids["hub"]:
+            rows.append({"text": text, **ids})
+    found = {"sha256": {name: sum_of.hexdigest() for name, sum_of in sums.items()}, "rows": rows}
+    (ROOT / "test/models/golden/tokenizer-differences.json").write_text(json.dumps(found, ensure_ascii=True, indent=0) + "\n", encoding="utf-8")
+
+
+COMMANDS = {"tables": tables, "captions": captions, "differences": differences, "trial": trial, "tokenizer": tokenizer_json}
 
 if __name__ == "__main__":
     command, *arguments = sys.argv[1:]

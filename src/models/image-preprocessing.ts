@@ -1,14 +1,13 @@
-import sharp, { type OutputInfo, type Sharp } from 'sharp';
+import sharp, { type OutputInfo } from 'sharp';
 import { jpegCodec, type Pixels } from '../pictures/jpeg-codec.ts';
 import type { ImagePreprocessing } from './model-entry.ts';
 import { alignedBilinear, nearestPixel } from './nearest-pixels.ts';
 import { type Crop, resample } from './resample.ts';
 
 /**
- * Encoded picture -> pixels as the image tower sees them. As CLIP's own preprocessing, with two remarks:
- * - the picture is not rotated by its EXIF, and an embedded colour profile is ignored (PIL does neither);
- * - transparency is put on white, as img2dataset does when it packs. PIL's convert('RGB') would show whatever colours
- *   lie under transparent pixels, mostly black.
+ * Encoded picture -> pixels as the image tower sees them: what CLIP's own preprocessing, PIL's convert('RGB'), makes of it. So the picture
+ * is not rotated by its EXIF, a colour profile is ignored, and transparent pixels show the colours that lie under them. `download` has put
+ * them on white before. mini alone, whose resize is libvips', sees them on white.
  */
 
 const input = { failOn: 'truncated', ignoreIcc: true, sequentialRead: true } as const;
@@ -32,20 +31,39 @@ function placement(width: number, height: number, { size, fit, resizeTo = size, 
 }
 
 async function shrunkBySharp(picture: Uint8Array, size: number, kernel: 'cubic' | 'linear'): Promise<Uint8Array> {
-  const { data, info } = await colours(picture).resize(size, size, { fit: 'fill', kernel }).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+  const { data, info } = await sharp(picture, input)
+    .flatten({ background: '#fff' })
+    .toColourspace('srgb')
+    .resize(size, size, { fit: 'fill', kernel })
+    .removeAlpha()
+    .raw()
+    .toBuffer({ resolveWithObject: true });
   assertColours(info);
   return data;
 }
 
-function colours(picture: Uint8Array): Sharp {
-  return sharp(picture, input).flatten({ background: '#fff' }).toColourspace('srgb');
-}
-
 /** What is no plain JPEG. */
 async function decodeBySharp(picture: Uint8Array): Promise<Pixels> {
-  const { data, info } = await colours(picture).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+  const image = sharp(picture, input);
+  const inks = (await image.metadata()).space === 'cmyk';
+  const pixels = inks ? image.pipelineColourspace('cmyk').toColourspace('cmyk') : image.toColourspace('srgb').removeAlpha();
+  const { data, info } = await pixels.raw().toBuffer({ resolveWithObject: true });
+  if (inks && info.channels === 4) return { data: rgbOfInks(data), width: info.width, height: info.height };
   assertColours(info);
   return { data, width: info.width, height: info.height };
+}
+
+/** PIL's own conversion of CMYK, which knows no profile: each ink takes its share of what black leaves over. */
+function rgbOfInks(inks: Uint8Array): Uint8Array {
+  const rgb = new Uint8Array((inks.length / 4) * 3);
+  for (let from = 0, to = 0; from < inks.length; from += 4) {
+    const left = 255 - inks[from + 3]!;
+    for (let ink = 0; ink < 3; ink++) {
+      const product = inks[from + ink]! * left + 128;
+      rgb[to++] = left - (((product >> 8) + product) >> 8);
+    }
+  }
+  return rgb;
 }
 
 function assertColours({ width, height, channels }: OutputInfo): void {

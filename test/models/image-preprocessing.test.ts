@@ -5,12 +5,28 @@ import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { decodePicture, normaliser } from '../../src/models/image-preprocessing.ts';
 import type { ImagePreprocessing } from '../../src/models/model-entry.ts';
+import { openOnnxSession } from '../../src/models/onnx-session.ts';
 import { registry } from '../../src/models/registry.ts';
+import { cosine, normalise } from '../../src/models/vectors.ts';
 import { requirePython } from '../python.ts';
 import { requireSharedData } from '../local-paths.ts';
 
 const clip = registry[0]!.image.preprocessing;
 const squash: ImagePreprocessing = { size: 8, fit: 'squash', interpolation: 'bicubic', mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] };
+
+const oddPictures = join(import.meta.dirname, 'fixtures/odd-pictures');
+const odd = ['photograph.jpg', 'grey.jpg', 'grey-alpha.png', 'cmyk.jpg', 'alpha.png', 'palette.png', 'rotated.jpg', 'one-wide.png', 'one-high.png'];
+
+/** The vector that the picture tower of the fixture gives of pixels. */
+async function tinyClip(pixels: Uint8Array): Promise<Float32Array> {
+  const data = new Float32Array(pixels.length);
+  normaliser(clip)(pixels, data, 0);
+  const session = await openOnnxSession(join(import.meta.dirname, 'fixtures/tiny-clip/onnx/vision_model.onnx'), 1);
+  const { image_embeds: output } = await session.run({ pixel_values: { type: 'float32', data, dims: [1, 3, 224, 224] } });
+  const vector = normalise(Float32Array.from(output!.data as Float32Array));
+  await session.close();
+  return vector;
+}
 
 /** Left half red, right half blue. */
 async function halves(width: number, height: number, format: 'png' | 'jpeg' | 'webp' = 'png', orientation?: number): Promise<Buffer> {
@@ -49,12 +65,11 @@ describe('preprocessing', () => {
     expect(at(turned, 7, 4, 8)[2]).toBeGreaterThan(200);
   });
 
-  test('transparency is white; grey, palette and 16-bit pictures become RGB', async () => {
+  test('mini sees transparency as white; grey, palette and 16-bit pictures become RGB', async () => {
     const clear = await sharp({ create: { width: 16, height: 16, channels: 4, background: { r: 0, g: 0, b: 0, alpha: 0 } } })
       .png()
       .toBuffer();
-    expect(at(await decodePicture(clear, squash), 3, 3, 8)).toEqual([255, 255, 255]);
-    expect(at(await decodePicture(clear, { ...squash, fit: 'crop' }), 3, 3, 8)).toEqual([255, 255, 255]);
+    expect(at(await decodePicture(clear, { ...squash, resize: 'libvips' }), 3, 3, 8)).toEqual([255, 255, 255]);
     const grey = await sharp({ create: { width: 16, height: 16, channels: 3, background: '#808080' } })
       .toColourspace('b-w')
       .png()
@@ -74,6 +89,18 @@ describe('preprocessing', () => {
     const batch = new Float32Array(24);
     normaliser(squash)(Uint8Array.from([255, 0, 51, 0, 255, 102]), batch, 12);
     expect([...batch.subarray(12, 18)].map((value) => Math.round(value * 1000) / 1000)).toEqual([2, -2, -2, 2, -1.2, -0.4]);
+  });
+
+  // Recorded by recipes/test-models/odd_pictures.py.
+  test.each(odd)("%s: Hugging Face's CLIPProcessor sees the same pixels, and a CLIP of them the same", async (name) => {
+    const ours = Uint8Array.from(await decodePicture(await readFile(join(oddPictures, name)), clip));
+    const theirs = await sharp(join(oddPictures, name.replace(/\.\w+$/, '.seen.png')))
+      .raw()
+      .toBuffer();
+    expect(theirs.length).toBe(3 * 224 * 224);
+    const difference = ours.reduce((sum, value, i) => sum + Math.abs(value - theirs[i]!), 0) / ours.length;
+    expect(difference).toBeLessThan(0.5);
+    expect(cosine(await tinyClip(ours), await tinyClip(theirs))).toBeGreaterThan(0.9999);
   });
 
   test("CLIP's reference (PIL) sees the same pixels, to the byte", async (context) => {

@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { readParquet } from '../../src/formats/parquet.ts';
 import { cleanCaption } from '../../src/models/clean-caption.ts';
 import { findModel } from '../../src/models/find-model.ts';
 import { openClipTokenizer } from '../../src/models/open-clip-tokenizer.ts';
@@ -18,6 +20,12 @@ const golden = JSON.parse(await readFile(new URL('golden/open-clip-captions.json
   ids: number[];
 }[];
 
+/** From open_clip 2.32.0 and tokenizers 0.23: recipes/clean-caption/make_tables.py differences. */
+interface Differences {
+  sha256: { openClip: string; hub: string };
+  rows: { text: string; openClip: number[]; hub: number[] }[];
+}
+
 describe('captions for CLIP', () => {
   test.each(golden)('$text is cleaned as open_clip cleans it', ({ text, clean }) => {
     expect(cleanCaption(text)).toBe(clean);
@@ -27,6 +35,27 @@ describe('captions for CLIP', () => {
     const file = requireSharedData(context, 'clip-golden/bpe_simple_vocab_16e6.txt.gz');
     const tokenize = openClipTokenizer(await clipTokenizerJson(file), 77);
     for (const { text, ids } of golden) expect(tokenize(text), text).toEqual(ids);
+  });
+
+  test("on 10,000 captions of LAION's, both kinds of ids are those of the references; the captions on which they differ are listed", async (context) => {
+    const captions = requireSharedData(context, 'laion-samples/img2dataset_test_10000.parquet');
+    const { sha256, rows } = JSON.parse(await readFile(new URL('golden/tokenizer-differences.json', import.meta.url), 'utf8')) as Differences;
+    const folder = await mkdtemp(join(tmpdir(), 'tokenizer-'));
+    const file = join(folder, 'tokenizer.json');
+    await writeFile(file, JSON.stringify(await clipTokenizerJson(requireSharedData(context, 'clip-golden/bpe_simple_vocab_16e6.txt.gz'))));
+    const { text: tower } = await findModel('clip-vit-b-32');
+    const [openClip, hub] = [await readTokenizer(file, tower), await readTokenizer(file, { ...tower, tokenization: 'hub' })];
+    const sums = { openClip: createHash('sha256'), hub: createHash('sha256') };
+    const differing: Differences['rows'] = [];
+    for await (const { TEXT: text } of readParquet<{ TEXT: string | null }>(captions, ['TEXT'])) {
+      if (!text) continue;
+      const ids = { openClip: openClip(text), hub: hub(text) };
+      for (const name of ['openClip', 'hub'] as const) sums[name].update(`${ids[name].join(',')}\n`);
+      if (ids.openClip.join() !== ids.hub.join()) differing.push({ text, ...ids });
+    }
+    expect(differing).toEqual(rows);
+    expect({ openClip: sums.openClip.digest('hex'), hub: sums.hub.digest('hex') }).toEqual(sha256);
+    await rm(folder, { recursive: true });
   });
 
   test('byte pairs are joined by rank, from strings or pairs', () => {
