@@ -11,6 +11,7 @@ import { index } from './stages/index/index.ts';
 import { list } from './stages/list/list.ts';
 import { ingest } from './stages/ingest/ingest.ts';
 import { release } from './stages/release/release.ts';
+import { semdedup } from './stages/semdedup/semdedup.ts';
 import { tag } from './stages/tag/tag.ts';
 
 /**
@@ -30,13 +31,14 @@ export const pipeline: readonly Stage[] = [
   score, //    samples/                      -> scores/      what filter's models say of each: for --keep-top only
   embed, //    pairs/                        -> embeddings/  CLIP vectors of pictures and captions
   tag, //      embeddings/                   -> tags/        scores of heads on the vectors
+  semdedup, // embeddings/                   -> semantic-duplicates/  marks of pictures that show the same: on request only
   release, //  pairs/, tags/                 -> release/     the dataset in LAION's columns, with statistics
   index, //    embeddings/, release/         -> index/       nearest-neighbour index of exactly the release
 ];
 
 /** Stages that only one way in needs. */
 const entries: readonly Stage[] = [extract, dedup, ingest, draw, list, download, importPictures];
-const following = pipeline.filter((stage) => stage !== score && !entries.includes(stage));
+const following = pipeline.filter((stage) => stage !== score && stage !== semdedup && !entries.includes(stage));
 
 /** Where data enters, and the stages from there on. */
 export const routes = {
@@ -61,4 +63,11 @@ export function withFirstPass(
   if (ofFilter?.['keepTop'] === undefined || stages.includes(score)) return { stages, options };
   const shared = Object.fromEntries(Object.entries(ofFilter).filter(([key]) => key in score.options.shape));
   return { stages: stages.flatMap((stage) => (stage === filter ? [score, filter] : [stage])), options: { ...options, [score.name]: shared } };
+}
+
+/** The stages of a run with semdedup before release, where release is to drop what it marks. `options` are those of all stages. */
+export function withSemanticDuplicates(stages: readonly Stage[], options: Readonly<Record<string, Record<string, unknown>>>): readonly Stage[] {
+  const ofRelease = options[release.name];
+  const wanted = ofRelease?.['dropSemanticDuplicates'] !== undefined && ofRelease['semanticDuplicates'] === undefined;
+  return wanted ? stages.flatMap((stage) => (stage === release ? [semdedup, release] : [stage])) : stages;
 }

@@ -76,6 +76,7 @@ function columnTables(): string {
     ['samples/NNNNN.parquet', records.Sample],
     ['pairs/NNNNN.parquet (samples, and these)', records.Pair.pick({ similarity: true, NSFW: true })],
     ['scores/NNNNN.parquet (filter --keep-top)', records.SampleScore],
+    ['semantic-duplicates/NNNNN.parquet (semdedup)', records.SemanticDuplicate],
     ['release/SET/part-NNNNN-UUID-c000.snappy.parquet', records.Release],
     ['rejects/STAGE/NNNNN.parquet', records.Reject],
   ];

@@ -82,9 +82,14 @@ export const dropReasons = {
     'text-failed': 'the text could not be tokenised',
   },
   tag: {},
+  semdedup: {
+    duplicate: 'the same URL and text (hash) came before',
+    'not-finite': 'the embedding holds a number that is not finite',
+  },
   release: {
     duplicate: 'the same URL and text (hash) came before',
     'near-duplicate': 'the picture looks like one that is kept, by --drop-near-duplicates',
+    'semantic-duplicate': 'semdedup found a picture that shows the same, by --drop-semantic-duplicates',
   },
   index: {
     'no-embedding': 'the sample has no embedding: embed dropped it, or its part is missing',

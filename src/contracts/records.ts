@@ -121,6 +121,16 @@ export const EmbeddingMetadata = z.object({
 });
 export type EmbeddingMetadata = z.infer<typeof EmbeddingMetadata>;
 
+/** `semantic-duplicates/NNNNN.parquet`: a row for each embedding, by ascending hash. */
+export const SemanticDuplicate = z.object({
+  hash: z.int64(),
+  cluster: z.int32().describe('number of its cluster'),
+  nearest: z.int64().nullable().describe('hash of the most similar picture of those that come before it in its cluster; null where none does'),
+  cosine: z.float32().nullable().describe('with that one, to six decimals'),
+  semantic_duplicate_of: z.int64().nullable().describe('hash of the picture that stays for it; null where it stays itself'),
+});
+export type SemanticDuplicate = z.infer<typeof SemanticDuplicate>;
+
 /** `rejects/STAGE/NNNNN.parquet`: what was dropped, without bytes. */
 export const Reject = z.object({
   hash: z.int64().nullable(),

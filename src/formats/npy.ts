@@ -46,7 +46,7 @@ export class NpyWriter {
     this.#type = type;
     const width = type === '<f2' ? 2 : 4;
     const capacity = dimensions * Math.max(1, Math.floor(WRITE_BYTES / (dimensions * width)));
-    this.#values = type === '<f2' ? new Float16Array(capacity) : new Float32Array(capacity);
+    this.#values = npyValues(type, capacity);
     this.#buffer = new Uint8Array(this.#values.buffer);
   }
 
@@ -141,7 +141,7 @@ export async function* readNpyBlocks(path: string, rowsPerBlock: number): AsyncG
   try {
     const shape = await readShape(file, path);
     const length = rowsPerBlock * shape.dimensions;
-    const buffers = [0, 1].map(() => (shape.type === '<f2' ? new Float16Array(length) : new Float32Array(length)));
+    const buffers = [0, 1].map(() => npyValues(shape.type, length));
     const read = async (start: number): Promise<NpyBlock> => {
       const values = buffers[(start / rowsPerBlock) % 2]!;
       const rows = Math.min(rowsPerBlock, shape.rows - start);
@@ -159,6 +159,37 @@ export async function* readNpyBlocks(path: string, rowsPerBlock: number): AsyncG
     await ahead?.catch(() => undefined);
     await file.close();
   }
+}
+
+/** A file whose rows are read in any order. */
+export interface NpyRows {
+  readonly rows: number;
+  readonly dimensions: number;
+  readonly type: NpyType;
+  /** `rows` rows from `start` on, as they lie in the file, into the beginning of `values`. */
+  read(start: number, rows: number, values: Float16Array | Float32Array): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function openNpyRows(path: string): Promise<NpyRows> {
+  const file = await open(path, 'r');
+  const shape = await readShape(file, path).catch(async (error: unknown) => {
+    await file.close();
+    throw error;
+  });
+  const { rows, dimensions, type, rowBytes } = shape;
+  return {
+    rows,
+    dimensions,
+    type,
+    read: (start, count, values) => readRows(file, shape, start, new Uint8Array(values.buffer, values.byteOffset, count * rowBytes)),
+    close: () => file.close(),
+  };
+}
+
+/** An array for `length` values of a file's type. */
+export function npyValues(type: NpyType, length: number): Float16Array | Float32Array {
+  return type === '<f2' ? new Float16Array(length) : new Float32Array(length);
 }
 
 /** Some rows of a file, one after another in float32; `numbers` count from 0. */
@@ -220,7 +251,7 @@ async function readShape(file: FileHandle, path: string): Promise<Shape> {
 
 async function readValues(file: FileHandle, shape: Shape, start: number, count: number): Promise<Float16Array | Float32Array> {
   const length = count * shape.dimensions;
-  const values = shape.type === '<f2' ? new Float16Array(length) : new Float32Array(length);
+  const values = npyValues(shape.type, length);
   await readRows(file, shape, start, new Uint8Array(values.buffer));
   return values;
 }

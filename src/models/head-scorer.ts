@@ -1,8 +1,9 @@
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { InferenceSession } from 'onnxruntime-node';
 import type { NpyType } from '../formats/npy.ts';
 import { onnxModel } from '../formats/onnx-model.ts';
 import type { Head } from './head.ts';
 import { headGraph } from './head-graph.ts';
+import { npyTensor } from './onnx-tensor.ts';
 
 /** Scores blocks of embeddings as they lie in an npy file by several heads at once. */
 export interface HeadScorer {
@@ -32,7 +33,7 @@ export async function openHeadScorer(heads: readonly Head[], dimensions: number,
     rowsPerBlock,
     async score(values, rows) {
       // Always a whole block: products of few rows are computed by other code, with other last digits.
-      const results = await session.run({ x: tensorOf(values, [rowsPerBlock, dimensions]) });
+      const results = await session.run({ x: npyTensor(values, [rowsPerBlock, dimensions]) });
       return heads.map((_, i) => (results[`y${i}`]!.data as Float32Array).subarray(0, rows));
     },
     close: () => session.release(),
@@ -51,11 +52,4 @@ export async function scoreRows(head: Head, values: Float32Array): Promise<Float
   }
   await scorer.close();
   return scores;
-}
-
-/** Without a copy. onnxruntime-node 1.30 does not know Float16Array, which its own Tensor asks for: it reads the bits as uint16. */
-function tensorOf(values: Float16Array | Float32Array, shape: readonly number[]): Tensor {
-  if (values instanceof Float32Array) return new Tensor('float32', values, shape);
-  const bits = new Tensor('uint16', new Uint16Array(values.buffer, values.byteOffset, values.length), shape);
-  return Object.assign(bits, { type: 'float16' });
 }

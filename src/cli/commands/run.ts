@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { UsageError } from '../../contracts/errors.ts';
 import { option } from '../../contracts/option.ts';
 import { packageVersion } from '../../contracts/package-root.ts';
-import { pipeline, withFirstPass } from '../../pipeline.ts';
+import type { Stage } from '../../contracts/stage.ts';
+import { pipeline, withFirstPass, withSemanticDuplicates } from '../../pipeline.ts';
 import { readOptions } from '../../runtime/read-options.ts';
 import { runOptions } from '../../runtime/run-options.ts';
 import { readRunRecord } from '../../runtime/run-record.ts';
@@ -92,12 +93,9 @@ export const runCommand: Command = {
     for (const { name, options } of pipeline) if (config.sections[name]) readOptions(options, sections(name));
     const given = await whatIsGiven(input, args.flags, io);
     const route = planRoute(given, input === undefined ? joinLocation(location, 'crawl') : absolute(input), { from, until, location });
-    const names = new Set(route.stages.map(({ name }) => name));
-    const ofRoute = pipeline.filter(({ name }) => names.has(name));
-    const { stages, options } = withFirstPass(
-      route.stages,
-      readStageOptions(ofRoute, sources, ({ name }) => sections(name)),
-    );
+    const optionsOf = (some: readonly Stage[]) => readStageOptions(some, sources, ({ name }) => sections(name));
+    const asked = withSemanticDuplicates(route.stages, optionsOf(route.stages));
+    const { stages, options } = withFirstPass(asked, optionsOf(asked));
     // A crawl that is named has no files of its own.
     const inputs = options['extract']?.['crawl'] ? {} : route.inputs;
     await assertSameWay(location, route, io);

@@ -2,6 +2,14 @@ import { z } from 'zod';
 import { option } from '../../contracts/option.ts';
 import { MAX_HASH_DISTANCE } from '../../pictures/hash-neighbours.ts';
 
+/** Instead of a cosine: what semdedup has marked by its own. */
+export const MARKED = 'marked';
+
+function isCosine(text: string): boolean {
+  const cosine = Number(text);
+  return text.trim() !== '' && cosine >= -1 && cosine <= 1;
+}
+
 export const releaseOptions = z.object({
   tags: option(z.string().optional(), "Folder of tags to join by hash, instead of the run's tags/", {
     value: 'DIR',
@@ -18,6 +26,19 @@ export const releaseOptions = z.object({
     'Drop pairs whose picture looks like that of another pair: their perceptual hashes differ in at most this many of 64 bits. The pair with the smallest hash stays',
     { bare: '8', unit: 'bits', often: true },
   ),
+  dropSemanticDuplicates: option(
+    z
+      .string()
+      .refine((value) => value === MARKED || isCosine(value), `expected a cosine from -1 to 1, or ${MARKED}`)
+      .optional(),
+    `Drop pairs whose picture shows the same as another by semdedup (docs/semdedup.md): those that it marked, or, with a number, those whose cosine is at least that`,
+    { bare: MARKED, value: 'COSINE', often: true },
+  ),
+  semanticDuplicates: option(z.string().optional(), "Folder of what semdedup wrote, instead of the run's semantic-duplicates/", {
+    value: 'DIR',
+    path: 'one',
+    decidesResult: false,
+  }),
   seed: option(z.int().default(1), 'Seed of the order of the rows', { often: true }),
   rowsPerPart: option(z.int().min(1).default(1_000_000), 'Rows of one Parquet file at most', {
     unit: 'rows',

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { Dataset } from '../../contracts/dataset.ts';
+import type { Dataset, DatasetState } from '../../contracts/dataset.ts';
 import { UsageError } from '../../contracts/errors.ts';
 import { packageVersion } from '../../contracts/package-root.ts';
 import { setNames, type SetName } from '../../contracts/records.ts';
@@ -17,6 +17,7 @@ import { MadeWith, madeWith } from './made-with.ts';
 import { nameUuid } from './name-uuid.ts';
 import { dropNearDuplicates } from './near-duplicates.ts';
 import { type ReleaseOptions, releaseOptions } from './options.ts';
+import { dropSemanticDuplicates, readSemanticDuplicates } from './semantic-duplicates.ts';
 import { releaseStatistics } from './statistics.ts';
 import { removeUnnamedParts } from './unnamed-parts.ts';
 import { type ReleasePart, writeParts } from './write-parts.ts';
@@ -24,8 +25,8 @@ import { type ReleasePart, writeParts } from './write-parts.ts';
 const FORMAT = 1;
 
 const Source = z.object({ shards: z.array(z.string()), madeWith: z.array(MadeWith) });
-/** What is joined: shards of pairs/ and tags/, and with what they were made. */
-const ReleaseWork = z.object({ pairs: Source, tags: Source.optional() });
+/** What is joined: shards of pairs/ and tags/, and of semantic-duplicates/ where those are dropped; and with what they were made. */
+const ReleaseWork = z.object({ pairs: Source, tags: Source.optional(), semanticDuplicates: Source.optional() });
 type ReleaseWork = z.infer<typeof ReleaseWork>;
 
 /**
@@ -39,21 +40,24 @@ export const release: Stage<'release', typeof releaseOptions, ReleaseWork> = {
   reads: [
     { dataset: 'pairs', whole: true, unmarked: /^(\d+)\.parquet$/ },
     { dataset: 'tags', whole: true, optional: true, unmarked: /^(\d+)\.parquet$/ },
+    { dataset: 'semantic-duplicates', whole: true, optional: true, unmarked: /^(\d+)\.parquet$/ },
   ],
   writes: 'release',
   unit: 'pairs',
   format: FORMAT,
   options: releaseOptions,
   work: ReleaseWork,
-  locates: { tags: 'tags' },
+  locates: { tags: 'tags', semanticDuplicates: 'semantic-duplicates' },
   swaps: true,
 
   plan: planRelease,
 
   async run({ work }, context, effects) {
     const { options } = context;
+    const { dropNearDuplicates: distance, dropSemanticDuplicates: cosine } = options;
     const pairs = await shardFiles(context.dataset('pairs')!, work.pairs.shards);
     const tags = work.tags ? await shardFiles(context.dataset('tags')!, work.tags.shards) : [];
+    const marks = work.semanticDuplicates ? await shardFiles(context.dataset('semantic-duplicates')!, work.semanticDuplicates.shards) : [];
     const database = await openWorkDatabase(join(context.scratch, 'duckdb'), { memoryMb: options.memory, threads: Math.min(4, availableParallelism()) });
     try {
       const inputs = await joinPairs(database, {
@@ -61,12 +65,13 @@ export const release: Stage<'release', typeof releaseOptions, ReleaseWork> = {
         tags,
         seed: options.seed,
         columns: options.columns,
-        withLooks: options.dropNearDuplicates !== undefined,
+        withLooks: distance !== undefined,
       });
       effects.progress({ in: inputs.pairs.rows });
       await dropDuplicates(database, effects);
-      const { dropNearDuplicates: distance } = options;
       if (distance !== undefined) await dropNearDuplicates(database, distance, effects);
+      const marked = marks.length > 0 ? await readSemanticDuplicates(database, marks) : 0;
+      if (cosine !== undefined && marked > 0) await dropSemanticDuplicates(database, cosine, effects);
       const manifest = {
         tool: 'pairmill',
         version: packageVersion(),
@@ -76,11 +81,17 @@ export const release: Stage<'release', typeof releaseOptions, ReleaseWork> = {
           rowsPerPart: options.rowsPerPart,
           columns: inputs.carried.map(({ name }) => name),
           ...(distance !== undefined && { dropNearDuplicates: distance }),
+          ...(cosine !== undefined && { dropSemanticDuplicates: cosine }),
         },
-        made_with: { filter: work.pairs.madeWith, ...(work.tags && { tag: work.tags.madeWith }) },
+        made_with: {
+          filter: work.pairs.madeWith,
+          ...(work.tags && { tag: work.tags.madeWith }),
+          ...(work.semanticDuplicates && { semdedup: work.semanticDuplicates.madeWith }),
+        },
         inputs: {
           pairs: { rows: inputs.pairs.rows, sha256: await contentChecksum(database, 'pairs') },
           tags: { rows: inputs.tags.rows, sha256: await contentChecksum(database, 'tags') },
+          ...(marks.length > 0 && { semantic_duplicates: { rows: marked, sha256: await contentChecksum(database, 'semantic_duplicates') } }),
         },
       };
       const fingerprint = sha256(stableJson({ ...manifest, version: undefined }));
@@ -104,19 +115,34 @@ export const release: Stage<'release', typeof releaseOptions, ReleaseWork> = {
 
 function planRelease({ options, datasets }: Pick<PlanContext<ReleaseOptions>, 'options' | 'datasets'>): Plan<ReleaseWork> {
   const { pairs, tags } = datasets;
-  if (!pairs!.sealed || tags?.sealed === false) return { shards: [], complete: false };
+  const marks = options.dropSemanticDuplicates === undefined ? undefined : datasets['semantic-duplicates'];
+  if (!pairs!.sealed || tags?.sealed === false || marks?.sealed === false) return { shards: [], complete: false };
   if (options.tags !== undefined && !tags?.shards.length)
     throw new UsageError(`${options.tags} holds no tags (NNNNN.parquet). Make them with tag, or name another folder with --tags.`);
   if (pairs!.shards.length === 0) return { shards: [], complete: true };
-  const joined = tags && tags.shards.length > 0 ? tags : undefined;
+  if (options.dropSemanticDuplicates !== undefined && !marks?.shards.length)
+    throw new UsageError(
+      `--drop-semantic-duplicates: ${options.semanticDuplicates ?? 'semantic-duplicates/'} holds nothing that semdedup wrote. Run pairmill semdedup first, or name its output with --semantic-duplicates.`,
+    );
   const work: ReleaseWork = {
-    pairs: { shards: pairs!.shards.map(({ name }) => name), madeWith: madeWith(pairs!) },
-    ...(joined && { tags: { shards: joined.shards.map(({ name }) => name), madeWith: madeWith(joined) } }),
+    pairs: sourceOf(pairs!),
+    ...(tags && tags.shards.length > 0 && { tags: sourceOf(tags) }),
+    ...(marks && { semanticDuplicates: sourceOf(marks) }),
   };
-  // The manifest tells how pairs and tags were made: where that alone has changed, it is another one.
-  const making = { name: 'what pairs and tags were made with', digest: sha256(stableJson([work.pairs.madeWith, work.tags?.madeWith])) };
-  const inputs = [wholeInput('pairs', pairs!), ...(joined ? [wholeInput('tags', joined)] : []), making];
+  // The manifest tells how its inputs were made: where that alone has changed, it is another one.
+  const made = [work.pairs, work.tags, ...(work.semanticDuplicates ? [work.semanticDuplicates] : [])].map((source) => source?.madeWith);
+  const making = { name: 'what pairs and tags were made with', digest: sha256(stableJson(made)) };
+  const inputs = [
+    wholeInput('pairs', pairs!),
+    ...(work.tags ? [wholeInput('tags', tags!)] : []),
+    ...(marks ? [wholeInput('semantic-duplicates', marks)] : []),
+    making,
+  ];
   return { shards: [{ name: '00000', work, inputs }], complete: true };
+}
+
+function sourceOf(dataset: DatasetState): z.output<typeof Source> {
+  return { shards: dataset.shards.map(({ name }) => name), madeWith: madeWith(dataset) };
 }
 
 async function shardFiles(dataset: Dataset, shards: readonly string[]): Promise<string[]> {

@@ -1,6 +1,6 @@
-import { readColumnGroups } from '../../formats/parquet-column-groups.ts';
-import { parquetColumns } from '../../formats/parquet.ts';
-import { sampleHash } from '../../formats/sample-hash.ts';
+import { readColumnGroups } from './parquet-column-groups.ts';
+import { parquetColumns } from './parquet.ts';
+import { sampleHash } from './sample-hash.ts';
 
 /** The identities of the rows of a metadata file in order, as many at a time as its caller wants; computed where the file is clip-retrieval's and has none. */
 export class HashReader {

@@ -1,0 +1,169 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { resourceUsage } from 'node:process';
+import { z } from 'zod';
+import type { SemanticDuplicate } from '../src/contracts/records.ts';
+import { NpyWriter } from '../src/formats/npy.ts';
+import { ParquetFileWriter, readParquet } from '../src/formats/parquet.ts';
+import { normalise } from '../src/models/vectors.ts';
+import { semdedup } from '../src/stages/semdedup/semdedup.ts';
+import { randomSource } from '../test/random-source.ts';
+import { runOneStage } from '../test/stages/run-one-stage.ts';
+import type { BenchResult } from './main.ts';
+
+const DIMENSIONS = 512;
+/** Vectors of a part. */
+const PART = 100_000;
+/** Vectors around one of the centres that the data is drawn from. */
+const PER_CENTRE = 200;
+/** Every so many-th vector is a planted duplicate of one before it. */
+const PLANTED_EVERY = 20;
+const THRESHOLDS = [0.9, 0.95, 0.98];
+/** What float16 may take from a planted cosine. */
+const ROUNDING = 0.001;
+/** Dimensions of the points that the vectors are made of. */
+const LATENT = 8;
+
+const kinds = ['clustered', 'continuous'] as const;
+type Kind = (typeof kinds)[number];
+
+/**
+ * semdedup on random vectors with planted duplicates, float16: vectors/s, peak memory, planted duplicates found and, where it is asked for,
+ * what of the duplicates that one cluster (brute force) finds. `clustered`: centres with 200 vectors each. `continuous`: no clusters at
+ * all, the worst that can happen to k-means. Options: how many thousand vectors (100), the kind (clustered), `exact` for brute force, and
+ * options of semdedup as name=number.
+ */
+export async function run([thousands = '100', kind = 'clustered', ...settings]: string[]): Promise<BenchResult> {
+  if (!kinds.some((each) => each === kind)) throw new Error(`There is no data called ${kind}: give one of ${kinds.join(', ')}.`);
+  const folder = await mkdtemp(join(tmpdir(), 'bench-semdedup-'));
+  const options = Object.fromEntries(settings.filter((each) => each.includes('=')).map((each) => each.split('=') as [string, string]));
+  const numbers = Object.fromEntries(Object.entries(options).map(([name, value]) => [name, Number(value)]));
+  try {
+    const vectors = Number(thousands) * 1000;
+    const planted = await makeEmbeddings(join(folder, 'embeddings'), vectors, kind as Kind);
+    const found = await timed(folder, numbers);
+    const peakMb = resourceUsage().maxRSS / 1024;
+    const exact = settings.includes('exact') ? await timed(folder, { ...numbers, clusters: 1 }) : undefined;
+    const rows = THRESHOLDS.map((cosine) => {
+      const wanted = [...planted].filter(([, at]) => at >= cosine + ROUNDING);
+      const all = [...(exact?.cosines ?? [])].filter(([, value]) => value >= cosine);
+      const shareFound = (some: readonly (readonly [bigint, number])[]): number =>
+        some.filter(([hash]) => found.cosines.get(hash)! >= cosine).length / some.length;
+      return {
+        'cosine from': cosine,
+        marked: [...found.cosines.values()].filter((value) => value >= cosine).length,
+        'planted found': shareFound(wanted),
+        ...(exact && { 'of those that brute force marks': shareFound(all) }),
+      };
+    });
+    const against = exact ? `; brute force ${exact.seconds.toFixed(1)} s` : '';
+    return {
+      title: `semdedup: ${vectors} ${kind} vectors of ${DIMENSIONS} float16, ${found.clusters} clusters: ${found.seconds.toFixed(1)} s, ${Math.round(vectors / found.seconds)} vectors/s, ${Math.round(peakMb)} MB at most${against}`,
+      rows,
+      ratios: {
+        vectors_per_s: vectors / found.seconds,
+        peak_mb: peakMb,
+        planted_found: rows[1]!['planted found'],
+        ...(exact && { recall: rows[1]!['of those that brute force marks']!, brute_force_time: exact.seconds / found.seconds }),
+      },
+    };
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+interface Found {
+  seconds: number;
+  clusters: number;
+  /** By hash; -1 where none comes before. */
+  cosines: Map<bigint, number>;
+}
+
+async function timed(folder: string, options: Record<string, number>): Promise<Found> {
+  const run = join(folder, 'run');
+  const start = performance.now();
+  const { shards } = await runOneStage(semdedup, run, options, { input: join(folder, 'embeddings'), redo: true });
+  const seconds = (performance.now() - start) / 1000;
+  const cosines = new Map<bigint, number>();
+  for await (const { hash, cosine } of readParquet<SemanticDuplicate>(join(run, 'semantic-duplicates/00000.parquet'), ['hash', 'cosine']))
+    cosines.set(hash, cosine ?? -1);
+  return { seconds, clusters: (shards[0] as unknown as { clusters: number }).clusters, cosines };
+}
+
+/** Writes the parts; returns the cosine of each planted duplicate with its original, by the larger hash of the two. */
+async function makeEmbeddings(folder: string, vectors: number, kind: Kind): Promise<Map<bigint, number>> {
+  for (const each of ['img_emb', 'metadata']) await mkdir(join(folder, each), { recursive: true });
+  const points = latentPoints(kind, vectors);
+  const embed = embedding(randomSource(2).next);
+  const planted = new Map<bigint, number>();
+  let recent: { vector: Float32Array; hash: bigint } = { vector: new Float32Array(DIMENSIONS), hash: 0n };
+  for (let part = 0; part * PART < vectors; part++) {
+    const rows = Math.min(PART, vectors - part * PART);
+    const name = String(part).padStart(5, '0');
+    const writer = await NpyWriter.open(join(folder, `img_emb/img_emb_${name}.npy`), DIMENSIONS, '<f2');
+    const hashes = new BigInt64Array(rows);
+    for (let i = 0; i < rows; i++) {
+      const number = part * PART + i;
+      const hash = BigInt.asIntN(64, BigInt(number + 1) * 0x9e37_79b9_7f4a_7c15n);
+      const vector = embed(number % PLANTED_EVERY === PLANTED_EVERY - 1 ? points.near() : points.next());
+      if (number % PLANTED_EVERY === PLANTED_EVERY - 1) planted.set(hash > recent.hash ? hash : recent.hash, dot(vector, recent.vector));
+      recent = { vector, hash };
+      hashes[i] = hash;
+      await writer.writeRow(vector);
+    }
+    await writer.close();
+    const metadata = await ParquetFileWriter.open(join(folder, `metadata/metadata_${name}.parquet`), z.object({ hash: z.int64() }));
+    await metadata.writeColumns(rows, { hash: hashes });
+    await metadata.close();
+  }
+  return planted;
+}
+
+/**
+ * Points of a few dimensions. `clustered`: around centres far from one another. `continuous`: evenly in a box whose size grows with their
+ * number, so that each has about one other within a cosine of 0.95 at any size. `near`: one whose cosine with the last is 0.9 to 1.
+ */
+function latentPoints(kind: Kind, vectors: number): { next(): Float64Array; near(): Float64Array } {
+  const { next } = randomSource(1);
+  const centres = Array.from({ length: Math.ceil(vectors / PER_CENTRE) }, () => Float64Array.from({ length: LATENT }, () => 20 * next()));
+  const side = (vectors / 1000) ** (1 / LATENT);
+  let last = new Float64Array(LATENT);
+  return {
+    next: () => {
+      const centre = centres[Math.floor(next() * centres.length)]!;
+      last = Float64Array.from({ length: LATENT }, (_, d) => (kind === 'clustered' ? centre[d]! + 0.21 * gaussian(next) : side * next()));
+      return last;
+    },
+    near: () => {
+      const direction = Float64Array.from({ length: LATENT }, () => gaussian(next));
+      const step = Math.sqrt(-2 * Math.log(0.9 + 0.1 * next())) / Math.hypot(...direction);
+      return last.map((value, d) => value + step * direction[d]!);
+    },
+  };
+}
+
+/** Random Fourier features: the cosine of two vectors is about exp(-s / 2), where s is the square of the distance of their points. */
+function embedding(next: () => number): (point: Float64Array) => Float32Array {
+  const frequencies = Float64Array.from({ length: DIMENSIONS * LATENT }, () => gaussian(next));
+  const phases = Float64Array.from({ length: DIMENSIONS }, () => 2 * Math.PI * next());
+  return (point) => {
+    const vector = new Float32Array(DIMENSIONS);
+    for (let d = 0, at = 0; d < DIMENSIONS; d++) {
+      let angle = phases[d]!;
+      for (let i = 0; i < LATENT; i++, at++) angle += frequencies[at]! * point[i]!;
+      vector[d] = Math.cos(angle);
+    }
+    return normalise(vector);
+  };
+}
+
+function gaussian(next: () => number): number {
+  return Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
+}
+
+function dot(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (let d = 0; d < a.length; d++) sum += a[d]! * b[d]!;
+  return sum;
+}
