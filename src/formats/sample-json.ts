@@ -53,7 +53,7 @@ function written(value: unknown, float: boolean): unknown {
 }
 
 /** Python's repr of a float: the digits of JavaScript's, with an exponent below 1e-4 and from 1e16 on. */
-function pythonFloat(value: number): string {
+export function pythonFloat(value: number): string {
   const [digits, exponentText] = value.toExponential().split('e') as [string, string];
   const exponent = Number(exponentText);
   if (exponent >= -4 && exponent < 16) {

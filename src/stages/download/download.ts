@@ -27,7 +27,7 @@ export const download: Stage<'download', typeof downloadOptions, DownloadWork> =
   ],
   writes: 'samples',
   unit: 'links',
-  format: 4,
+  format: 5,
   options: downloadOptions,
   work: DownloadWork,
   records: true,
