@@ -30,6 +30,9 @@ export class ShardJournal implements Journal<unknown> {
   readonly #places = new Map<number, Place>();
   readonly #read: FileHandle[] = [];
   #written: Promise<FileHandle> | undefined;
+  /** What waits for the write that is under way: it is written as one. */
+  #waiting: Buffer[] = [];
+  #next: Promise<void> | undefined;
   #last: Promise<void> = Promise.resolve();
   #closed = false;
 
@@ -68,8 +71,18 @@ export class ShardJournal implements Journal<unknown> {
     payload.copy(record, HEAD_BYTES);
     record.writeUInt32LE(crc32(record.subarray(8)), 4);
     this.#written ??= this.#create();
-    // One after another: a write may take several calls.
-    const written = this.#last.then(async () => (await this.#written!).appendFile(record));
+    this.#waiting.push(record);
+    return (this.#next ??= this.#writeNext());
+  }
+
+  /** Writes, after the write before, all that has come until then: records that are noted together cost one call. */
+  #writeNext(): Promise<void> {
+    const written = this.#last.then(async () => {
+      this.#next = undefined;
+      const records = this.#waiting.splice(0);
+      // One call may write a part only; appendFile writes the rest.
+      await (await this.#written!).appendFile(records.length === 1 ? records[0]! : Buffer.concat(records));
+    });
     this.#last = written.catch(() => undefined);
     return written;
   }

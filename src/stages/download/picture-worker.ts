@@ -25,8 +25,12 @@ parentPort!.on('message', (message: ToPictureWorker | 'close') => {
   if (message === 'close') parentPort!.close();
   else
     void answer(message).then((reply) => {
-      parentPort!.postMessage(reply);
+      // A picture that is all of its memory is handed over, one that is a part of some is copied.
+      const bytes = 'picture' in reply ? reply.picture.bytes : undefined;
+      const whole = bytes?.byteLength === bytes?.buffer.byteLength;
+      parentPort!.postMessage(reply, bytes && whole ? [bytes.buffer as ArrayBuffer] : []);
       // Freed now, not when the garbage collector comes to it: bodies are what fills the memory.
-      if (message.body.buffer instanceof ArrayBuffer) message.body.buffer.transfer(0);
+      const { buffer } = message.body;
+      if (buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0);
     });
 });

@@ -60,9 +60,10 @@ export function exifBlock(little: boolean, picture: readonly Tag[], thumbnail?: 
 
   function float(type: number, value: number): Buffer {
     const bytes = Buffer.alloc(BYTES[type]!);
-    if (type === 11) little ? bytes.writeFloatLE(value) : bytes.writeFloatBE(value);
-    else little ? bytes.writeDoubleLE(value) : bytes.writeDoubleBE(value);
-    return bytes;
+    if (type === 11) bytes.writeFloatLE(value);
+    else bytes.writeDoubleLE(value);
+    if (little) return bytes;
+    return type === 11 ? bytes.swap32() : bytes.swap64();
   }
 }
 
