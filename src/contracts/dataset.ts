@@ -23,6 +23,8 @@ export interface PublishedShard {
   readonly acceptedFrom?: PublishedShard['madeBy'];
   /** True where its files were removed after everything that reads them was finished (--keep). */
   readonly removed?: boolean | undefined;
+  /** Of a shard whose files were removed: those that are there. */
+  readonly kept?: readonly string[] | undefined;
   /** What `verify --mend` found wrong with its files. */
   readonly damaged?: string | undefined;
 }

@@ -19,7 +19,7 @@ export function publishedShard(marker: ShardStats): PublishedShard {
     madeBy: { options: marker.made_by.options, models: marker.made_by.models },
     madeOf: marker.made_by.inputs,
     ...(marker.accepted_from && { acceptedFrom: { options: marker.accepted_from.options, models: marker.accepted_from.models } }),
-    ...(marker.removed !== undefined && { removed: true }),
+    ...(marker.removed !== undefined && { removed: true, kept: marker.kept }),
     ...(marker.damaged !== undefined && { damaged: marker.damaged }),
   };
 }

@@ -56,7 +56,9 @@ async function runFused(from: FusedPart, fused: FusedWith, stages: readonly Stag
   // Both have files of the same names.
   const scratch = join(from.context.scratch, stage.name);
   await mkdir(scratch);
-  const job = { stage: stage.name, shard: { ...from.job.shard, inputs: [] }, settings, madeBy: fused.madeBy, lineages: [], redo: fused.redo };
+  // What comes before a shard of samples is none of the other stage's.
+  const { name: shard, work } = from.job.shard;
+  const job = { stage: stage.name, shard: { name: shard, work, inputs: [] }, settings, madeBy: fused.madeBy, lineages: [], redo: fused.redo };
   return makeFusedShard(from, { stage, job, own, context: await runContext(stage, job, host, own, scratch, resources) }, host);
 }
 

@@ -168,11 +168,17 @@ export class StageState {
     }
   }
 
-  /** Whether a shard that is to be made stands on one of its own stage whose files were removed: that is made first. */
+  /**
+   * Whether a shard that is to be made stands on one of its own stage whose files were removed: that is made first. Where --fused has kept the
+   * rows, a shard stands on these.
+   */
   #needsRemoved(): boolean {
     let found = false;
     for (const { shard } of this.pending)
-      for (const name of shard.after ?? []) if (this.valid.get(name)?.removed !== undefined && this.need(name)) found = true;
+      for (const name of shard.after ?? []) {
+        const before = this.valid.get(name);
+        if (before?.removed !== undefined && !before.kept && this.need(name)) found = true;
+      }
     return found;
   }
 

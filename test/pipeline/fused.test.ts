@@ -20,6 +20,7 @@ const LINKS = 28;
 let folder: string;
 let server: Server;
 let requests = 0;
+let mended = false;
 const at = (...path: string[]): string => join(folder, ...path);
 
 beforeAll(async () => {
@@ -28,7 +29,7 @@ beforeAll(async () => {
   server = createServer((request, response) => {
     const number = /(\d+)\.jpg/.exec(request.url!)?.[1];
     if (number !== undefined) requests++;
-    if (number === undefined || number === '5') response.writeHead(404).end();
+    if (number === undefined || (number === '5' && !mended)) response.writeHead(404).end();
     else response.writeHead(200, { 'content-type': 'image/jpeg' }).end(pictures[Number(number) % pictures.length]);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -127,6 +128,18 @@ test('to filter anew what was filtered as it came, both are made again', async (
   expect(requests).toBe(LINKS);
   expect(await inProcess(...args('two', '--filter.threshold', '0.5', '--until', 'filter', '--redo', 'filter'))).toBe(0);
   await expectSame('fused', ['pairs']);
+});
+
+test('--retry-failed asks again for what failed, fused or not, and comes to the same', async () => {
+  mended = true;
+  const retried = (run: string, ...more: string[]): Promise<number> =>
+    inProcess(...args(run, '--filter.threshold', '0.5', '--until', 'filter', '--retry-failed', 'http-not-found', ...more));
+  requests = 0;
+  expect(await retried('two')).toBe(0);
+  expect(await retried('fused', '--fused')).toBe(0);
+  expect(requests).toBe(2);
+  await expectSame('fused', ['pairs']);
+  expect(await markers('fused', 'pairs')).toHaveLength(4);
 });
 
 test('--fused where there is nothing to fuse, or all scores have to be known first, is refused', async () => {

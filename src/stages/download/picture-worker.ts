@@ -25,12 +25,15 @@ parentPort!.on('message', (message: ToPictureWorker | 'close') => {
   if (message === 'close') parentPort!.close();
   else
     void answer(message).then((reply) => {
-      // A picture that is all of its memory is handed over, one that is a part of some is copied.
-      const bytes = 'picture' in reply ? reply.picture.bytes : undefined;
-      const whole = bytes?.byteLength === bytes?.buffer.byteLength;
-      parentPort!.postMessage(reply, bytes && whole ? [bytes.buffer as ArrayBuffer] : []);
+      parentPort!.postMessage(reply, 'picture' in reply ? memoryOf(reply.picture.bytes) : []);
       // Freed now, not when the garbage collector comes to it: bodies are what fills the memory.
       const { buffer } = message.body;
       if (buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0);
     });
 });
+
+/** What is handed over: memory of which the picture is all. A part of some is copied, and so is libvips' own, which comes as a Buffer. */
+function memoryOf(bytes: Uint8Array): ArrayBuffer[] {
+  const { buffer } = bytes;
+  return buffer instanceof ArrayBuffer && bytes.byteLength === buffer.byteLength && !Buffer.isBuffer(bytes) ? [buffer] : [];
+}

@@ -87,10 +87,10 @@ function grouped(sources: readonly Source[]): Source[][] {
 /** The rows of a shard say which links it dropped. */
 function assertThere(finished: readonly PublishedShard[], sources: readonly Source[]): void {
   const asked = finished.filter(({ name }) => sources.some(({ shard }) => shard === name));
-  const gone = asked.filter(({ removed }) => removed);
+  const gone = asked.filter(({ name, removed, kept }) => removed && !kept?.includes(`${name}.parquet`));
   if (gone.length > 0)
     throw new UsageError(
-      `--retry-failed can't tell which links of ${counted(gone.length, 'shards')} of samples/ failed: --fused keeps no samples, and --keep removes them. Nothing was changed. --redo download asks for all links again.`,
+      `--retry-failed can't tell which links of ${counted(gone.length, 'shards')} of samples/ failed: --keep has removed their rows. Nothing was changed. --redo download asks for all links again.`,
     );
   if (asked.some(({ name, files }) => !files.includes(`${name}.parquet`)))
     throw new UsageError(

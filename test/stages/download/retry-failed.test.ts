@@ -185,7 +185,7 @@ describe('its plan', () => {
   test('refuses where the rows were removed by --keep', () => {
     const removed = own({ '00000': { timeout: 1 }, '00001': {} }, { removed: true });
     expect(() => plan(batches('00000', '00001'), new Map(), { own: removed, retry })).toThrow(
-      "--retry-failed can't tell which links of 1 shard of samples/ failed: --fused keeps no samples, and --keep removes them. Nothing was changed. --redo download asks for all links again.",
+      "--retry-failed can't tell which links of 1 shard of samples/ failed: --keep has removed their rows. Nothing was changed. --redo download asks for all links again.",
     );
   });
 });
