@@ -5,7 +5,7 @@ import { demoCommand } from './commands/demo.ts';
 import { docsCommand } from './commands/docs.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { probeCommand } from './commands/probe.ts';
-import { modelsCommand } from './commands/models.ts';
+import { modelsCommands } from './commands/models.ts';
 import { runCommand } from './commands/run.ts';
 import { serveCommand } from './commands/serve.ts';
 import { stageCommand } from './commands/stage.ts';
@@ -23,7 +23,7 @@ export const commands: readonly Command[] = [
   serveCommand,
   probeCommand,
   statusCommand,
-  modelsCommand,
+  ...modelsCommands,
   verifyCommand,
   doctorCommand,
   completionCommand,

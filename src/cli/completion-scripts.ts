@@ -8,10 +8,24 @@ export type Shell = (typeof shells)[number];
 
 /** The script with which a shell completes commands, options and their values. */
 export function completionScript(shell: Shell, commands: readonly Command[]): string {
-  // Of `tag train` the options of `tag` are completed: shells tell words apart, not commands.
-  const shown = commands.filter(({ hidden, name }) => !hidden && !name.includes(' '));
-  return { bash: bashScript, zsh: zshScript, fish: fishScript }[shell](shown);
+  const shown = commands.filter(({ hidden }) => !hidden);
+  const heads = [...new Set(shown.map(({ name }) => firstWord(name)))].map((name): Head => {
+    const { summary, choices = [] } = commands.find((command) => command.name === name)!;
+    return { name, summary, choices: [...choices, ...shown.filter((command) => isLonger(command) && firstWord(command.name) === name).map(secondWord)] };
+  });
+  return { bash: bashScript, zsh: zshScript, fish: fishScript }[shell](shown, heads);
 }
+
+/** The first word of commands, and the words of which one may follow: `train` behind `tag`. */
+interface Head {
+  name: string;
+  summary: string;
+  choices: readonly string[];
+}
+
+const firstWord = (name: string): string => name.split(' ')[0]!;
+const secondWord = ({ name }: Command): string => name.split(' ')[1]!;
+const isLonger = ({ name }: Command): boolean => name.includes(' ');
 
 /** Words that may follow an option; undefined where any text, or a path, may. */
 function valuesOf(field: OptionField): readonly string[] | undefined {
@@ -20,9 +34,9 @@ function valuesOf(field: OptionField): readonly string[] | undefined {
   return field.choices;
 }
 
-/** Commands behind which one of a few words stands. */
-function choosing(commands: readonly Command[]): { name: string; choices: string }[] {
-  return commands.flatMap(({ name, choices }) => (choices ? [{ name, choices: choices.join(' ') }] : []));
+/** One line of `case` for each first word behind which one of a few words stands. */
+function choiceCases(heads: readonly Head[], line: (pattern: string, values: readonly string[]) => string): string[] {
+  return heads.filter(({ choices }) => choices.length > 0).map(({ name, choices }) => line(`'${name} ${name}'`, choices));
 }
 
 /** Every spelling of an option: those of the peers are completed too where they are typed that far. */
@@ -46,23 +60,27 @@ function valueCases(commands: readonly Command[], line: (pattern: string, values
   );
 }
 
-function bashScript(commands: readonly Command[]): string {
+function bashScript(commands: readonly Command[], heads: readonly Head[]): string {
   return `# Completion of pairmill for bash: eval "$(pairmill completion bash)"
 _pairmill() {
-  local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" words=''
+  local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" command="\${COMP_WORDS[1]}" words=''
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
-    words='${commands.map(({ name }) => name).join(' ')} --help --version'
+    words='${heads.map(({ name }) => name).join(' ')} --help --version'
   else
-    case "\${COMP_WORDS[1]} $previous" in
-${choosing(commands)
-  .map(({ name, choices }) => `      '${name} ${name}') words='${choices}' ;;`)
-  .join('\n')}
-${valueCases(commands, (pattern, values) => `      ${pattern}) words='${values.join(' ')}' ;;`).join('\n')}
-    esac
-    if [ -z "$words" ] && [ "\${current:0:1}" = - ]; then
-      case "\${COMP_WORDS[1]}" in
-${commands.map((command) => `        ${command.name}) words='${flagsOf(command).join(' ')}' ;;`).join('\n')}
+    if [ "$COMP_CWORD" -gt 2 ]; then
+      case "$command \${COMP_WORDS[2]}" in
+        ${longerPattern(commands)}) command="$command \${COMP_WORDS[2]}" ;;
+      esac
+    fi
+    if [ "\${current:0:1}" = - ]; then
+      case "$command" in
+${commands.map((command) => `        '${command.name}') words='${flagsOf(command).join(' ')}' ;;`).join('\n')}
+      esac
+    else
+      case "$command $previous" in
+${choiceCases(heads, (pattern, values) => `        ${pattern}) words='${values.join(' ')}' ;;`).join('\n')}
+${valueCases(commands, (pattern, values) => `        ${pattern}) words='${values.join(' ')}' ;;`).join('\n')}
       esac
     fi
   fi
@@ -73,37 +91,48 @@ complete -o default -F _pairmill pairmill
 `;
 }
 
-function zshScript(commands: readonly Command[]): string {
+/** Commands of two words, as a pattern of `case`. */
+function longerPattern(commands: readonly Command[]): string {
+  return commands
+    .filter(isLonger)
+    .map(({ name }) => `'${name}'`)
+    .join('|');
+}
+
+function zshScript(commands: readonly Command[], heads: readonly Head[]): string {
   return `#compdef pairmill
 # Completion of pairmill for zsh: eval "$(pairmill completion zsh)" after compinit
 _pairmill() {
-  local previous=\${words[CURRENT-1]}
+  local previous=\${words[CURRENT-1]} command=\${words[2]}
   if (( CURRENT == 2 )); then
     local -a commands=(
-${commands.map(({ name, summary }) => `      ${singleQuoted(`${name}:${summary}`)}`).join('\n')}
+${heads.map(({ name, summary }) => `      ${singleQuoted(`${name}:${summary}`)}`).join('\n')}
     )
     _describe command commands
     return
   fi
-  case "\${words[2]} $previous" in
-${choosing(commands)
-  .map(({ name, choices }) => `    '${name} ${name}') compadd -- ${choices}; return ;;`)
-  .join('\n')}
-${valueCases(commands, (pattern, values) => `    ${pattern}) compadd -- ${values.join(' ')}; return ;;`).join('\n')}
-  esac
+  if (( CURRENT > 3 )); then
+    case "$command \${words[3]}" in
+      ${longerPattern(commands)}) command="$command \${words[3]}" ;;
+    esac
+  fi
   if [[ \${words[CURRENT]} != -* ]]; then
+    case "$command $previous" in
+${choiceCases(heads, (pattern, values) => `      ${pattern}) compadd -- ${values.join(' ')}; return ;;`).join('\n')}
+${valueCases(commands, (pattern, values) => `      ${pattern}) compadd -- ${values.join(' ')}; return ;;`).join('\n')}
+    esac
     _files
     return
   fi
-  case \${words[2]} in
-${commands.map((command) => `    ${command.name}) compadd -- ${flagsOf(command).join(' ')} ;;`).join('\n')}
+  case $command in
+${commands.map((command) => `    '${command.name}') compadd -- ${flagsOf(command).join(' ')} ;;`).join('\n')}
   esac
 }
 compdef _pairmill pairmill
 `;
 }
 
-function fishScript(commands: readonly Command[]): string {
+function fishScript(commands: readonly Command[], heads: readonly Head[]): string {
   const options = commands.flatMap((command) =>
     optionFields(command.options).flatMap((field) => {
       const condition = `complete -c pairmill -n '__pairmill_command ${command.name}'`;
@@ -120,11 +149,20 @@ function fishScript(commands: readonly Command[]): string {
   return `# Completion of pairmill for fish: pairmill completion fish | source
 function __pairmill_command
     set -l words (commandline -opc)
-    test (count $words) -ge 2; and test $words[2] = $argv[1]
+    test (count $words) -ge 2; or return 1
+    set -l command $words[2]
+    if test (count $words) -ge 3; and contains -- "$words[2] $words[3]" ${commands
+      .filter(isLonger)
+      .map(({ name }) => `'${name}'`)
+      .join(' ')}
+        set command "$words[2] $words[3]"
+    end
+    test "$command" = "$argv"
 end
-${commands.map(({ name, summary }) => `complete -c pairmill -n __fish_use_subcommand -f -a ${name} -d ${singleQuoted(summary)}`).join('\n')}
-${choosing(commands)
-  .map(({ name, choices }) => `complete -c pairmill -n '__pairmill_command ${name}' -f -a '${choices}'`)
+${heads.map(({ name, summary }) => `complete -c pairmill -n __fish_use_subcommand -f -a ${name} -d ${singleQuoted(summary)}`).join('\n')}
+${heads
+  .filter(({ choices }) => choices.length > 0)
+  .map(({ name, choices }) => `complete -c pairmill -n '__pairmill_command ${name}' -f -a '${choices.join(' ')}'`)
   .join('\n')}
 ${options.join('\n')}
 `;

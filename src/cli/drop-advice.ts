@@ -1,7 +1,7 @@
 import type { Dropped } from '../contracts/drop-reason.ts';
 import type { Stage } from '../contracts/stage.ts';
 import { optionFields } from '../runtime/option-fields.ts';
-import { kebabCase } from '../runtime/stable-json.ts';
+import { stableJson } from '../runtime/stable-json.ts';
 import { canHeal } from './retry-reasons.ts';
 
 interface Advice {
@@ -28,8 +28,8 @@ const ADVICE: Readonly<Record<string, Readonly<Record<string, Advice>>>> = {
     'connection-failed': { pieces: [{ text: 'Is there a network, and no proxy in between? pairmill doctor says so.' }] },
     timeout: {
       pieces: [
-        { option: 'timeout', text: '--timeout gives each request more seconds;' },
-        { option: 'concurrency', text: '--concurrency sends fewer at a time.' },
+        { option: 'timeout', text: '--timeout gives each request more seconds.' },
+        { option: 'concurrency', text: '--concurrency sends fewer requests at a time.' },
       ],
     },
     'http-too-many-requests': { pieces: [{ option: 'host-concurrency', text: '--host-concurrency 1 asks each host for one picture at a time.' }] },
@@ -47,17 +47,34 @@ const ADVICE: Readonly<Record<string, Readonly<Record<string, Advice>>>> = {
   },
 };
 
-/** What helps against the most frequent reason, in sentences; empty where nothing is known. `options` are given where all shards were finished before. */
-export function dropAdvice(stage: Stage, dropped: Dropped, options: Readonly<Record<string, unknown>> = {}): string {
+/** What a stage was made with. */
+interface Made {
+  readonly options: Readonly<Record<string, unknown>>;
+  /** True where all its shards were finished before this command, whose options they may not have had. */
+  readonly before: boolean;
+}
+
+/** What helps against the most frequent reason, in sentences; empty where nothing is known. What was followed already is not said again. */
+export function dropAdvice(stage: Stage, dropped: Dropped, { options, before }: Made): string {
   const [first] = Object.entries(dropped).sort(([, a], [, b]) => b - a);
   if (first === undefined) return '';
   const [reason] = first;
-  const flags = new Set(optionFields(stage.options).map(({ flag }) => flag));
-  const pieces = (ADVICE[stage.name]?.[reason]?.pieces ?? []).filter(({ option }) => option === undefined || flags.has(option)).map(({ text }) => text);
+  const fields = new Map(optionFields(stage.options).map((field) => [field.flag, field]));
+  const valueOf = (flag: string): unknown => {
+    const { key, default: fallback } = fields.get(flag)!;
+    return stableJson(options[key] ?? null) === stableJson(fallback ?? null) ? undefined : options[key];
+  };
+  const pieces = (ADVICE[stage.name]?.[reason]?.pieces ?? []).flatMap(({ option, text }) => {
+    if (option === undefined) return [text];
+    if (!fields.has(option)) return [];
+    const value = valueOf(option);
+    if (value === undefined) return [text];
+    return Array.isArray(value) ? [`--${option} ${value.join(',')} did not help.`] : [`${text} It is ${String(value)} now.`];
+  });
   // The option came after the shards: they are finished, and stay as they are.
-  const given = ['connectTo', 'allowAddress'].find((key) => Array.isArray(options[key]) && options[key].length > 0);
-  if (stage.name === 'download' && reason === 'private-address' && given !== undefined)
-    pieces.unshift(`--${kebabCase(given)} is given now, and these shards were finished before. --retry-failed private-address asks for their links again.`);
-  else if (stage.retries && canHeal(reason)) pieces.push(`Later, the same command with --retry-failed ${reason} asks for such links again.`);
+  const given = ['connect-to', 'allow-address'].find((flag) => fields.has(flag) && valueOf(flag) !== undefined);
+  if (before && stage.name === 'download' && reason === 'private-address' && given !== undefined)
+    return `--${given} is given now, and these shards were finished before. --retry-failed private-address asks for their links again.`;
+  if (stage.retries && canHeal(reason)) pieces.push(`Later, the same command with --retry-failed ${reason} asks for such links again.`);
   return pieces.join(' ');
 }

@@ -7,6 +7,8 @@ import * as records from '../contracts/records.ts';
 import { pipeline } from '../pipeline.ts';
 import { type OptionField, optionFields } from '../runtime/option-fields.ts';
 import { runOptions } from '../runtime/run-options.ts';
+import { downloadOptions } from '../stages/download/options.ts';
+import { sampleSchema } from '../stages/download/sample-schema.ts';
 import type { Command } from './command.ts';
 import { commands } from './commands.ts';
 import { configOptions } from './commands/run.ts';
@@ -73,7 +75,7 @@ function configPage(): string {
 function columnTables(): string {
   const tables: [string, z.ZodObject][] = [
     ['candidates/NNNNN.parquet and links/SET/NNNNN.parquet', records.Candidate],
-    ['samples/NNNNN.parquet', records.Sample],
+    ['samples/NNNNN.parquet', sampleSchema(downloadOptions.parse({}))],
     ['pairs/NNNNN.parquet (samples, and these)', records.Pair.pick({ similarity: true, NSFW: true })],
     ['scores/NNNNN.parquet (filter --keep-top)', records.SampleScore],
     ['semantic-duplicates/NNNNN.parquet (semdedup)', records.SemanticDuplicate],

@@ -34,7 +34,8 @@ export class StageWatch {
     const failed = stats.in - stats.out;
     if (stage?.name !== 'download' || failed <= stats.in * MAX_FAILED_SHARE) return;
     const [reason] = Object.entries(stats.dropped).sort(([, a], [, b]) => b - a)[0] ?? [];
-    const advice = reason === undefined || this.#advised.has(reason) ? '' : dropAdvice(stage, stats.dropped);
+    const advice =
+      reason === undefined || this.#advised.has(reason) ? '' : dropAdvice(stage, stats.dropped, { options: this.#options[stage.name] ?? {}, before: false });
     if (reason !== undefined) this.#advised.add(reason);
     this.#note(
       `warning: download ${stats.shard}: ${failed.toLocaleString('en')} of ${counted(stats.in, stage.unit)} failed: ${droppedWords('download', stats.dropped, false)}.${advice === '' ? '' : ` ${advice}`}`,
@@ -53,7 +54,7 @@ export class StageWatch {
         `${stage.name} found no ${stage.unit} in what it reads${why}. The run ends here, because nothing is left for the stages after it. Check the input.`,
       );
     }
-    const advice = dropAdvice(stage, dropped, this.#atWork.has(stage.name) ? {} : this.#options[stage.name]);
+    const advice = dropAdvice(stage, dropped, { options: this.#options[stage.name] ?? {}, before: !this.#atWork.has(stage.name) });
     throw new RunError(
       `${stage.name} kept none of ${counted(taken, stage.unit)}: ${droppedWords(stage.name, dropped)}. ` +
         `The run ends here, because nothing is left for the stages after it.${advice === '' ? ' The rejects name each of them.' : ` ${advice}`}`,

@@ -48,6 +48,17 @@ describe('bash', () => {
     expect(offered('run', 'x', '--redo', 'em')).toEqual(['embed']);
     expect(offered('filter', '--model', 'm')).toEqual([]);
     expect(offered('completion', '')).toEqual(['bash', 'zsh', 'fish']);
+    expect(offered('completion', '--h')).toEqual(['--help']);
+  });
+
+  test('completes commands of two words, and the options of such a command', () => {
+    expect(offered('mod')).toEqual(['models']);
+    expect(offered('models', '')).toEqual(['list', 'pull', 'verify']);
+    expect(offered('tag', 't')).toEqual(['train']);
+    expect(offered('tag', '--lab')).toEqual([]);
+    expect(offered('tag', 'train', '--lab')).toEqual(['--labels']);
+    expect(offered('models', 'list', '--hub')).toEqual([]);
+    expect(offered('models', 'pull', '--model-precision', '')).toEqual(['float32', 'int8']);
   });
 });
 
@@ -68,6 +79,8 @@ describe.for(['zsh', 'fish'] as const)('%s', (shell) => {
     ['pairmill run x --redo em', ['embed']],
     ['pairmill run x --until filter --thr', ['--threshold', '--threshold-en', '--threshold-language', '--threshold-multi', '--threshold-nolang']],
     ['pairmill completion ', ['bash', 'fish', 'zsh']],
+    ['pairmill models ', ['list', 'pull', 'verify']],
+    ['pairmill tag train --lab', ['--labels']],
   ] as const;
   test.for(lines)('completes %j', ([line, wanted], context) => {
     if (!isInstalled(shell)) context.skip(`${shell} is not installed (apt-get install ${shell})`);

@@ -2,7 +2,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { modelsCommand } from '../../src/cli/commands/models.ts';
+import { modelsCommands } from '../../src/cli/commands/models.ts';
 import { clipTokenizerJson } from '../models/clip-tokenizer-json.ts';
 
 let folder: string;
@@ -16,11 +16,12 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 /** Runs `pairmill models …` in this thread. */
-async function models(...positionals: string[]): Promise<{ code: number; out: string }> {
+async function models(...[action, ...positionals]: string[]): Promise<{ code: number; out: string }> {
+  const command = modelsCommands.find(({ name }) => name === (action === undefined ? 'models' : `models ${action}`))!;
   let out = '';
   const say = (text: string): void => void (out += text);
   const io = { out: say, err: say, terminal: undefined, columns: 80, signal: new AbortController().signal, environment: {} };
-  const code = await modelsCommand.run({ flags: { 'model-cache': join(folder, 'cache'), 'hub-url': 'http://127.0.0.1:9' }, positionals }, io);
+  const code = await command.run({ flags: { 'model-cache': join(folder, 'cache'), 'hub-url': 'http://127.0.0.1:9' }, positionals }, io);
   return { code, out };
 }
 

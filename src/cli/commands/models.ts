@@ -13,7 +13,11 @@ import { verifyModel } from '../../models/verify-model.ts';
 import { readOptions } from '../../runtime/read-options.ts';
 import type { Arguments, Command, CommandIo } from '../command.ts';
 
-const modelsOptions = z.object({
+const json = option(z.boolean().default(false), 'Print as JSON on stdout', { decidesResult: false });
+
+const cacheOptions = z.object({ modelCache: modelOptions.modelCache, json });
+
+const hubOptions = z.object({
   modelCache: modelOptions.modelCache,
   hubUrl: modelOptions.hubUrl,
   hubToken: option(z.string().optional(), 'Access token of the hub, for models that need one; better given as PAIRMILL_HUB_TOKEN', {
@@ -21,27 +25,69 @@ const modelsOptions = z.object({
     decidesResult: false,
   }),
   modelPrecision: modelOptions.modelPrecision,
-  json: option(z.boolean().default(false), 'Print as JSON on stdout', { decidesResult: false }),
+  json,
 });
 
+const takes = `pairmill models takes list, pull MODEL… or verify MODEL…, with MODEL a folder or one of ${modelIds.join(', ')}.`;
+
+function modelsCommand(command: Pick<Command, 'name' | 'summary' | 'details' | 'hidden'>): Command {
+  return {
+    ...command,
+    options: cacheOptions,
+    async run({ flags, positionals }, io) {
+      if (positionals.length > 0) throw new UsageError(takes);
+      const { json, ...given } = readOptions(cacheOptions, { flags, environment: io.environment });
+      // Nothing is asked of a hub.
+      return list(modelSettings({ ...given, hubUrl: modelOptions.hubUrl.parse(undefined) }), json, io);
+    },
+  };
+}
+
+function hubCommand(command: Pick<Command, 'name' | 'summary' | 'details'>, run: typeof pull | typeof verify): Command {
+  return {
+    ...command,
+    positionals: 'MODEL…',
+    options: hubOptions,
+    async run({ flags, positionals }, io) {
+      if (positionals.length === 0) throw new UsageError(takes);
+      const { json, ...given } = readOptions(hubOptions, { flags, environment: io.environment });
+      return run(positionals, modelSettings(given), json, io);
+    },
+  };
+}
+
 /** The models that have an id; those of the hub are fetched, and any is held against what is recorded of it. */
-export const modelsCommand: Command = {
-  name: 'models',
-  summary: 'Lists the models, fetches them from the hub (pull), or checks that one computes what it should (verify).',
-  details:
-    'models list: the models that have an id, and which are on this machine. models pull MODEL…: fetches their files from the hub, goes on where a download broke off, and checks the checksums. models verify MODEL…: loads a model, an id or a folder, encodes reference inputs, and compares with recorded embeddings where there are any. Ends with 1 where a check fails.',
-  positionals: 'list | pull MODEL… | verify MODEL…',
-  options: modelsOptions,
-  async run(args, io) {
-    const { json, ...given } = readOptions(modelsOptions, { flags: args.flags, environment: io.environment });
-    const settings = modelSettings(given);
-    const [action = 'list', ...models] = args.positionals;
-    if (action === 'list' && models.length === 0) return list(settings, json, io);
-    if ((action === 'pull' || action === 'verify') && models.length > 0)
-      return action === 'pull' ? pull(models, settings, json, io) : verify(models, settings, json, io);
-    throw new UsageError(`pairmill models takes list, pull MODEL… or verify MODEL…, with MODEL a folder or one of ${modelIds.join(', ')}.`);
-  },
-};
+export const modelsCommands: readonly Command[] = [
+  modelsCommand({
+    name: 'models',
+    summary: 'Lists the models, fetches them from the hub (pull), or checks that one computes what it should (verify).',
+    details:
+      'pairmill models list lists the models that have an id. pairmill models pull MODEL… fetches models from the hub, and pairmill models verify MODEL… checks that a model computes what it should. Each has a --help of its own.',
+    hidden: true,
+  }),
+  modelsCommand({
+    name: 'models list',
+    summary: 'Lists the models that have an id, and says which are on this machine.',
+  }),
+  hubCommand(
+    {
+      name: 'models pull',
+      summary: 'Fetches models from the hub into the cache.',
+      details:
+        'Fetches the files of models from the hub into the cache, goes on where a download broke off, and checks the checksums. MODEL is an id that pairmill models list shows, or a repository of the hub.',
+    },
+    pull,
+  ),
+  hubCommand(
+    {
+      name: 'models verify',
+      summary: 'Checks that models compute what they should.',
+      details:
+        'Loads each model, an id or a folder, encodes reference inputs, and compares the vectors with recorded ones where there are any. Ends with 1 where a check fails.',
+    },
+    verify,
+  ),
+];
 
 async function list(settings: ModelSettings, json: boolean, io: CommandIo): Promise<0> {
   const models = [];

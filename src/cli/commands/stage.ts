@@ -24,16 +24,17 @@ import { stageEnvironment } from '../stage-environment.ts';
  * another makes of files from outside (download of a list), the command takes such files and runs both.
  */
 export function stageCommand(stage: Stage): Command {
-  const reads = stage.reads[0]?.dataset ?? 'crawl';
+  // Of the stages that take files from outside, the demo leaves such for one alone: extract.
+  const reads = stage.reads[0]?.dataset ?? ('crawl' in stage.options.shape ? 'crawl' : undefined);
   const before = stageBefore(stage);
   const takes = before?.takes ?? stage.takes;
   const folders = z.object({
     runDir: option(
       z.string().optional(),
-      `Run folder or s3:// prefix: ${reads}/ is read and ${stage.writes}/ written there unless --input and --output say otherwise. The run in pairmill-run, where there is one and neither this nor --output is given`,
+      `Run folder or s3:// prefix: ${reads === undefined ? `${stage.writes}/ is written there unless --output says otherwise` : `${reads}/ is read and ${stage.writes}/ written there unless --input and --output say otherwise`}. The run in pairmill-run, where there is one and neither this nor --output is given`,
       { value: 'DIR', path: 'one', often: true, decidesResult: false },
     ),
-    input: option(z.string().optional(), `What to read instead of the run folder's ${reads}/${takes ? `: ${takes}` : ''}`, {
+    input: option(z.string().optional(), reads === undefined ? takes! : `What to read instead of the run folder's ${reads}/${takes ? `: ${takes}` : ''}`, {
       value: 'PATH',
       path: takes ? 'many' : 'one',
       often: true,
@@ -55,7 +56,7 @@ export function stageCommand(stage: Stage): Command {
   return {
     name: stage.name,
     summary: stage.does,
-    details: `${stage.does} Reads ${reads}/ and writes ${stage.writes}/ of the run folder; docs/formats.md describes both.`,
+    details: `${stage.does} ${reads === undefined ? `Writes ${stage.writes}/ of the run folder; docs/formats.md describes it.` : `Reads ${reads}/ and writes ${stage.writes}/ of the run folder; docs/formats.md describes both.`}`,
     options: z.object({ ...folders.shape, ...before?.options.shape, ...stage.options.shape, ...runOptionsOf(before ? [before, stage] : [stage]).shape }),
     async run(args, io) {
       const sources = { flags: args.flags, environment: io.environment };
@@ -63,6 +64,7 @@ export function stageCommand(stage: Stage): Command {
       const run = readOptions(runOptions, sources);
       const options = readOptions(stage.options, { ...sources, environment: stageEnvironment(stage, [stage], io.environment) });
       const location = await writtenTo(stage, runDir, output);
+      if (input === undefined && reads === undefined) throw new UsageError(`pairmill ${stage.name}: nothing says what to read. Give --input PATH: ${takes}.`);
       if (input !== undefined) await (takes === undefined ? assertReadableFolder(input, '--input') : assertReadablePaths(input, '--input'));
       const rejects = output === undefined ? undefined : joinLocation(locationOf(output), 'rejects');
       const given = before && input !== undefined ? await datasetAt(input, stage, io.environment) : undefined;
@@ -91,7 +93,7 @@ export function stageCommand(stage: Stage): Command {
           ...Object.fromEntries(passes.stages.map(({ writes }) => [writes, joinLocation(locationOf(output), `_${writes}`)])),
           [stage.writes]: locationOf(output),
         }),
-        ...(input !== undefined && stage.takes === undefined && { [given ?? reads]: locationOf(input) }),
+        ...(input !== undefined && stage.takes === undefined && { [given ?? reads!]: locationOf(input) }),
       };
       // A stage that reads files from outside only looks for them in the run where none are named.
       const files =

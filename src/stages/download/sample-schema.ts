@@ -9,6 +9,6 @@ export function sampleSchema({ extractExif, computeHash, phash }: Pick<DownloadO
     ...fixed,
     ...(extractExif && { exif }),
     ...(computeHash !== 'none' && { [computeHash]: sha256 }),
-    ...(phash && { phash: z.string().nullable() }),
+    ...(phash && { phash: z.string().nullable().describe('perceptual hash of the picture, 16 hexadecimal digits; null where none was decoded') }),
   });
 }
