@@ -6,6 +6,8 @@
 /** Side of the picture that is hashed. */
 export const HASHED_SIDE = 32;
 const LOW = 8;
+/** Side of the squares of pixels whose mean is one value of brightness. */
+const SQUARE = 8;
 
 /**
  * Cosines as integers of 14 bits: all sums stay whole numbers that a double holds, so that a hash is the same on every machine, and that of
@@ -47,10 +49,17 @@ export function perceptualHash(brightness: ArrayLike<number>): string {
 /** PIL's brightness, as the mean of 8 x 8 pixels each, of RGB pixels of eight times the hashed side. */
 export function meanBrightness(rgb: Uint8Array): Float64Array {
   const means = new Float64Array(HASHED_SIDE * HASHED_SIDE);
-  const width = 8 * HASHED_SIDE;
-  for (let i = 0; i < width * width; i++) {
-    const at = (Math.trunc(i / width) >> 3) * HASHED_SIDE + ((i % width) >> 3);
-    means[at]! += rgb[3 * i]! * 299 + rgb[3 * i + 1]! * 587 + rgb[3 * i + 2]! * 114;
+  const row = 3 * SQUARE * HASHED_SIDE;
+  for (let i = 0; i < means.length; i++) {
+    const start = Math.trunc(i / HASHED_SIDE) * SQUARE * row + (i % HASHED_SIDE) * 3 * SQUARE;
+    let [red, green, blue] = [0, 0, 0];
+    for (let line = start; line < start + SQUARE * row; line += row)
+      for (let at = line; at < line + 3 * SQUARE; at += 3) {
+        red += rgb[at]!;
+        green += rgb[at + 1]!;
+        blue += rgb[at + 2]!;
+      }
+    means[i] = Math.round((red * 299 + green * 587 + blue * 114) / (1000 * SQUARE * SQUARE));
   }
-  return means.map((sum) => Math.round(sum / 64_000));
+  return means;
 }

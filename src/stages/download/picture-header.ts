@@ -8,6 +8,8 @@ export interface PictureHeader {
   hasExif: boolean;
   /** JPEG's first EXIF block. */
   exif?: Uint8Array | undefined;
+  /** True where a PNG or WebP has one frame of 8 bits a channel at most, in sRGB: its pixels are all of it. */
+  plain?: boolean | undefined;
 }
 
 /** The format by content; the content type that a server states is not asked. */
@@ -69,34 +71,36 @@ function jpegHeader(bytes: Uint8Array, view: DataView): PictureHeader | undefine
 
 function pngHeader(bytes: Uint8Array, view: DataView): PictureHeader | undefined {
   if (ascii(bytes, 12, 16) !== 'IHDR') return undefined;
-  let hasExif = false;
-  for (let at = 8; at + 8 <= bytes.byteLength; at += 12 + view.getUint32(at)) {
-    const type = ascii(bytes, at + 4, at + 8);
-    if (type === 'eXIf') hasExif = true;
-    if (type === 'IDAT') break;
-  }
-  return sized(view.getUint32(16), view.getUint32(20), hasExif);
+  const seen = new Set<string>();
+  for (let at = 8; at + 8 <= bytes.byteLength && !seen.has('IDAT'); at += 12 + view.getUint32(at)) seen.add(ascii(bytes, at + 4, at + 8));
+  return sized(view.getUint32(16), view.getUint32(20), seen.has('eXIf'), view.getUint8(24) <= 8 && !seen.has('iCCP') && !seen.has('acTL'));
 }
+
+/** Flags of VP8X. */
+const WEBP_PROFILE = 0x20;
+const WEBP_EXIF = 0x08;
+const WEBP_ANIMATION = 0x02;
 
 function webpHeader(bytes: Uint8Array, view: DataView): PictureHeader | undefined {
   const type = ascii(bytes, 12, 16);
   if (type === 'VP8X') {
     const uint24 = (at: number): number => view.getUint16(at, true) + view.getUint8(at + 2) * 65_536;
-    return sized(1 + uint24(24), 1 + uint24(27), (view.getUint8(20) & 0x08) !== 0);
+    const flags = view.getUint8(20);
+    return sized(1 + uint24(24), 1 + uint24(27), (flags & WEBP_EXIF) !== 0, (flags & (WEBP_PROFILE | WEBP_ANIMATION)) === 0);
   }
   // Lossy: 14 bits each after the start code; the upper two scale on display.
   if (type === 'VP8 ' && view.getUint8(23) === 0x9d && view.getUint8(24) === 0x01 && view.getUint8(25) === 0x2a) {
-    return sized(view.getUint16(26, true) & 0x3fff, view.getUint16(28, true) & 0x3fff, false);
+    return sized(view.getUint16(26, true) & 0x3fff, view.getUint16(28, true) & 0x3fff, false, true);
   }
   if (type === 'VP8L' && view.getUint8(20) === 0x2f) {
     const bits = view.getUint32(21, true);
-    return sized(1 + (bits & 0x3fff), 1 + ((bits >>> 14) & 0x3fff), false);
+    return sized(1 + (bits & 0x3fff), 1 + ((bits >>> 14) & 0x3fff), false, true);
   }
   return undefined;
 }
 
-function sized(width: number, height: number, hasExif: boolean): PictureHeader | undefined {
-  return width > 0 && height > 0 ? { width, height, hasExif } : undefined;
+function sized(width: number, height: number, hasExif: boolean, plain?: boolean): PictureHeader | undefined {
+  return width > 0 && height > 0 ? { width, height, hasExif, plain } : undefined;
 }
 
 function ascii(bytes: Uint8Array, start: number, end: number): string {

@@ -3,6 +3,7 @@ import { messageOf } from '../../contracts/errors.ts';
 import { jpegCodec } from '../../pictures/jpeg-codec.ts';
 import { HASHED_SIDE, meanBrightness, perceptualHash } from '../../pictures/perceptual-hash.ts';
 import { blurBoxes, type Box } from './blur-boxes.ts';
+import { decodeOnce, openPixels } from './decode-once.ts';
 import { exifJson, exifOrientation } from './exif-json.ts';
 import type { DownloadOptions } from './options.ts';
 import { PictureError } from './picture-error.ts';
@@ -61,10 +62,11 @@ async function process(body: Uint8Array, format: PictureFormat, options: Downloa
 
   const geometry = resizeGeometry(shown.width, shown.height, options);
   const untouched = !geometry.scaled && !geometry.margins && !geometry.crop && boxes.length === 0;
-  const input = lazySharp(body, options);
+  const open = (): Sharp => openBody(body, options);
+  const input = once(open);
   if (options.disableAllReencoding || (options.skipReencode && untouched && format === options.encodeFormat && !(await hasAlpha(input, format)))) {
     if (!options.disableAllReencoding) await decodeWhole(input());
-    const phash = options.phash && !options.disableAllReencoding ? await hashOf(body, orientation, options) : null;
+    const phash = options.phash && !options.disableAllReencoding ? await hashOf(open(), orientation) : null;
     // Kept bytes are not rotated, so their size is that of the stored pixels.
     return { ...original, bytes: body, width, height, originalWidth: width, originalHeight: height, phash };
   }
@@ -72,14 +74,23 @@ async function process(body: Uint8Array, format: PictureFormat, options: Downloa
   if (packed) {
     // The codec only shrinks.
     const isSmall = Math.min(width, height) < HASHED_SIDE;
-    const phash = !options.phash ? null : isSmall ? await hashOf(body, orientation, options) : perceptualHash(jpegCodec().brightness());
+    const phash = !options.phash ? null : isSmall ? await hashOf(open(), orientation) : perceptualHash(jpegCodec().brightness());
     return { ...original, bytes: packed, width: geometry.width, height: geometry.height, phash };
   }
-  const scaled = scale(input(), geometry, orientation, options);
+  // PNG keeps the resolution that the file states.
+  const isPlain = described.plain && orientation === 1 && options.encodeFormat !== 'png';
+  const pixels = options.phash && isPlain ? await decodeOnce(open, format, described, [geometry.scaled, HASH_INPUT]) : undefined;
+  const scaled = scale(pixels ? openPixels(pixels) : input(), geometry, orientation, options);
   const { data, info } = await encode(frame(boxes.length === 0 ? scaled : await blurred(scaled, boxes), geometry), options).toBuffer({
     resolveWithObject: true,
   });
-  return { ...original, bytes: data, width: info.width, height: info.height, phash: options.phash ? await hashOf(body, orientation, options) : null };
+  return {
+    ...original,
+    bytes: data,
+    width: info.width,
+    height: info.height,
+    phash: options.phash ? await hashOf(pixels ? openPixels(pixels) : open(), orientation) : null,
+  };
 }
 
 interface Described {
@@ -89,6 +100,7 @@ interface Described {
   /** EXIF's 1 to 8. */
   orientation: number;
   exif: Uint8Array | undefined;
+  plain?: boolean | undefined;
 }
 
 /** libvips opens the picture for it only where the header alone does not say enough. */
@@ -97,14 +109,18 @@ async function describe(body: Uint8Array, format: PictureFormat, options: Downlo
   if (header) checkPixels(header.width * header.height, options);
   const orientation = header?.exif ? exifOrientation(header.exif) : header?.hasExif === false ? 1 : undefined;
   if (header && orientation !== undefined) return { ...header, orientation, exif: header.exif };
-  const metadata = await lazySharp(body, options)().metadata();
+  const metadata = await openBody(body, options).metadata();
   checkPixels(metadata.width * metadata.height, options);
   return { width: metadata.width, height: metadata.height, orientation: metadata.orientation ?? 1, exif: metadata.exif };
 }
 
-function lazySharp(body: Uint8Array, { maxPixels }: DownloadOptions): () => Sharp {
-  let input: Sharp | undefined;
-  return () => (input ??= sharp(body, { failOn: 'truncated', limitInputPixels: maxPixels, sequentialRead: true }));
+function openBody(body: Uint8Array, { maxPixels }: DownloadOptions): Sharp {
+  return sharp(body, { failOn: 'truncated', limitInputPixels: maxPixels, sequentialRead: true });
+}
+
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
 }
 
 /** JPEG to JPEG by the fast way, for the default kernels; undefined where the picture is not for it, which depends on its bytes alone. */
@@ -173,11 +189,13 @@ async function hasAlpha(input: () => Sharp, format: PictureFormat): Promise<bool
   return format !== 'jpg' && (await input().metadata()).hasAlpha;
 }
 
-/** The perceptual hash, from pixels that are decoded for it: of the whole picture, whatever is packed of it. */
-async function hashOf(body: Uint8Array, orientation: number, options: DownloadOptions): Promise<string> {
-  let picture = lazySharp(body, options)();
-  if (orientation > 1) picture = picture.autoOrient();
-  picture = picture.flatten({ background: '#ffffff' }).resize(8 * HASHED_SIDE, 8 * HASHED_SIDE, { fit: 'fill', kernel: 'linear' });
+/** What a picture is scaled to before it is hashed. */
+const HASH_INPUT = { width: 8 * HASHED_SIDE, height: 8 * HASHED_SIDE };
+
+/** The perceptual hash, from pixels that are scaled for it: of the whole picture, whatever is packed of it. */
+async function hashOf(input: Sharp, orientation: number): Promise<string> {
+  const oriented = orientation > 1 ? input.autoOrient() : input;
+  const picture = oriented.flatten({ background: '#ffffff' }).resize({ ...HASH_INPUT, fit: 'fill', kernel: 'linear' });
   return perceptualHash(meanBrightness(await picture.toColourspace('srgb').raw().toBuffer()));
 }
 

@@ -16,7 +16,7 @@ describe('picture header', () => {
   ] as const)('%s', async (_name, format, make) => {
     const bytes = await make().toBuffer();
     expect(sniffFormat(bytes)).toBe(format);
-    expect(readHeader(bytes, format)).toEqual({ width: 301, height: 77, hasExif: false });
+    expect(readHeader(bytes, format)).toEqual({ width: 301, height: 77, hasExif: false, ...(format !== 'jpg' && { plain: true }) });
   });
 
   test.each(['jpeg', 'png', 'webp'] as const)('%s with EXIF', async (format) => {

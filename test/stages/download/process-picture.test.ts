@@ -1,8 +1,10 @@
 import sharp, { type Sharp } from 'sharp';
 import { describe, expect, test } from 'vitest';
+import { decodeOnce } from '../../../src/stages/download/decode-once.ts';
 import { downloadOptions } from '../../../src/stages/download/options.ts';
 import { PictureError } from '../../../src/stages/download/picture-error.ts';
 import { type Picture, processPicture } from '../../../src/stages/download/process-picture.ts';
+import { resizeGeometry } from '../../../src/stages/download/resize-geometry.ts';
 
 const options = (given: object = {}) => downloadOptions.parse({ minBytes: 0, ...given });
 
@@ -91,6 +93,27 @@ describe('pictures', () => {
     }
     expect((await sharp((await processPicture(cmyk, options())).bytes).metadata()).space).toBe('srgb');
     expect(near(await pixel((await processPicture(frames, options())).bytes, 50, 128), [255, 0, 0])).toBe(true);
+  });
+
+  test.each([
+    ['png', 300, 400, 'keep_ratio', true],
+    ['png', 300, 200, 'border', true],
+    ['webp', 300, 400, 'keep_ratio', true],
+    ['webp', 401, 300, 'keep_ratio', true],
+    // Half a pixel: rounding decides.
+    ['webp', 512, 601, 'keep_ratio', false],
+    ['webp', 400, 300, 'border', false],
+    ['webp', 200, 100, 'no', true],
+  ] as const)('%s of %i x %i, %s: packed and hashed from one decoding (%s) as from two', async (format, width, height, resizeMode, isShared) => {
+    const noise = sharp({ create: { width, height, channels: 4, background: '#88888880', noise: { type: 'gaussian', mean: 128, sigma: 60 } } });
+    const body = await noise.toFormat(format).toBuffer();
+    const { scaled } = resizeGeometry(width, height, options({ resizeMode }));
+    const decoded = await decodeOnce(() => sharp(body), format, { width, height }, [scaled, { width: 256, height: 256 }]);
+    expect(decoded !== undefined).toBe(isShared);
+    const { bytes, phash } = await processPicture(body, options({ resizeMode }));
+    // Without a hash, and where a PNG is packed, nothing is shared.
+    expect(Buffer.from(bytes).equals((await processPicture(body, options({ resizeMode, phash: false }))).bytes)).toBe(true);
+    expect(phash).toBe((await processPicture(body, options({ resizeMode, encodeFormat: 'png', encodeQuality: 0 }))).phash);
   });
 
   test('limits, each by its name', async () => {
