@@ -1,5 +1,6 @@
 import sharp from 'sharp';
 import { messageOf } from '../contracts/errors.ts';
+import { freeBytes } from '../pictures/free-bytes.ts';
 import { decodePicture, normaliser } from './image-preprocessing.ts';
 import type { ImagePreprocessing } from './model-entry.ts';
 import { type OnnxSession, outputName } from './onnx-session.ts';
@@ -45,8 +46,12 @@ export function imageEncoder(session: OnnxSession, preprocessing: ImagePreproces
   const infer = async (decoded: readonly Decoded[]): Promise<Float32Array[]> => {
     const rows = input!.shape[0] ?? decoded.length;
     const data = new Float32Array(rows * values);
-    decoded.forEach((picture, i) => write(picture, data, i * values));
+    for (const [i, picture] of decoded.entries()) {
+      write(picture, data, i * values);
+      freeBytes(picture);
+    }
     const result = (await session.run({ [input!.name]: { type: 'float32', data, dims: [rows, 3, size, size] } }))[output]!;
+    freeBytes(data);
     return rowsOf(result, rows, dimensions)
       .slice(0, decoded.length)
       .map((row) => reading.finish(row));

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import sharp from 'sharp';
+import { freeBytes } from '../../pictures/free-bytes.ts';
 import type { DownloadOptions } from './options.ts';
 import type { FromPictureWorker, ToPictureWorker } from './picture-thread.ts';
 import { PictureError } from './picture-error.ts';

@@ -1,5 +1,6 @@
 import sharp, { type Sharp } from 'sharp';
 import { messageOf } from '../../contracts/errors.ts';
+import { freeBytes } from '../../pictures/free-bytes.ts';
 import { jpegCodec } from '../../pictures/jpeg-codec.ts';
 import { HASHED_SIDE, meanBrightness, perceptualHash } from '../../pictures/perceptual-hash.ts';
 import { blurBoxes, type Box } from './blur-boxes.ts';
@@ -84,13 +85,9 @@ async function process(body: Uint8Array, format: PictureFormat, options: Downloa
   const { data, info } = await encode(frame(boxes.length === 0 ? scaled : await blurred(scaled, boxes), geometry), options).toBuffer({
     resolveWithObject: true,
   });
-  return {
-    ...original,
-    bytes: data,
-    width: info.width,
-    height: info.height,
-    phash: options.phash ? await hashOf(pixels ? openPixels(pixels) : open(), orientation) : null,
-  };
+  const phash = options.phash ? await hashOf(pixels ? openPixels(pixels) : open(), orientation) : null;
+  if (pixels) freeBytes(pixels.data);
+  return { ...original, bytes: data, width: info.width, height: info.height, phash };
 }
 
 interface Described {
@@ -196,7 +193,10 @@ const HASH_INPUT = { width: 8 * HASHED_SIDE, height: 8 * HASHED_SIDE };
 async function hashOf(input: Sharp, orientation: number): Promise<string> {
   const oriented = orientation > 1 ? input.autoOrient() : input;
   const picture = oriented.flatten({ background: '#ffffff' }).resize({ ...HASH_INPUT, fit: 'fill', kernel: 'linear' });
-  return perceptualHash(meanBrightness(await picture.toColourspace('srgb').raw().toBuffer()));
+  const pixels = await picture.toColourspace('srgb').raw().toBuffer();
+  const phash = perceptualHash(meanBrightness(pixels));
+  freeBytes(pixels);
+  return phash;
 }
 
 /** Decodes every row and keeps none: bytes that are kept as they are must not be broken either (img2dataset#243). */
