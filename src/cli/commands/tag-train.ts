@@ -4,8 +4,6 @@ import { z } from 'zod';
 import { counted } from '../../contracts/counted.ts';
 import { UsageError } from '../../contracts/errors.ts';
 import { option } from '../../contracts/option.ts';
-import { labelledNeighbours } from '../../knn/labelled-neighbours.ts';
-import { openIndex } from '../../knn/open-index.ts';
 import { classifierReport } from '../../models/classifier-report.ts';
 import { classifierCharts } from '../../models/classifier-charts.ts';
 import { findModel } from '../../models/find-model.ts';
@@ -132,6 +130,9 @@ async function neighboursIn(
   if (column !== 'hash')
     throw new UsageError('--expand-with-index needs labels with the column hash: only that says which rows of the index are labelled already.');
   const known = new Set(Object.values(rows).flatMap(({ keys }) => keys.map(BigInt)));
+  // Loaded where it is needed: LanceDB takes as long to load as all else that a command needs at its start.
+  const { openIndex } = await import('../../knn/open-index.ts');
+  const { labelledNeighbours } = await import('../../knn/labelled-neighbours.ts');
   const index = await openIndex(resolve(folder));
   try {
     return await labelledNeighbours(index, train, { neighbours, minSimilarity, margin: NEIGHBOUR_MARGIN, known });

@@ -27,6 +27,8 @@ parentPort!.on('message', (message: ToPictureWorker | 'close') => {
   else
     void answer(message).then((reply) => {
       parentPort!.postMessage(reply, 'picture' in reply ? memoryOf(reply.picture.bytes) : []);
+      // Where a copy has gone.
+      if ('picture' in reply) freeBytes(reply.picture.bytes);
       // Freed now, not when the garbage collector comes to it: bodies are what fills the memory.
       const { buffer } = message.body;
       if (buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0);
