@@ -10,6 +10,8 @@ export interface OptionMeta {
   bare?: string;
   /** Other spellings, such as img2dataset's or clip-retrieval's. */
   aliases?: string[];
+  /** Values that a peer takes and this does not: what to give instead. A sentence that follows `--flag value: `. */
+  instead?: Readonly<Record<string, string>>;
   /** False where the value can't change the result (threads, progress): left out of the fingerprint. */
   decidesResult?: boolean;
   /** Why the default differs from the peer's; shown in docs. */

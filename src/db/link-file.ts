@@ -114,29 +114,34 @@ export class LinkFileReader {
     const known = [this.#url, ...(this.#text === undefined ? [] : [this.#text]), ...this.#known].filter((name, i, all) => all.indexOf(name) === i);
     const composed = Object.keys(this.#composed);
     const others = composed.length > 0 ? readColumnGroups(this.file.path, composed, 'text') : undefined;
-    for await (const group of readColumnGroups(this.file.path, [...known, ...plain], 'bytes')) {
-      const second = others ? ((await others.next()).value as ColumnGroup) : undefined;
-      const text = this.#cutTexts(group);
-      const storable = (values: TextColumn | undefined): TextColumn | undefined => (clean && values ? cleaned(values) : values);
-      const column = (name: string): TextColumn | undefined => storable(group.columns.get(name) as TextColumn | undefined);
-      if (clean) this.#assertStorable(group);
-      yield {
-        rows: group.rows,
-        hash: this.#hashesOf(group, text),
-        url: column(this.#url)!,
-        text: storable(text?.values),
-        language: column('language'),
-        licence: column('licence'),
-        uid: column('uid'),
-        page_url: column('page_url'),
-        crawl_file: column('crawl_file'),
-        record_offset: group.columns.get('record_offset') as LinkGroup['record_offset'],
-        further: this.further.map(({ name, type }) => {
-          const schema = this.#composed[name];
-          if (schema) return Array.from(second!.columns.get(name)!, (value) => composedText(value, schema));
-          return type === 'string' ? column(name)! : group.columns.get(name)!;
-        }),
-      };
+    try {
+      for await (const group of readColumnGroups(this.file.path, [...known, ...plain], 'bytes')) {
+        const second = others ? ((await others.next()).value as ColumnGroup) : undefined;
+        const text = this.#cutTexts(group);
+        const storable = (values: TextColumn | undefined): TextColumn | undefined => (clean && values ? cleaned(values) : values);
+        const column = (name: string): TextColumn | undefined => storable(group.columns.get(name) as TextColumn | undefined);
+        if (clean) this.#assertStorable(group);
+        yield {
+          rows: group.rows,
+          hash: this.#hashesOf(group, text),
+          url: column(this.#url)!,
+          text: storable(text?.values),
+          language: column('language'),
+          licence: column('licence'),
+          uid: column('uid'),
+          page_url: column('page_url'),
+          crawl_file: column('crawl_file'),
+          record_offset: group.columns.get('record_offset') as LinkGroup['record_offset'],
+          further: this.further.map(({ name, type }) => {
+            const schema = this.#composed[name];
+            if (schema) return Array.from(second!.columns.get(name)!, (value) => composedText(value, schema));
+            return type === 'string' ? column(name)! : group.columns.get(name)!;
+          }),
+        };
+      }
+    } finally {
+      // It was asked for each group and never whether it has another.
+      await others?.return(undefined);
     }
   }
 

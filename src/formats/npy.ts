@@ -53,8 +53,13 @@ export class NpyWriter {
   static async open(path: string, dimensions: number, type: NpyType): Promise<NpyWriter> {
     if (!Number.isInteger(dimensions) || dimensions < 1) throw new RangeError(`an array of ${dimensions} dimensions can't be written`);
     const file = await open(path, 'w');
-    await file.write(npyHeader(0, dimensions, type));
-    return new NpyWriter(file, dimensions, type);
+    try {
+      await file.write(npyHeader(0, dimensions, type));
+      return new NpyWriter(file, dimensions, type);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
   }
 
   /** Adds one row of `dimensions` values; float16 rounds to nearest even, as numpy does. */

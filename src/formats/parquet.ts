@@ -32,10 +32,9 @@ export class ParquetFileWriter<Row extends Record<string, unknown>> {
   /** Rows written so far. */
   rows = 0;
 
-  private constructor(file: FileHandle, schema: z.ZodObject, options: ParquetOptions) {
+  private constructor(schema: z.ZodObject, elements: SchemaElement[], file: FileHandle, options: ParquetOptions) {
     this.#file = file;
     this.#bytes = new ByteWriter();
-    const elements = schemaElements(schema);
     this.#writer = new ParquetWriter({
       writer: this.#bytes,
       schema: elements,
@@ -51,7 +50,8 @@ export class ParquetFileWriter<Row extends Record<string, unknown>> {
   }
 
   static async open<S extends z.ZodObject>(path: string, schema: S, options: ParquetOptions = {}): Promise<ParquetFileWriter<z.output<S>>> {
-    return new ParquetFileWriter<z.output<S>>(await open(path, 'w'), schema, options);
+    // A schema that can't be written throws before there is a file.
+    return new ParquetFileWriter<z.output<S>>(schema, schemaElements(schema), await open(path, 'w'), options);
   }
 
   /** Adds one row; undefined is written as null. */

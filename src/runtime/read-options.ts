@@ -98,9 +98,12 @@ function coerce(field: OptionField, value: unknown, label: string): unknown {
     if (['false', '0', 'no', 'False'].includes(String(single))) return false;
     throw new UsageError(`${label}: expected true or false (given: ${JSON.stringify(single)})`);
   }
-  if (field.choices && !field.choices.includes(String(single)))
-    throw new UsageError(`${label}: expected one of ${field.choices.join(', ')} (given: ${JSON.stringify(single)})`);
-  return String(single);
+  const text = String(single);
+  if (!field.choices || field.choices.includes(text)) return text;
+  const instead = field.instead?.[text];
+  throw new UsageError(
+    instead === undefined ? `${label}: expected one of ${field.choices.join(', ')} (given: ${JSON.stringify(single)})` : `${label} ${text}: ${instead}`,
+  );
 }
 
 /** `a,b`, or `["a","b"]` as Python's tools take it. */

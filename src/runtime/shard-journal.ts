@@ -105,20 +105,27 @@ export class ShardJournal implements Journal<unknown> {
   async #create(): Promise<FileHandle> {
     await mkdir(this.#folder, { recursive: true });
     const file = await open(join(this.#folder, `${this.#shard}-${randomUUID()}.journal`), 'ax', 0o600);
-    await file.appendFile(this.#key);
-    return file;
+    try {
+      await file.appendFile(this.#key);
+      return file;
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
   }
 
   async #readFile(path: string): Promise<void> {
     const file = await open(path, 'r');
+    // From here on `close` closes it.
+    this.#read.push(file);
     const { size } = await file.stat();
     const key = size < KEY_BYTES ? undefined : await bytesAt(file, 0, KEY_BYTES);
     if (!key?.equals(this.#key)) {
+      this.#read.pop();
       await file.close();
       await rm(path, { force: true });
       return;
     }
-    this.#read.push(file);
     for (let at = KEY_BYTES; at + HEAD_BYTES <= size;) {
       const head = await bytesAt(file, at, HEAD_BYTES);
       const length = head.readUInt32LE(0);

@@ -2,6 +2,8 @@ import { expect, test } from 'vitest';
 import { commands } from '../../src/cli/commands.ts';
 import { parseArguments } from '../../src/cli/parse-arguments.ts';
 import { peerOptions } from '../../src/cli/peer-options.ts';
+import { readOptions } from '../../src/runtime/read-options.ts';
+import { downloadOptions } from '../../src/stages/download/options.ts';
 import { optionFields } from '../../src/runtime/option-fields.ts';
 
 /** All options of the peers' commands, by the command of ours that does the same (img2dataset 1.47, clip-retrieval 2.44, autofaiss 2.17). */
@@ -26,6 +28,13 @@ test.each(Object.entries(options).flatMap(([command, names]) => names.split(' ')
     );
   },
 );
+
+test('values of a peer that are not taken are answered too', () => {
+  expect(() => readOptions(downloadOptions, { flags: { 'output-format': 'tfrecord' } })).toThrow(
+    /^--output-format tfrecord: TFRecord files are not written\. Give webdataset or parquet/,
+  );
+  expect(() => readOptions(downloadOptions, { flags: { 'compute-hash': 'None' } })).toThrow('--compute-hash None: give none.');
+});
 
 test('each answer names an option that there is', () => {
   const flags = new Set(commands.flatMap((command) => optionFields(command.options).flatMap(({ flag, aliases = [] }) => [flag, ...aliases])));

@@ -28,6 +28,23 @@ async function copied(sql: Database, shard: number, rows: readonly Link[], more:
   return copyLinks(sql, { shard, chain: `chain ${shard}`, files: [await linkFile(join(await temporaryFolder(), 'links.parquet'), rows)], ...more });
 }
 
+/** Notes every query of the transactions of a database. */
+function counting(sql: Database, queries: string[]): Database {
+  const begin = (work: (transaction: unknown) => Promise<unknown>): Promise<unknown> =>
+    sql.begin((transaction) => {
+      const tagged = (text: TemplateStringsArray, ...values: never[]): unknown => {
+        queries.push(text.join('?'));
+        return transaction(text, ...values);
+      };
+      const unsafe = (text: string, values?: never[]): unknown => {
+        queries.push(text);
+        return transaction.unsafe(text, values);
+      };
+      return work(Object.assign(tagged, { unsafe }));
+    });
+  return { begin } as unknown as Database;
+}
+
 describe('copyLinks', () => {
   test('keeps every character, null and int64 of a row, and columns that Pairmill does not know with their types', async () => {
     const sql = await freshTables();
@@ -191,6 +208,20 @@ describe('drawBatch', () => {
     expect(seen.size).toBe(50_000);
     expect(batch).toBe(Math.ceil(50_000 / 999));
     expect(await waiting(sql)).toBe(0);
+  });
+
+  test('a nearly empty table drains in a bounded number of queries, however many emptied pages it has', async () => {
+    const sql = await freshTables();
+    await copied(sql, 0, makeLinks(20_045));
+    const queries: string[] = [];
+    const counted = counting(sql, queries);
+    expect(await drawBatch(counted, { batch: 0, size: 20_000 })).toBe(20_000);
+    const ofOneDraw = queries.length;
+    expect(ofOneDraw).toBeLessThan(10);
+    const drawn: number[] = [];
+    while (drawn.at(-1) !== 0) drawn.push(await drawBatch(counted, { batch: drawn.length + 1, size: 20 }));
+    expect(drawn).toEqual([20, 20, 5, 0]);
+    expect(queries).toHaveLength(ofOneDraw * (1 + drawn.length));
   });
 
   test('a batch mixes hosts and crawl shards: no runs of what came together', async () => {

@@ -2,9 +2,12 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { SearchResponse } from '../../src/contracts/search-api.ts';
 import { generateEmojiWeb } from '../../src/demo/generate.ts';
 import { startOriginThread } from '../../src/demo/origin.ts';
+import { serveOptions } from '../../src/server/options.ts';
+import { startServer } from '../../src/server/start-server.ts';
 import { openStorage } from '../../src/storage/open-storage.ts';
 import { environmentOf, nothingOfAws } from '../storage/aws-environment.ts';
 import { startMotoServer } from '../storage/moto-server.ts';
@@ -107,7 +110,7 @@ describe('a run in S3', () => {
     expect(await storedContent(server, 'faults')).toEqual(quiet);
   }, 300_000);
 
-  test("ends the same in moto's S3", { timeout: 300_000 }, async (context) => {
+  test("ends the same in moto's S3, and is served from there", { timeout: 300_000 }, async (context) => {
     const server = await startMotoServer(context);
     const env = await environment(server, 'moto');
     const { code, err } = await pairmill(runIn(RUN), env);
@@ -115,6 +118,14 @@ describe('a run in S3', () => {
     const storage = await openStorage(RUN, environmentOf(server));
     const folder = await storage.fetch('', join(base, 'moto-copy'));
     expect(await contentOf(folder)).toEqual(quiet);
+    // The copy of the index lies in the temporary folder.
+    vi.stubEnv('TMPDIR', env['TMPDIR']);
+    const served = await startServer(serveOptions.parse({ input: RUN, port: 0 }), { warn: () => undefined, environment: environmentOf(server) });
+    onTestFinished(() => served.close());
+    const { results } = (await (await fetch(`${served.url}/api/v1/search?text=dog&k=3`)).json()) as SearchResponse;
+    expect(results).toHaveLength(3);
+    const picture = await fetch(`${served.url}${results[0]!.image!}`);
+    expect([picture.status, picture.headers.get('content-type')]).toEqual([200, 'image/jpeg']);
   });
 
   test('is taken up within a minute by the same command where its process was killed, here on another machine', async () => {

@@ -44,7 +44,9 @@ export const downloadOptions = z.object({
     { unit: 'bytes', note: 'img2dataset reads a body without end' },
   ),
   extractExif: option(z.boolean().default(true), 'Keep the EXIF data, as JSON'),
-  computeHash: option(z.enum([...hashTypes, 'none']).default('sha256'), 'Hash of the bytes as they were downloaded: a column of that name'),
+  computeHash: option(z.enum([...hashTypes, 'none']).default('sha256'), 'Hash of the bytes as they were downloaded: a column of that name', {
+    instead: { None: 'give none.' },
+  }),
   phash: option(z.boolean().default(true), 'Add the perceptual hash of each picture, by which near-duplicates are found', { note: 'img2dataset has none' }),
   verifyHash: option(
     z.array(z.string()).min(1).max(2).optional(),
@@ -57,7 +59,10 @@ export const downloadOptions = z.object({
   outputFormat: option(
     z.enum(['webdataset', 'files', 'parquet', 'dummy']).default('webdataset'),
     'webdataset: tars with a Parquet file beside each; files: folders of files instead of tars; parquet: the pictures in a column of the Parquet files; dummy: nothing but counts. Stages behind download read webdataset',
-    { note: 'files in img2dataset' },
+    {
+      note: 'files in img2dataset',
+      instead: { tfrecord: 'TFRecord files are not written. Give webdataset or parquet, which TensorFlow reads by tf.data.Dataset.from_generator.' },
+    },
   ),
   ...blocklistOptions,
   numberSamplePerShard: option(z.int().positive().default(10_000), 'Links in a shard, where a list is downloaded (draw has this option for batches)'),

@@ -60,19 +60,18 @@ export const filter: Stage<'filter', typeof filterOptions, FilterWork> = {
   async run({ name, work }, context, effects) {
     const { options } = context;
     const files = await sampleShardFiles(context.dataset('samples')!, name);
-    const { score, thresholds } = await scoresOf(name, work, context);
-    const pairs = await PairShard.open(
-      name,
-      await furtherSampleColumns(files.rows, Pair),
-      thresholds,
-      effects,
-      await residentBlocklist(options, context.resources),
-    );
-    for await (const { batch, encoded } of encodeAhead(readSampleShard(files), options.batchSize, score)) {
-      effects.signal.throwIfAborted();
-      await pairs.take(batch, encoded);
+    const { score, thresholds, close } = await scoresOf(name, work, context);
+    try {
+      const further = await furtherSampleColumns(files.rows, Pair);
+      const pairs = await PairShard.open(name, further, thresholds, effects, await residentBlocklist(options, context.resources));
+      for await (const { batch, encoded } of encodeAhead(readSampleShard(files), options.batchSize, score)) {
+        effects.signal.throwIfAborted();
+        await pairs.take(batch, encoded);
+      }
+      return pairs.result();
+    } finally {
+      await close?.();
     }
-    return pairs.result();
   },
 
   async receive({ name }, context, effects, columns) {
@@ -122,8 +121,8 @@ async function scoresOf(
   shard: string,
   { top }: FilterWork,
   { dataset, options, resources }: Pick<RunContext<FilterOptions>, 'dataset' | 'options' | 'resources'>,
-): Promise<Pick<SampleScorer, 'score'> & { thresholds: Thresholds }> {
-  if (top) return { ...(await storedScorer(await dataset('scores')!.fetch(`${shard}.parquet`), shard)), thresholds: { sets: top, languages: {} } };
+): Promise<Pick<SampleScorer, 'score'> & { thresholds: Thresholds; close?(): Promise<void> }> {
+  if (top) return { ...storedScorer(await dataset('scores')!.fetch(`${shard}.parquet`), shard), thresholds: { sets: top, languages: {} } };
   const { score, thresholds } = await sampleScorer(resources, options);
   return { score, thresholds: thresholdsOf(options, thresholds) };
 }

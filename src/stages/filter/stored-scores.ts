@@ -4,8 +4,8 @@ import { readParquet } from '../../formats/parquet.ts';
 import type { Nsfw, Unlawful } from './nsfw-judge.ts';
 import type { SampleScorer, Score } from './sample-scorer.ts';
 
-/** Scores from scores/NNNNN.parquet, for the samples of that shard in their order. */
-export async function storedScorer(path: string, shard: string): Promise<Pick<SampleScorer, 'score'>> {
+/** Scores from scores/NNNNN.parquet, for the samples of that shard in their order. `close` when no more are wanted. */
+export function storedScorer(path: string, shard: string): Pick<SampleScorer, 'score'> & { close(): Promise<void> } {
   const rows = readParquet<SampleScore>(path);
   return {
     score: async (samples) => {
@@ -21,6 +21,7 @@ export async function storedScorer(path: string, shard: string): Promise<Pick<Sa
       }
       return scores;
     },
+    close: async () => void (await rows.return(undefined)),
   };
 }
 
