@@ -13,6 +13,9 @@ const TROUBLES: readonly { codes: RegExp; happened: string; next: string }[] = [
   { codes: /^(58|XX00[12])/, happened: "the database can't read or write its files", next: 'Look at its disk. ' },
 ];
 
+/** PostgreSQL has no code for it: it calls it a lack of privileges, as it does what its roles may not do. */
+const READ_ONLY = { said: /Read-only file system/, happened: 'the disk of the database has become read-only', next: 'Look at that disk (dmesg may say why). ' };
+
 /**
  * What to throw when `what` fails ("batch 3 can't be drawn"): a RunError in plain words where the database is gone or at
  * its limits, so that nothing can go on; else a ShardError. An error of ours comes back as it is.
@@ -28,6 +31,7 @@ export function databaseError(what: string, error: unknown): PairmillError {
 
 function troubleOf(error: unknown): { happened: string; next: string } | undefined {
   if (messageOf(error) === CONNECTION_LOST) return TROUBLES[0];
+  if (READ_ONLY.said.test(messageOf(error))) return READ_ONLY;
   const code = systemCode(error) ?? '';
   // The socket is gone. Of a file the same code says something else.
   if (code === 'ENOENT' && (error as NodeJS.ErrnoException).syscall === 'connect') return TROUBLES[0];

@@ -17,12 +17,13 @@ import { ShardMaking } from './shard-making.ts';
 export async function runShardJob(stages: readonly Stage[], job: ShardJob, host: JobHost): Promise<JobResult> {
   const stage = stages.find(({ name }) => name === job.stage)!;
   const name = job.shard?.name ?? 'seal';
-  const root = await scratchRoot(job.settings.location);
-  await mkdir(root, { recursive: true });
-  const scratch = await mkdtemp(join(root, `${stage.name}-${name}-`));
+  const output = job.settings.locations[stage.writes]!;
+  const scratch = await makeScratch(job.settings.location, `${stage.name}-${name}-`).catch((error: unknown) => {
+    throw asStageError(error, stage, name, output, host.signal);
+  });
   const resources = host.resources.forShard();
   try {
-    const own = await openStorage(job.settings.locations[stage.writes]!, host.environment);
+    const own = await openStorage(output, host.environment);
     const context = await runContext(stage, job, host, own, scratch, resources);
     const reached = (point: string): void => host.reached(`${stage.name}.${point}`);
     const { shard } = job;
@@ -30,11 +31,18 @@ export async function runShardJob(stages: readonly Stage[], job: ShardJob, host:
     if (shard) return { marker: await makeShard({ stage, job: { ...job, shard }, own, context }, host) };
     return { record: (await stage.seal?.(context, { signal: host.signal, reached })) ?? undefined };
   } catch (error) {
-    throw asStageError(error, stage, name, job.settings.locations[stage.writes]!, host.signal);
+    throw asStageError(error, stage, name, output, host.signal);
   } finally {
     await resources.release().catch(() => undefined);
-    await rm(scratch, { recursive: true, force: true });
+    // What can't be removed hides no error of the shard: the next run removes it.
+    await rm(scratch, { recursive: true, force: true }).catch(() => undefined);
   }
+}
+
+async function makeScratch(location: string, prefix: string): Promise<string> {
+  const root = await scratchRoot(location);
+  await mkdir(root, { recursive: true });
+  return mkdtemp(join(root, prefix));
 }
 
 async function makeShard({ stage, job, own, context }: FusedPart, host: JobHost): Promise<ShardStats> {
@@ -102,7 +110,12 @@ function asStageError(error: unknown, stage: Stage, shard: string, output: strin
     return new RunError(`${stage.name} ${shard}: the disk of ${output} is full. Free space and start the same command again: finished shards stay.`, {
       cause: error,
     });
-  if (code === 'EROFS' || code === 'EACCES' || code === 'EPERM')
+  if (code === 'EROFS')
+    return new RunError(
+      `${stage.name} ${shard}: the disk of ${(error as NodeJS.ErrnoException).path ?? output} has become read-only. Look at that disk (dmesg may say why). Nothing is lost: when it can be written again, the same command goes on from here.`,
+      { cause: error },
+    );
+  if (code === 'EACCES' || code === 'EPERM')
     return new RunError(`${stage.name} ${shard}: ${messageOf(error)}. Check who may read and write there.`, { cause: error });
   if (error instanceof RunError || error instanceof ShardError || error instanceof UsageError) return error;
   return new ShardError(`${stage.name} ${shard}: ${messageOf(error)}`, { cause: error });

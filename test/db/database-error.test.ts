@@ -26,6 +26,15 @@ describe('ends the run', () => {
     expect(error).toEqual(new RunError(`Batch 3 can't be drawn: ${happened} (as it says). ${next}Nothing is lost: the same command goes on from here.`));
   });
 
+  test('where its disk has become read-only, which PostgreSQL calls a lack of privileges', () => {
+    const error = Object.assign(new Error('could not open file "base/5/16437": Read-only file system'), { code: '42501' });
+    expect(databaseError("Batch 3 can't be drawn", error)).toEqual(
+      new RunError(
+        'Batch 3 can\'t be drawn: the disk of the database has become read-only (could not open file "base/5/16437": Read-only file system). Look at that disk (dmesg may say why). Nothing is lost: the same command goes on from here.',
+      ),
+    );
+  });
+
   test('where the server is killed under a query, and where its socket is gone', async () => {
     const server = await startEmbedded({ folder: await temporaryFolder() });
     const sql = await connect(server.url, { max: 1 });

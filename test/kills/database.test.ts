@@ -154,3 +154,33 @@ test('a disk that is full in the middle of ingest is named, and with room on it 
   await finish(run);
   expect(await drawn(run)).toEqual(quiet);
 });
+
+test.for(['ingest.leased', 'ingest.copying', 'draw.leased'])(
+  'a disk that turns read-only at %s is named, and written again the same command goes on',
+  async (point, context) => {
+    const run = `read-only-${point}`;
+    const image = join(base, `${run}.img`);
+    const mount = (): void => void execFileSync('mount', ['-o', 'loop,errors=remount-ro', image, folder(run)], { stdio: 'ignore' });
+    const unmount = (): void => void execFileSync('umount', ['-l', folder(run)], { stdio: 'ignore' });
+    await mkdir(folder(run));
+    try {
+      execFileSync('truncate', ['-s', '200M', image], { stdio: 'ignore' });
+      execFileSync('mkfs.ext4', ['-q', image], { stdio: 'ignore' });
+      mount();
+    } catch {
+      return context.skip('mounting a file as a disk needs root, mkfs.ext4 and loop devices');
+    }
+    onTestFinished(unmount);
+    // What ext4 does when its disk fails.
+    const { code, err } = await runWith(run, point, async () => void execFileSync('mount', ['-o', 'remount,abort', folder(run)]));
+    // Whichever notices first: a shard, or PostgreSQL, which gives up.
+    expect([code, err]).toEqual([
+      1,
+      expect.stringMatching(/^pairmill: [^\n]*(?:has become read-only|PostgreSQL of this run ended)[^\n]*the same command[^\n]*\n$/i),
+    ]);
+    unmount();
+    mount();
+    await finish(run);
+    expect(await drawn(run)).toEqual(quiet);
+  },
+);
