@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, realpath, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -164,7 +164,8 @@ test.for(['ingest.leased', 'ingest.copying', 'draw.leased'])(
     const unmount = (): void => void execFileSync('umount', ['-l', folder(run)], { stdio: 'ignore' });
     await mkdir(folder(run));
     try {
-      execFileSync('truncate', ['-s', '200M', image], { stdio: 'ignore' });
+      await writeFile(image, '');
+      await truncate(image, 200 * 2 ** 20);
       execFileSync('mkfs.ext4', ['-q', image], { stdio: 'ignore' });
       mount();
     } catch {
