@@ -64,9 +64,9 @@ export interface DatasetInput {
   readonly optional?: boolean;
   /**
    * How another tool's files without markers are recognised, relative to the dataset: the first group is the name of
-   * the shard. Files of one shard may match several times (sets).
+   * the shard. Files of one shard may match several times (sets). Of several patterns, the first by which there is a file counts.
    */
-  readonly unmarked?: RegExp;
+  readonly unmarked?: RegExp | readonly RegExp[];
   /** True where no other tool writes markers for such files: one that is not ours does not make the files without any unfinished. */
   readonly foreignUnmarked?: boolean;
 }

@@ -5,7 +5,8 @@ import { messageOf, ShardError, UsageError } from '../contracts/errors.ts';
 import type { Sample } from '../contracts/records.ts';
 import type { HandedSample } from '../contracts/stage.ts';
 import { type FurtherColumns, furtherColumns } from './further-columns.ts';
-import { readParquet } from './parquet.ts';
+import { parquetElements, readParquet } from './parquet.ts';
+import { pictureColumnOf } from './picture-column.ts';
 import { parsePythonJson } from './raw-json.ts';
 import { sampleHash, sampleUid } from './sample-hash.ts';
 import { readSamples } from './webdataset.ts';
@@ -48,7 +49,8 @@ export async function sampleRowsFile(dataset: Dataset, name: string): Promise<st
 export async function furtherSampleColumns(rows: string | undefined, known: z.ZodObject): Promise<FurtherColumns> {
   if (rows === undefined) return {};
   const columns = await furtherColumns(rows, known);
-  return Object.fromEntries(Object.entries(columns).filter(([name]) => !laionNames.has(name)));
+  const pictures = pictureColumnOf(await parquetElements(rows));
+  return Object.fromEntries(Object.entries(columns).filter(([name]) => !laionNames.has(name) && name !== pictures));
 }
 
 /** The same of the schema by which the rows are written. */
@@ -68,11 +70,11 @@ export function handedShardSample({ row, members }: HandedSample): ShardSample {
 
 const laionNames = new Set(['URL', 'TEXT', 'LANGUAGE', 'LICENSE']);
 
-/** Throws UsageError where download has written another format than tars: `stage` would look for them in vain. */
-export function assertTars({ shards }: DatasetState, stage: string): void {
+/** Throws UsageError where download has written another format than those that `stage` reads: it would look for them in vain. */
+export function assertTars({ shards }: DatasetState, stage: string, ...others: readonly string[]): void {
   for (const { name, madeBy } of shards) {
     const format = madeBy?.options['outputFormat'] ?? 'webdataset';
-    if (format === 'webdataset') continue;
+    if (format === 'webdataset' || others.includes(String(format))) continue;
     throw new UsageError(
       `${stage} reads tars, and ${name} was downloaded with --output-format ${String(format)}. ${format === 'dummy' ? 'Download it again with webdataset.' : 'Give its folder to pairmill run, which packs it.'}`,
     );
@@ -131,7 +133,7 @@ function jsonRow(path: string, key: string, bytes: Uint8Array | undefined): Reco
 }
 
 /** The row in our columns. */
-function sampleRow(key: string, raw: Record<string, unknown>, members: Map<string, Uint8Array>): Sample {
+export function sampleRow(key: string, raw: Record<string, unknown>, members: ReadonlyMap<string, Uint8Array>): Sample {
   const text = (...names: string[]): string | undefined => names.map((name) => raw[name]).find((value): value is string => typeof value === 'string');
   const whole = (name: string): number | null => (raw[name] === null || raw[name] === undefined ? null : Number(raw[name]));
   const big = (name: string): bigint | undefined => (typeof raw[name] === 'bigint' ? raw[name] : typeof raw[name] === 'number' ? BigInt(raw[name]) : undefined);

@@ -38,7 +38,12 @@ export async function readDatasetState(
   for (const marker of markers.values()) if (isOurs(marker) && !marker.skipped && counts(marker)) shards.push(publishedShard(marker));
   const foreign = [...markers].filter(([, marker]) => !isOurs(marker));
   const anyFile = markers.size === foreign.length && (markers.size === 0 || foreignUnmarked);
-  if (unmarked && (anyFile || foreign.length > 0)) shards.push(...(await unmarkedShards(storage, unmarked, new Map(foreign), anyFile)));
+  if (unmarked && (anyFile || foreign.length > 0))
+    for (const pattern of [unmarked].flat()) {
+      const found = await unmarkedShards(storage, pattern, new Map(foreign), anyFile);
+      shards.push(...found);
+      if (found.length > 0) break;
+    }
   shards.sort((a, b) => byNumber(a.name, b.name));
   const seal = await readSeal(storage);
   const skipped = [...markers.values()].flatMap((marker) => (isOurs(marker) && marker.skipped ? [marker.shard] : []));

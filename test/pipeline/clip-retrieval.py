@@ -1,6 +1,7 @@
-"""clip-retrieval's own writer of embeddings and its own client, loaded without the package, which would load torch.
+"""clip-retrieval's own writer of embeddings and its own client, loaded without the package, which would load torch; and its own index
+and back, with autofaiss, which do.
 
-Usage: clip-retrieval.py write FOLDER | ask URL INDEX
+Usage: clip-retrieval.py write FOLDER | ask URL INDEX | back EMBEDDINGS INDEX PORT
 """
 
 import importlib.util
@@ -53,4 +54,45 @@ def ask(url, index):
     print(json.dumps([client.query(embedding_input=vector(6).tolist()), client.query(text="a cat")]))
 
 
-{"write": write, "ask": ask}[sys.argv[1]](*sys.argv[2:])
+def back(embeddings, index, port):
+    """Indexes embeddings, serves them, and asks for the neighbours of each picture and of each text, and for what the back knows of them."""
+    import glob
+    import os
+    import threading
+    import time
+
+    import all_clip
+    import numpy
+    import requests
+    from clip_retrieval.clip_back import clip_back
+    from clip_retrieval.clip_client import ClipClient, Modality
+    from clip_retrieval.clip_index import clip_index
+
+    clip_index(embeddings, index, max_index_memory_usage="1G", current_memory_available="2G", nb_cores=1)
+    paths = f"{index}/indices_paths.json"
+    with open(paths, "w", encoding="utf-8") as file:
+        json.dump({"ours": index}, file)
+    # It would download the weights; queries are vectors.
+    all_clip.load_clip = lambda *_arguments, **_options: (None, None, None)
+    columns = ["url", "image_path", "caption", "hash", "seller"]
+    options = {"enable_mclip_option": False, "provide_aesthetic_embeddings": False, "columns_to_return": columns}
+    threading.Thread(target=lambda: clip_back(paths, port=int(port), **options), daemon=True).start()
+    url = f"http://127.0.0.1:{port}"
+    while True:
+        try:
+            requests.get(f"{url}/indices-list", timeout=5)
+            break
+        except requests.ConnectionError:
+            time.sleep(0.1)
+    found = {}
+    for modality, folder in ((Modality.IMAGE, "img_emb"), (Modality.TEXT, "text_emb")):
+        client = ClipClient(url=f"{url}/knn-service", indice_name="ours", modality=modality, num_images=3, deduplicate=False)
+        vectors = numpy.concatenate([numpy.load(path) for path in sorted(glob.glob(f"{embeddings}/{folder}/*.npy"))])
+        found[folder] = [client.query(embedding_input=vector.tolist()) for vector in vectors]
+    ids = [hits[0]["id"] for hits in found["img_emb"]]
+    metadata = requests.post(f"{url}/metadata", json={"ids": ids, "indice_name": "ours"}, timeout=5).json()
+    print(json.dumps({**found, "metadata": metadata}), flush=True)
+    os._exit(0)
+
+
+{"write": write, "ask": ask, "back": back}[sys.argv[1]](*sys.argv[2:])

@@ -3,6 +3,7 @@ import { EmbeddingMetadata, withFurtherColumns } from '../../contracts/records.t
 import type { RowWriter, VectorWriter } from '../../contracts/shard-files.ts';
 import type { Effects, Stage } from '../../contracts/stage.ts';
 import type { FurtherColumns } from '../../formats/further-columns.ts';
+import { readPictureRows } from '../../formats/picture-rows.ts';
 import { furtherSampleColumns, readSampleShard, sampleRowsFile, sampleShardFiles, type ShardSample } from '../../formats/sample-shard.ts';
 import { encodeAhead } from '../../models/encode-ahead.ts';
 import { modelChecksums, type SharedEncoders } from '../../models/load-model.ts';
@@ -19,7 +20,7 @@ import { PartWork, planParts } from './plan-parts.ts';
 export const embed: Stage<'embed', typeof embedOptions, PartWork> = {
   name: 'embed',
   does: 'Computes the embeddings of pictures and texts, in the layout of clip-retrieval.',
-  reads: [{ dataset: 'pairs', unmarked: /^(\d+)\.tar$/ }],
+  reads: [{ dataset: 'pairs', unmarked: [/^(\d+)\.tar$/, /^(\d+)\.parquet$/] }],
   writes: 'embeddings',
   unit: 'pairs',
   format: 2,
@@ -61,7 +62,12 @@ export const embed: Stage<'embed', typeof embedOptions, PartWork> = {
 };
 
 async function* samplesOf(shards: readonly string[], pairs: Dataset): AsyncGenerator<ShardSample> {
-  for (const name of shards) yield* readSampleShard(await sampleShardFiles(pairs, name));
+  for (const name of shards) {
+    const tar = (await pairs.storage.size(`${name}.tar`)) !== undefined;
+    // Without a tar, the pictures are in the rows, if anywhere.
+    if (tar || (await sampleRowsFile(pairs, name)) === undefined) yield* readSampleShard(await sampleShardFiles(pairs, name));
+    else yield* readPictureRows(await pairs.fetch(`${name}.parquet`), name);
+  }
 }
 
 interface Encoded {

@@ -18,7 +18,7 @@ const USUAL_SAMPLES = 10_000;
  */
 export function planParts({ options, datasets, recorded }: Pick<PlanContext<EmbedOptions, PartWork>, 'options' | 'datasets' | 'recorded'>): Plan<PartWork> {
   const pairs = datasets['pairs']!;
-  assertTars(pairs, 'embed');
+  assertTars(pairs, 'embed', 'parquet');
   const byName = new Map(pairs.shards.map((shard) => [shard.name, shard]));
   const parts: { name: string; shards: PublishedShard[] }[] = [];
   for (const [name, work] of [...recorded].sort(([a], [b]) => Number(a) - Number(b))) {

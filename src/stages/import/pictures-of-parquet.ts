@@ -1,10 +1,8 @@
 import { basename } from 'node:path';
 import { messageOf, ShardError } from '../../contracts/errors.ts';
 import { parquetElements, readParquet } from '../../formats/parquet.ts';
+import { pictureBytes, pictureColumnOf, pictureColumns } from '../../formats/picture-column.ts';
 import { captionOf, type OwnPicture, urlOf } from './own-picture.ts';
-
-/** Names of the column with the pictures: img2dataset's of its formats, and that of the Hugging Face hub. */
-const PICTURE_COLUMNS = ['jpg', 'jpeg', 'png', 'webp', 'image'];
 
 /**
  * The pictures of a Parquet file that holds them in a column, in its order: img2dataset's and our format `parquet`, where failed rows are
@@ -15,9 +13,9 @@ export async function picturesOfParquet(path: string, item: string, captionCol?:
   const elements = await parquetElements(path).catch((error: unknown) => {
     throw new ShardError(`${item} is no whole Parquet file: ${messageOf(error)}. Get it again.`, { cause: error });
   });
-  const column = PICTURE_COLUMNS.find((name) => elements.some((element) => element.name === name && !element.plain));
+  const column = pictureColumnOf(elements);
   if (column === undefined)
-    throw new ShardError(`${item} has no column of pictures (${PICTURE_COLUMNS.join(', ')}), only ${elements.map(({ name }) => name).join(', ')}.`);
+    throw new ShardError(`${item} has no column of pictures (${pictureColumns.join(', ')}), only ${elements.map(({ name }) => name).join(', ')}.`);
   const rows = readParquet(path, [column], { bytes: true });
   const read = inOrder(rows, column, item);
   const pictures: OwnPicture[] = [];
@@ -46,7 +44,7 @@ function inOrder(rows: AsyncGenerator<Record<string, unknown>>, column: string, 
     for (;;) {
       const result: IteratorResult<Record<string, unknown>, unknown> = await rows.next();
       if (result.done) throw new ShardError(`${item} ended before row ${row}: it was cut while it was read. Start the same command again.`);
-      if (next++ === row) return bytesOf(result.value[column]);
+      if (next++ === row) return pictureBytes(result.value[column]);
     }
   };
   return (row) => {
@@ -54,10 +52,4 @@ function inOrder(rows: AsyncGenerator<Record<string, unknown>>, column: string, 
     before = found.catch(() => undefined);
     return found;
   };
-}
-
-function bytesOf(value: unknown): Uint8Array {
-  const bytes = value instanceof Uint8Array ? value : (value as { bytes?: unknown } | null)?.bytes;
-  // Without bytes it is no picture, which is what the item is dropped as.
-  return bytes instanceof Uint8Array ? bytes : new Uint8Array();
 }

@@ -1,11 +1,12 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import type { EmbeddingMetadata } from '../../../src/contracts/records.ts';
+import { Bytes, type EmbeddingMetadata, Pair } from '../../../src/contracts/records.ts';
 import { npyShape, readNpy } from '../../../src/formats/npy.ts';
-import { readParquet } from '../../../src/formats/parquet.ts';
+import { readParquet, writeParquet } from '../../../src/formats/parquet.ts';
+import { readSampleShard } from '../../../src/formats/sample-shard.ts';
 import { sampleHash } from '../../../src/formats/sample-hash.ts';
 import { cosine } from '../../../src/models/vectors.ts';
 import { embed } from '../../../src/stages/embed/embed.ts';
@@ -41,6 +42,44 @@ describe('embed', () => {
       // The filter's float32 vectors, rounded to float16.
       expect(cosine(images.row(i), texts.row(i))).toBeCloseTo(row.similarity, 2);
     }
+  });
+
+  test("Parquet with pictures (img2dataset's and our --output-format parquet, the hub's) gives the vectors and rows of the same tars", async () => {
+    await runOneStage(embed, run, { model: 'mini' });
+    const samples = await Array.fromAsync(readSampleShard({ tar: join(run, 'pairs/00000.tar'), rows: join(run, 'pairs/00000.parquet') }));
+    const ours = Pair.extend({ jpg: Bytes.nullable() });
+    const hub = z.object({ image: Bytes, caption: z.string(), seller: z.string() });
+    for (const [folder, schema] of Object.entries({ ours, hub })) {
+      const rows = samples.map(({ raw, picture }) => ({ ...raw, jpg: picture, image: picture, seller: 'shop' }));
+      const failed = { ...rows[0]!, jpg: null, status: 'failed_to_download' };
+      await mkdir(join(run, folder));
+      await writeParquet(
+        join(run, folder, '00007.parquet'),
+        schema,
+        (schema === ours ? [failed, ...rows] : rows).map((row) => schema.parse(row)),
+      );
+      const { summary } = await runOneStage(embed, run, { model: 'mini' }, { input: join(run, folder), output: join(run, `${folder}-embeddings`) });
+      expect(summary, folder).toMatchObject({ in: 4, out: 4, dropped: {} });
+      for (const kind of ['img', 'text']) {
+        const [of, from] = [`${kind}_emb/${kind}_emb_00000.npy`, `${folder}-embeddings`];
+        const [whole, part] = [await readNpy(join(run, 'embeddings', of)), await readNpy(join(run, from, of))];
+        for (let i = 0; i < 4; i++) expect(part.row(i)).toEqual(whole.row(i));
+      }
+    }
+    const [first, second] = await Promise.all(
+      ['ours', 'hub'].map((folder) => Array.fromAsync(readParquet(join(run, `${folder}-embeddings/metadata/metadata_00000.parquet`)))),
+    );
+    expect(first).toEqual((await metadata('00000')).slice(0, 4));
+    expect(second!.map(({ image_path, caption, seller }) => [image_path, caption, seller])).toEqual(
+      samples.map(({ row }, i) => [`00007000${i}`, row.caption, 'shop']),
+    );
+    // Rows alone are no pictures.
+    await rm(join(run, 'pairs/00000.tar'));
+    await mkdir(join(run, 'rows'));
+    await copyFile(join(run, 'pairs/00000.parquet'), join(run, 'rows/00000.parquet'));
+    await expect(runOneStage(embed, run, { model: 'mini' }, { input: join(run, 'rows'), output: join(run, 'none') })).rejects.toThrow(
+      /00000\.parquet has no column of pictures \(jpg, jpeg, png, webp, image\), only/,
+    );
   });
 
   test('float32 on demand: the cosine is the similarity that the filter found', async () => {
