@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +10,7 @@ import { NpyWriter } from '../src/formats/npy.ts';
 import { ParquetFileWriter, readParquet } from '../src/formats/parquet.ts';
 import { normalise } from '../src/models/vectors.ts';
 import { semdedup } from '../src/stages/semdedup/semdedup.ts';
+import { peers } from '../test/local-paths.ts';
 import { randomSource } from '../test/random-source.ts';
 import { runOneStage } from '../test/stages/run-one-stage.ts';
 import type { BenchResult } from './main.ts';
@@ -45,6 +48,8 @@ export async function run([thousands = '100', kind = 'clustered', ...settings]: 
     const found = await timed(folder, numbers);
     const peakMb = resourceUsage().maxRSS / 1024;
     const exact = settings.includes('exact') ? await timed(folder, { ...numbers, clusters: 1 }) : undefined;
+    const python = join(peers, 'image/bin/python');
+    const peer = existsSync(python) ? peerRun(python, join(folder, 'embeddings'), found.clusters) : undefined;
     const rows = THRESHOLDS.map((cosine) => {
       const wanted = [...planted].filter(([, at]) => at >= cosine + ROUNDING);
       const all = [...(exact?.cosines ?? [])].filter(([, value]) => value >= cosine);
@@ -61,9 +66,17 @@ export async function run([thousands = '100', kind = 'clustered', ...settings]: 
     return {
       title: `semdedup: ${vectors} ${kind} vectors of ${DIMENSIONS} float16, ${found.clusters} clusters: ${found.seconds.toFixed(1)} s, ${Math.round(vectors / found.seconds)} vectors/s, ${Math.round(peakMb)} MB at most${against}`,
       rows,
+      more: peer && [
+        {
+          title: `SemDeDup by faiss and torch (bench/semantic-duplicates/semdedup_faiss.py), the same clusters, iterations and sample, after the run above`,
+          rows: [{ seconds: peer.seconds, 'peak MB': peer.peakMb, 'marked at 0.95': peer.duplicates, 'its time over ours': peer.seconds / found.seconds }],
+        },
+      ],
+      missing: peer ? [] : [`faiss and torch, which ${python} would have (PAIRMILL_PEERS)`],
       ratios: {
         vectors_per_s: vectors / found.seconds,
         peak_mb: peakMb,
+        ...(peer && { faiss_torch: peer.seconds / found.seconds }),
         planted_found: rows[1]!['planted found'],
         ...(exact && { recall: rows[1]!['of those that brute force marks']!, brute_force_time: exact.seconds / found.seconds }),
       },
@@ -89,6 +102,17 @@ async function timed(folder: string, options: Record<string, number>): Promise<F
   for await (const { hash, cosine } of readParquet<SemanticDuplicate>(join(run, 'semantic-duplicates/00000.parquet'), ['hash', 'cosine']))
     cosines.set(hash, cosine ?? -1);
   return { seconds, clusters: (shards[0] as unknown as { clusters: number }).clusters, cosines };
+}
+
+interface PeerRun {
+  seconds: number;
+  peakMb: number;
+  duplicates: number;
+}
+
+function peerRun(python: string, embeddings: string, clusters: number): PeerRun {
+  const script = join(import.meta.dirname, 'semantic-duplicates/semdedup_faiss.py');
+  return JSON.parse(execFileSync(python, [script, embeddings, String(clusters)], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })) as PeerRun;
 }
 
 /** Writes the parts; returns the cosine of each planted duplicate with its original, by the larger hash of the two. */

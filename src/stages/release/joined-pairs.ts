@@ -21,6 +21,9 @@ const pairColumns: Record<string, { type: string; absent?: string }> = {
 /** By which near-duplicates are found; read only for them, since whatever is read is part of a release's fingerprint. */
 const looksColumn: typeof pairColumns = { phash: { type: 'VARCHAR', absent: 'NULL' } };
 
+/** LAION's names of tags in its own tag files, and what a release calls them: `prediction` is the NSFW detector's. */
+const laionTags: Readonly<Record<string, string>> = { prediction: 'punsafe' };
+
 /** What was read, known by its content and not by its files: these depend on how batches were drawn. */
 export interface JoinedInputs {
   /** Names of the heads in `tags/`, sorted. */
@@ -39,12 +42,13 @@ export async function joinPairs(
   {
     pairs,
     tags,
+    foreignTags,
     seed,
     columns,
     withLooks,
-  }: { pairs: readonly string[]; tags: readonly string[]; seed: number; columns: readonly string[]; withLooks: boolean },
+  }: { pairs: readonly string[]; tags: readonly string[]; foreignTags: boolean; seed: number; columns: readonly string[]; withLooks: boolean },
 ): Promise<JoinedInputs> {
-  const heads = await createTags(database, await parquetGroups(database, tags));
+  const heads = await createTags(database, await parquetGroups(database, tags), foreignTags ? laionTags : {});
   const pairGroups = await parquetGroups(database, pairs);
   const carried = carriedColumns(pairGroups, columns, heads);
   await database.run(`CREATE VIEW pairs AS ${pairGroups.map((group) => selectPairs(group, carried, withLooks)).join(' UNION ALL ')}`);
@@ -82,8 +86,9 @@ function selectPairs(group: ParquetGroup, carried: readonly CarriedColumn[], wit
   return `SELECT ${[...known, ...further].join(', ')} FROM ${sqlParquet(group.paths)}`;
 }
 
-/** Makes the view `tags`, a row a hash; returns the names of the heads. */
-async function createTags(database: WorkDatabase, groups: readonly ParquetGroup[]): Promise<string[]> {
+/** Makes the view `tags`, a row a hash; returns the names of the heads. `names`: what columns are called in a release, where that differs. */
+async function createTags(database: WorkDatabase, files: readonly ParquetGroup[], names: Readonly<Record<string, string>>): Promise<string[]> {
+  const groups = files.map((group) => renamed(group, names));
   const lacking = groups.find(({ columns }) => !columns.has('hash'));
   if (lacking)
     throw new ShardError(
@@ -101,6 +106,12 @@ async function createTags(database: WorkDatabase, groups: readonly ParquetGroup[
     `CREATE VIEW tags AS ${selects.length > 0 ? `SELECT ${['hash', ...scores].join(', ')} FROM (${selects.join(' UNION ALL ')}) GROUP BY hash` : 'SELECT NULL::BIGINT AS hash WHERE false'}`,
   );
   return heads;
+}
+
+/** A file that has a column of the new name already keeps its own. */
+function renamed({ paths, columns }: ParquetGroup, names: Readonly<Record<string, string>>): ParquetGroup {
+  const nameOf = (name: string): string => (names[name] !== undefined && !columns.has(names[name]) ? names[name] : name);
+  return { paths, columns: new Map([...columns].map(([name, column]) => [nameOf(name), column])) };
 }
 
 /** Fills the table `language_sets`: the set of each language that occurs. */

@@ -63,6 +63,7 @@ export const release: Stage<'release', typeof releaseOptions, ReleaseWork> = {
       const inputs = await joinPairs(database, {
         pairs,
         tags,
+        foreignTags: work.tags?.madeWith.length === 0,
         seed: options.seed,
         columns: options.columns,
         withLooks: distance !== undefined,

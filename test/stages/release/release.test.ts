@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -8,8 +8,8 @@ import { UsageError } from '../../../src/contracts/errors.ts';
 import { type Pair, Reject, type Release } from '../../../src/contracts/records.ts';
 import { parquetColumns, readParquet, writeParquet } from '../../../src/formats/parquet.ts';
 import { release } from '../../../src/stages/release/release.ts';
-import { digests, rejectsOf, runOneStage } from '../run-one-stage.ts';
-import { pairRow, pairRows, writePairsAndTags } from './pair-rows.ts';
+import { allRows, digests, rejectsOf, runOneStage } from '../run-one-stage.ts';
+import { pairRow, pairRows, writeFixtureMarker, writePairsAndTags } from './pair-rows.ts';
 
 let base: string;
 beforeAll(async () => {
@@ -236,6 +236,35 @@ describe('the plan', () => {
     expect((await plan({ pairs: state(true, '00000') })).shards).toHaveLength(1);
     await expect(async () => plan({ pairs: state(true, '00000') }, { tags: '/empty' })).rejects.toThrow(UsageError);
   });
+});
+
+test("LAION's own tag files: prediction is punsafe, pwatermark keeps its name; of a tag file of ours prediction is a head like any other", async () => {
+  const runDir = join(base, 'laion-tags');
+  const pairs = pairRows(20, (i) => key(0, i));
+  await writePairsAndTags(runDir, pairs);
+  const folder = join(base, 'of-laion');
+  await mkdir(folder);
+  const Safety = z.object({ prediction: z.float32(), hash: z.int64(), url: z.string() });
+  const Watermark = z.object({ pwatermark: z.float32(), hash: z.int64() });
+  await writeParquet(
+    join(folder, '00000.parquet'),
+    Safety,
+    pairs.map(({ hash, url }, i) => ({ prediction: i / 32, hash, url })),
+  );
+  await writeParquet(
+    join(folder, '00001.parquet'),
+    Watermark,
+    pairs.slice(5).map(({ hash }) => ({ pwatermark: 0.75, hash })),
+  );
+  await runOneStage(release, runDir, { tags: folder });
+  const rows = await allRows<Release>(join(runDir, 'release'));
+  const byHash = new Map(rows.map((row) => [row.hash, row]));
+  for (const [i, { hash }] of pairs.entries()) expect(byHash.get(hash)).toMatchObject({ punsafe: i / 32, pwatermark: i < 5 ? null : 0.75 });
+  expect(Object.keys(rows[0]!)).not.toContain('prediction');
+
+  await writeFixtureMarker(folder, 'tag', '00000', { out: 20, files: ['00000.parquet'], options: {}, models: {} });
+  await runOneStage(release, runDir, { tags: folder }, { redo: true });
+  expect((await allRows<Release & { prediction: number }>(join(runDir, 'release'))).every((row) => row.punsafe === null && row.prediction !== null)).toBe(true);
 });
 
 test('tags lie in another folder where --tags names one', async () => {
