@@ -22,7 +22,8 @@ export async function readTokenizer(path: string, { tokenization, maxTokens }: P
     const json = JSON.parse(await readFile(path, 'utf8')) as object;
     if (tokenization === 'open-clip') return openClipTokenizer(json, maxTokens);
     const hub = new HubTokenizer(json, {});
-    const lowers = JSON.stringify((json as { normalizer?: unknown }).normalizer ?? null).includes('"Lowercase"');
+    // A step of its own, or a setting of BERT's.
+    const lowers = /"Lowercase"|"lowercase":true/.test(JSON.stringify((json as { normalizer?: unknown }).normalizer ?? null));
     return (text) => cut(hub, asInRust(text, lowers), maxTokens);
   } catch (error) {
     throw new RunError(

@@ -7,12 +7,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { packageRoot } from '../../src/contracts/package-root.ts';
 import { readClassifier } from '../../src/models/classifier-config.ts';
 import { findClassifier } from '../../src/models/find-classifier.ts';
-import { openPictureClassifier } from '../../src/models/open-classifier.ts';
+import { openPictureClassifier, openTextClassifier } from '../../src/models/open-classifier.ts';
 import { findClassifiers } from '../../src/models/shared-classifiers.ts';
 import { emojiPicture } from '../stages/emoji-samples.ts';
 
 const settings = { cacheFolder: '/nowhere', hubUrl: 'http://127.0.0.1:1', threads: 1 };
 const golden = new URL('../fixtures/clip-golden/', import.meta.url).pathname;
+
+const fixture = (name: string): string => new URL(`fixtures/${name}`, import.meta.url).pathname;
 
 let folder: string;
 beforeAll(async () => {
@@ -56,6 +58,42 @@ describe('nsfw_pixels', () => {
     await cp(join(packageRoot(), 'models/nsfw-pixels'), damaged, { recursive: true });
     await writeFile(join(damaged, 'config.json'), JSON.stringify({ id2label: labels }));
     await expect(findClassifier(damaged, 'pictures', settings)).rejects.toThrow(/damaged\/config\.json is damaged: it has .* where .* is expected/);
+  });
+});
+
+describe('models of the true architecture with random weights', () => {
+  interface Expected {
+    texts: string[];
+    pictures: string[];
+    scores: number[][];
+  }
+  const expectedOf = async (name: string): Promise<Expected> => JSON.parse(await readFile(join(fixture(name), 'expected.json'), 'utf8')) as Expected;
+
+  test("LAION's watermark model (EfficientNet-B3, narrow): torch's scores on Pillow's pixels (recipes/classifiers/watermark.py)", async () => {
+    const expected = await expectedOf('tiny-watermark');
+    const pictures = await Promise.all(expected.pictures.map((name) => readFile(join(golden, name))));
+    const [model, alone] = await Promise.all(
+      [1, 2].map(async () => openPictureClassifier(await findClassifier(fixture('tiny-watermark'), 'pictures', settings), settings)),
+    );
+    const scores = (await model!.encode(pictures)) as Float32Array[];
+    for (const [i, [score]] of expected.scores.entries()) expect(Math.abs(scores[i]![0]! - score!)).toBeLessThan(1e-5);
+    for (const [i, picture] of pictures.entries()) expect((await alone!.encode([picture]))[0]).toEqual(scores[i]);
+    await Promise.all([model!.close(), alone!.close()]);
+  });
+
+  test.each([
+    { name: 'tiny-bert', columns: ['toxic', 'severe_toxic', 'obscene', 'threat', 'insult', 'identity_hate'] },
+    { name: 'tiny-xlm-roberta', columns: ['neutral', 'toxic'] },
+  ])("$name: transformers' scores and tokens (recipes/classifiers/text.py)", async ({ name, columns }) => {
+    const expected = await expectedOf(name);
+    const found = await findClassifier(fixture(name), 'texts', settings);
+    expect(found.classifier.columns.map((column) => column.name)).toEqual(columns.map((label) => `${name.replaceAll('-', '_')}_${label}`));
+    const model = await openTextClassifier(found, settings);
+    const scores = (await model.encode(expected.texts)) as Float32Array[];
+    for (const [i, row] of expected.scores.entries())
+      for (const [j, score] of row.entries()) expect(Math.abs(scores[i]![j]! - score), expected.texts[i]).toBeLessThan(1e-5);
+    for (const i of [0, 7, 40, 81]) expect((await model.encode([expected.texts[i]!]))[0]).toEqual(scores[i]);
+    await model.close();
   });
 });
 

@@ -1,3 +1,4 @@
+import { WordLists } from '../../language/word-lists.ts';
 import type { NsfwCategories } from './nsfw-categories.ts';
 
 /** LAION's label of a picture. */
@@ -33,14 +34,14 @@ export class NsfwJudge {
   readonly #nsfw: readonly Category[];
   readonly #underage: readonly Category[];
   readonly #animal: readonly Category[];
-  readonly #words = new Map<string, RegExp>();
+  readonly #words: WordLists;
 
   private constructor(categories: NsfwCategories, [nsfw, underage, animal]: readonly [Category[], Category[], Category[]]) {
     this.#categories = categories;
     this.#nsfw = nsfw;
     this.#underage = underage;
     this.#animal = animal;
-    for (const [language, words] of Object.entries(categories.underage.words)) this.#words.set(language, anyWord(words));
+    this.#words = new WordLists(categories.underage.words);
   }
 
   /** Throws where the model can't encode a prompt. */
@@ -78,9 +79,7 @@ export class NsfwJudge {
   }
 
   hasUnderageWord(caption: string, language: string): boolean {
-    const text = caption.normalize('NFC');
-    if (language === '') return [...this.#words.values()].some((words) => words.test(text));
-    return this.#words.get('en')?.test(text) === true || this.#words.get(language)?.test(text) === true;
+    return this.#words.matches(caption, language);
   }
 }
 
@@ -108,18 +107,4 @@ function dot(a: Float32Array, b: Float32Array): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
   return sum;
-}
-
-/** Scripts that are written without spaces between words, or whose words take endings without one. */
-const UNSPACED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Hangul}]/u;
-
-/** One of the words: alone, with a star at its end as the beginning of a word, in scripts without spaces anywhere. */
-function anyWord(words: readonly string[]): RegExp {
-  const patterns = words.map((word) => {
-    const open = word.endsWith('*');
-    const text = (open ? word.slice(0, -1) : word).normalize('NFC').replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
-    if (UNSPACED.test(word)) return text;
-    return String.raw`(?<![\p{L}\p{M}\p{N}])${text}${open ? '' : String.raw`(?![\p{L}\p{M}\p{N}])`}`;
-  });
-  return new RegExp(patterns.join('|'), 'iu');
 }

@@ -25,6 +25,12 @@ export const tagOptions = z.object({
     path: 'name',
     often: true,
   }),
+  captionWordList: option(
+    z.string().optional(),
+    'YAML or JSON file with lists of words by language: the column caption_word_list is 1 where a caption has one of them (docs/tag.md)',
+    // The checksum of the file is in the fingerprint.
+    { value: 'FILE', path: 'one', decidesResult: false },
+  ),
   pairs: option(z.string().optional(), "Folder of tars in which --image-models finds the pictures, instead of the run's pairs/", {
     value: 'DIR',
     path: 'one',

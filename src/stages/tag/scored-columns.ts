@@ -30,6 +30,11 @@ export class ScoredColumns {
     if (scores.some(({ values }) => values instanceof Error)) this.count(failed, 1);
   }
 
+  /** A column that is no classifier's. */
+  add(name: string, values: Float32Array): void {
+    this.columns.push({ name, values });
+  }
+
   count(reason: NoScore, rows: number): void {
     if (rows > 0) this.missing.set(reason, (this.missing.get(reason) ?? 0) + rows);
   }

@@ -10,6 +10,7 @@ import type { Head } from '../../models/head.ts';
 import { headChecksums, headFiles, loadHeads } from '../../models/model-heads.ts';
 import { modelSettings } from '../../models/model-settings.ts';
 import { findClassifiers } from '../../models/shared-classifiers.ts';
+import { captionsWithWords, readWordLists, WORD_LIST_COLUMN, wordListChecksums } from './caption-word-list.ts';
 import { type TagOptions, tagOptions } from './options.ts';
 import { planTags, TagWork } from './plan-tags.ts';
 import { scoreCaptions } from './score-captions.ts';
@@ -39,7 +40,8 @@ export const tag: Stage<'tag', typeof tagOptions, TagWork> = {
   async models(options) {
     const files = await headFiles(options.model, options.heads);
     const { pictures, texts } = await classifiersOf(options, new Set());
-    return Object.assign(await headChecksums(files), ...[...pictures, ...texts].map(({ checksums }) => checksums)) as Record<string, string>;
+    const words = await wordListChecksums(options.captionWordList);
+    return Object.assign(await headChecksums(files), words, ...[...pictures, ...texts].map(({ checksums }) => checksums)) as Record<string, string>;
   },
 
   async run(part, context, effects) {
@@ -83,6 +85,7 @@ export const tag: Stage<'tag', typeof tagOptions, TagWork> = {
 
 async function classifiersOf(options: TagOptions, taken: Set<string>): Promise<{ pictures: FoundClassifier[]; texts: FoundClassifier[] }> {
   const settings = modelSettings(options);
+  if (options.captionWordList !== undefined) taken.add(WORD_LIST_COLUMN);
   return {
     pictures: await findClassifiers(options.imageModels ?? [], 'pictures', settings, taken),
     texts: await findClassifiers(options.textModels ?? [], 'texts', settings, taken),
@@ -100,6 +103,8 @@ async function classify(
   const how = { resources, settings: modelSettings(options), batchSize: options.batchSize, signal: effects.signal };
   if (pictures.length > 0) await scorePictures({ metadata, pairs: dataset('pairs')!, shards: part.work.pairs ?? [] }, pictures, scored, how);
   if (texts.length > 0) await scoreCaptions(metadata, texts, scored, how);
+  if (options.captionWordList !== undefined)
+    scored.add(WORD_LIST_COLUMN, await captionsWithWords(metadata, rows, await readWordLists(options.captionWordList)));
   return scored;
 }
 
