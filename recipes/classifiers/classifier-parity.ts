@@ -21,13 +21,17 @@ const differences = expected.scores.map((theirs, i) => Math.max(...theirs.map((s
 console.log(`${differences.length} items, largest difference of a score: ${Math.max(...differences)}`);
 
 async function textScores(texts: string[]): Promise<(Float32Array | Error)[]> {
-  const { encode, close } = await openTextClassifier(await findClassifier(folder!, 'texts', settings), settings);
-  return encode(texts).finally(close);
+  const model = await openTextClassifier(await findClassifier(folder!, 'texts', settings), settings);
+  const scores = await model.encode(texts);
+  await model.close();
+  return scores;
 }
 
 async function pictureScores(names: string[]): Promise<(Float32Array | Error)[]> {
-  const { encode, close } = await openPictureClassifier(await findClassifier(folder!, 'pictures', settings), settings);
-  return encode(await Promise.all(names.map((name) => readFile(join(sharedData, 'clip-golden', name))))).finally(close);
+  const model = await openPictureClassifier(await findClassifier(folder!, 'pictures', settings), settings);
+  const scores = await model.encode(await Promise.all(names.map((name) => readFile(join(sharedData, 'clip-golden', name)))));
+  await model.close();
+  return scores;
 }
 
 function scoreOf(scores: Float32Array | Error | undefined): Float32Array {
