@@ -8,10 +8,10 @@ import { pipeline } from '../pipeline.ts';
 import { readMarkers } from '../runtime/marker.ts';
 import { isOurs } from '../runtime/shard-verdict.ts';
 import { type FileKind, fileKindOf, HEAD_BYTES } from '../sources/file-kind.ts';
-import { findPictures } from '../sources/find-pictures.ts';
 import { listSources } from '../sources/list-sources.ts';
 import { openList } from '../sources/open-list.ts';
 import { openSource } from '../sources/open-source.ts';
+import { pictureFolder } from '../sources/picture-folder.ts';
 import type { SourceKind } from '../sources/source-file.ts';
 import { withoutSecrets } from '../sources/source-name.ts';
 import { isUrl } from '../storage/location.ts';
@@ -55,11 +55,12 @@ export async function recogniseInput(
   const dataset = info?.isDirectory() || /^s3:.*\/$/i.test(first) ? await datasetIn(first, environment) : undefined;
   if (dataset) return dataset;
   const s3 = new S3Objects(environment, true);
-  if (info?.isDirectory()) {
-    const { pictures, beside } = await findPictures(first);
-    const captions = pictures.length > 0 && (await findCaptions(first, options.captions));
+  const folder = await pictureFolder(first, s3);
+  if (folder) {
+    const { pictures, beside } = await folder.find();
+    const captions = await findCaptions(folder, options.captions);
     const listed = captions ? `, with texts in ${basename(captions.path)}` : '';
-    if (pictures.length > 0) return { kind: 'pictures', what: `a folder of ${counted(pictures.length, 'pictures')}${textsBeside(pictures, beside)}${listed}` };
+    return { kind: 'pictures', what: `a folder of ${counted(pictures.length, 'pictures')}${textsBeside(pictures, beside)}${listed}` };
   }
   if (CRAWL_NAME.test(withoutSecrets(first))) return { kind: 'crawl', what: 'a crawl (WARC or WAT files)' };
   const files = await listSources(input, anyFile, s3);

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, join } from 'node:path';
 import { UsageError } from '../contracts/errors.ts';
 import { readParquet } from '../formats/parquet.ts';
 import { readSampleShard, type SampleShardFiles } from '../formats/sample-shard.ts';
@@ -7,7 +7,7 @@ import { readSamples } from '../formats/webdataset.ts';
 import { findListColumns } from '../formats/list-columns.ts';
 import { sampleHash } from '../formats/sample-hash.ts';
 import type { LanguageDetector } from '../language/language-detector.ts';
-import { findPictures } from '../sources/find-pictures.ts';
+import { type PictureFolder, pictureFolder } from '../sources/picture-folder.ts';
 import { listSources } from '../sources/list-sources.ts';
 import { tars } from '../stages/import/import.ts';
 import { findCaptions, ListedCaptions } from '../stages/import/listed-captions.ts';
@@ -49,7 +49,8 @@ export interface DrawSettings {
 export async function drawSamples(input: string, settings: DrawSettings): Promise<Drawn> {
   if (isUrl(input)) throw new UsageError(`pairmill probe reads local files, and ${input} is a URL. Copy some of its tars here, and probe these.`);
   const folder = (await isFolder(join(input, 'samples'))) ? join(input, 'samples') : input;
-  if ((await isFolder(folder)) && (await findPictures(folder)).pictures.length > 0) return drawPictures(folder, settings);
+  const pictures = await pictureFolder(folder, settings.s3);
+  if (pictures) return drawPictures(pictures, settings);
   const files = (await listSources(folder, tars, settings.s3)).map(({ path }) => path);
   return { ...(await drawFromTars(files, settings)), input: folder };
 }
@@ -105,18 +106,18 @@ async function* chosenOf(
   }
 }
 
-async function drawPictures(folder: string, settings: DrawSettings): Promise<Drawn> {
-  const { pictures } = await findPictures(folder);
+async function drawPictures(folder: PictureFolder, settings: DrawSettings): Promise<Drawn> {
+  const { pictures } = await folder.find();
   const drawn = new SeededSample<string>(settings.size, settings.seed);
   for (const { path } of pictures) drawn.offer(path, path);
   const paths = drawn.items().sort();
   const list = await findCaptions(folder, undefined);
   const captions = list && (await ListedCaptions.read(list.path, paths, undefined, settings));
-  return { of: drawn.offered, samples: picturesAt(folder, paths, captions, settings), input: resolve(folder) };
+  return { of: drawn.offered, samples: picturesAt(folder, paths, captions, settings), input: folder.location };
 }
 
 async function* picturesAt(
-  folder: string,
+  folder: PictureFolder,
   paths: readonly string[],
   captions: ListedCaptions | undefined,
   settings: DrawSettings,

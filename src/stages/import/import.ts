@@ -1,16 +1,15 @@
-import { stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { UsageError } from '../../contracts/errors.ts';
 import { shardName } from '../../contracts/sample-key.ts';
 import type { PlanContext, Shard, Stage } from '../../contracts/stage.ts';
 import type { LanguageDetector } from '../../language/language-detector.ts';
 import { residentDetector } from '../../language/language-options.ts';
 import { currentPath } from '../../sources/current-path.ts';
-import { findPictures } from '../../sources/find-pictures.ts';
 import { listSources } from '../../sources/list-sources.ts';
 import { localCopy } from '../../sources/local-copy.ts';
 import { numberSources, pathOf, workOf } from '../../sources/number-sources.ts';
 import type { SourceKind } from '../../sources/source-file.ts';
+import { openPictureFolder, type PictureFolder, pictureFolder } from '../../sources/picture-folder.ts';
 import { sourceName } from '../../sources/source-name.ts';
 import { S3Objects } from '../../storage/s3-objects.ts';
 import { type FoundPicture, ImportWork, planPictures } from './import-work.ts';
@@ -53,7 +52,7 @@ export const importPictures: Stage<'import', typeof importOptions, ImportWork> =
   async plan(context) {
     const { input, options, recorded } = context;
     if (input === undefined) throw new UsageError(`import has no pictures. Give ${archives.wanted} with --input.`);
-    const folder = await pictureFolder(input);
+    const folder = await pictureFolder(input, new S3Objects(context.environment, true));
     if (folder === undefined) return { shards: await planArchives(input, context), complete: true };
     const captions = await findCaptions(folder, options.captions);
     const found = await foundPictures(folder);
@@ -65,7 +64,7 @@ export const importPictures: Stage<'import', typeof importOptions, ImportWork> =
     const s3 = new S3Objects(environment, true);
     const detector = (): Promise<LanguageDetector | undefined> => residentDetector(options, context.resources);
     if ('pictures' in shard.work) {
-      const folder = resolve(input);
+      const folder = openPictureFolder(input, s3);
       const list = await findCaptions(folder, options.captions);
       const captions = list && (await ListedCaptions.read(list.path, shard.work.pictures, options.fileCol, { scratch, signal: effects.signal, s3 }));
       const pictures = await picturesOfFolder(folder, shard.work.pictures, captions, options.captionCol);
@@ -108,16 +107,8 @@ async function planArchives(input: string, { environment, recorded, runLocation 
   }));
 }
 
-/** The folder, where the input is one that holds pictures and no tars; undefined where it names archives. */
-async function pictureFolder(input: string): Promise<string | undefined> {
-  const info = await stat(input).catch(() => undefined);
-  if (!info?.isDirectory()) return undefined;
-  const { pictures } = await findPictures(input);
-  return pictures.length > 0 ? resolve(input) : undefined;
-}
-
-async function foundPictures(folder: string): Promise<FoundPicture[]> {
-  const { pictures, beside } = await findPictures(folder);
+async function foundPictures(folder: PictureFolder): Promise<FoundPicture[]> {
+  const { pictures, beside } = await folder.find();
   const besides = new Map(beside.map(({ path, bytes }) => [path, bytes]));
   return pictures.map(({ path, bytes }) => {
     const stem = path.replace(/\.[^./]*$/, '');

@@ -1,7 +1,8 @@
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { stat } from 'node:fs/promises';
 import { UsageError } from '../../contracts/errors.ts';
 import { openList } from '../../sources/open-list.ts';
+import type { PictureFolder } from '../../sources/picture-folder.ts';
+import { joinLocation } from '../../storage/location.ts';
 import type { S3Objects } from '../../storage/s3-objects.ts';
 
 /** Names of the column with the file names, the likeliest first; case does not count. */
@@ -10,17 +11,14 @@ const fileColumns = ['file_name', 'filename', 'file', 'image_path', 'filepath', 
 const USUAL_LIST = /^(?:metadata|captions?|labels?|annotations?|results?|index|texts?)\.(?:csv|tsv|jsonl|parquet)(?:\.(?:gz|zst))?$/i;
 
 /** The list of texts of a folder: as given, or found in it; undefined where there is none. With what tells whether it has changed. */
-export async function findCaptions(folder: string, given: string | undefined): Promise<{ path: string; identity: string } | undefined> {
-  const path = given ?? (await usualList(folder));
-  if (path === undefined) return undefined;
-  const info = await stat(path).catch(() => undefined);
-  if (!info?.isFile()) throw new UsageError(`--captions ${path} is no file. Name a csv, tsv, jsonl or Parquet file with a column of file names.`);
-  return { path, identity: `captions of ${info.size} bytes, changed ${info.mtimeMs}` };
-}
-
-async function usualList(folder: string): Promise<string | undefined> {
-  const name = (await readdir(folder)).sort().find((each) => USUAL_LIST.test(each));
-  return name === undefined ? undefined : join(folder, name);
+export async function findCaptions(folder: PictureFolder, given: string | undefined): Promise<{ path: string; identity: string } | undefined> {
+  if (given === undefined) {
+    const name = (await folder.names()).sort().find((each) => USUAL_LIST.test(each));
+    return name === undefined ? undefined : { path: joinLocation(folder.location, name), identity: `captions of ${await folder.identityOf(name)}` };
+  }
+  const info = await stat(given).catch(() => undefined);
+  if (!info?.isFile()) throw new UsageError(`--captions ${given} is no file. Name a csv, tsv, jsonl or Parquet file with a column of file names.`);
+  return { path: given, identity: `captions of ${info.size} bytes, changed ${info.mtimeMs}` };
 }
 
 /** Rows of a list by the pictures that they name, of those of one shard. */

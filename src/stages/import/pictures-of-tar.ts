@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { messageOf, ShardError } from '../../contracts/errors.ts';
 import { readInto } from '../../formats/read-into.ts';
 import { indexTar, type TarMember } from '../../formats/webdataset.ts';
-import { PICTURE_FILE } from '../../sources/find-pictures.ts';
+import { PICTURE_FILE } from '../../sources/picture-folder.ts';
 import { captionOf, knownOfJson, type OwnPicture, urlOf } from './own-picture.ts';
 
 /** A member of a sample: where it lies, and its whole name. */

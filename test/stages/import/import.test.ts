@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createWriteStream } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -7,13 +7,16 @@ import sharp from 'sharp';
 import { pack } from 'tar-stream';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import type { z } from 'zod';
+import { recogniseInput } from '../../../src/cli/recognise-input.ts';
 import type { Sample } from '../../../src/contracts/records.ts';
 import { sampleHash } from '../../../src/formats/sample-hash.ts';
 import { readSamples } from '../../../src/formats/webdataset.ts';
 import { importPictures } from '../../../src/stages/import/import.ts';
 import type { importOptions } from '../../../src/stages/import/options.ts';
 import { wordsOfName } from '../../../src/stages/import/own-picture.ts';
-import { allRows, runOneStage } from '../run-one-stage.ts';
+import { environmentOf } from '../../storage/aws-environment.ts';
+import { startS3Server } from '../../storage/s3-server.ts';
+import { allRows, digests, runOneStage } from '../run-one-stage.ts';
 
 let base: string;
 let photos: string;
@@ -64,6 +67,34 @@ describe('a folder of pictures', () => {
     expect([...members.get('000000001')!.keys()]).toEqual(['jpg', 'json', 'txt']);
     expect(Buffer.from(members.get('000000001')!.get('jpg')!).equals(bytes)).toBe(true);
     expect(rows[1]!.hash).toBe(sampleHash('b/dog.jpg', 'dog'));
+  });
+
+  test('a folder of a bucket is packed as one of this machine', async () => {
+    const server = await startS3Server();
+    await put('b/dog.jpg', await picture());
+    await put('b/dog.txt', 'a dog');
+    await put('a.PNG', await picture('png'));
+    await put('.hidden/c.jpg', await picture());
+    await put('metadata.csv', 'file_name,text,shop\na.PNG,from the list,one\n');
+    for (const path of ['b/dog.jpg', 'b/dog.txt', 'a.PNG', '.hidden/c.jpg', 'metadata.csv'])
+      server.objects.set(`photos/${path}`, await readFile(join(photos, path)));
+    server.objects.set('photos/b/', Buffer.alloc(0));
+    const input = 's3://crawl/photos/';
+    const environment = environmentOf(server);
+    expect(await recogniseInput(input, environment)).toMatchObject({
+      kind: 'pictures',
+      what: 'a folder of 2 pictures, 1 with a text or json beside them, with texts in metadata.csv',
+    });
+    const options = importPictures.options.parse({ languageDetector: 'none' });
+    const far = await runOneStage(importPictures, join(base, 'far'), options, { input, environment });
+    expect(far.summary).toMatchObject({ in: 2, out: 2, dropped: {} });
+    const { rows } = await run();
+    expect(rows.map(({ caption, shop }) => [caption, shop])).toEqual([['from the list', 'one'], ['a dog', null]]); // prettier-ignore
+    expect(await digests(join(base, 'far/samples'))).toEqual(await digests(join(base, 'run/samples')));
+    // Another picture is another shard; the first stays.
+    server.objects.set('photos/z.jpg', await readFile(join(photos, 'b/dog.jpg')));
+    const more = await runOneStage(importPictures, join(base, 'far'), options, { input, environment });
+    expect([more.made, more.kept]).toEqual([['00001'], ['00000']]);
   });
 
   test('texts: json before txt before the name of the file; what else the json knows comes along', async () => {
