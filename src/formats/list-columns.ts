@@ -6,7 +6,7 @@ export interface ListColumns {
   readonly licence: string | undefined;
 }
 
-/** Names by which users of img2dataset, LAION's and DataComp's metadata call these columns, the likeliest first; case does not count. */
+/** Names by which users of img2dataset, LAION's and DataComp's metadata call these columns, the likeliest first; case, blanks and dashes do not count. */
 const names = {
   url: ['url', 'image_url', 'img_url', 'imageurl', 'image_link', 'img_src', 'src', 'link', 'uri', 'href', 'image'],
   text: ['text', 'caption', 'alt', 'alt_text', 'alttext', 'title', 'description', 'top_caption', 'prompt'],
@@ -22,6 +22,11 @@ export function findListColumns(columns: readonly string[], given: { url?: strin
       const found = columns.find((column) => column === name) ?? columns.find((column) => column.trim().toLowerCase() === name.toLowerCase());
       if (found !== undefined) return found;
     }
+    // `Image URL` and `alt-text`, where no name is as it is written here.
+    for (const name of wanted) {
+      const found = columns.find((column) => underscored(column) === underscored(name));
+      if (found !== undefined) return found;
+    }
     return undefined;
   };
   return {
@@ -30,4 +35,11 @@ export function findListColumns(columns: readonly string[], given: { url?: strin
     language: find(names.language),
     licence: find(names.licence),
   };
+}
+
+function underscored(name: string): string {
+  return name
+    .trim()
+    .toLowerCase()
+    .replaceAll(/[\s-]+/g, '_');
 }
