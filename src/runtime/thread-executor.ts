@@ -39,6 +39,11 @@ interface Slot {
 
 /** Memory of a thread for objects that have just been made. */
 const YOUNG_GENERATION_MB = 24;
+/**
+ * Old objects that a thread may have before V8 looks for those that can go. It begins with a few MB and marks the whole heap at each step up to
+ * the 15 to 40 MB that a thread comes to hold: with that, a run takes 5 % more processor time.
+ */
+const FIRST_OLD_GENERATION_MB = 64;
 /** A stopped thread that is in the middle of native work is given this long to come out of it: after a signal the whole process has 5 s. */
 const STOP_MS = 3_000;
 
@@ -59,6 +64,8 @@ export class ThreadExecutor implements Executor {
     this.#database = database;
     // With a worker on every core, V8's helpers only take turns with the workers. V8 reads this flag anew at each collection.
     if (workers > 1 && workers >= availableParallelism()) setFlagsFromString('--no-parallel-scavenge');
+    // For the threads that are started from now on.
+    setFlagsFromString(`--initial-old-space-size=${FIRST_OLD_GENERATION_MB}`);
   }
 
   /** The caller submits no more jobs of a kind at a time than there are slots. */
