@@ -1,4 +1,5 @@
 import { counted } from '../contracts/counted.ts';
+import type { Dropped } from '../contracts/drop-reason.ts';
 import { RunError } from '../contracts/errors.ts';
 import type { ShardStats } from '../contracts/shard-stats.ts';
 import type { Stage } from '../contracts/stage.ts';
@@ -33,10 +34,10 @@ export class StageWatch {
     const stage = this.#stages.find(({ name }) => name === stats.stage);
     const failed = stats.in - stats.out;
     if (stage?.name !== 'download' || failed <= stats.in * MAX_FAILED_SHARE) return;
-    const [reason] = Object.entries(stats.dropped).sort(([, a], [, b]) => b - a)[0] ?? [];
+    const reason = mostFrequent(stats.dropped);
     const advice =
       reason === undefined || this.#advised.has(reason) ? '' : dropAdvice(stage, stats.dropped, { options: this.#options[stage.name] ?? {}, before: false });
-    if (reason !== undefined) this.#advised.add(reason);
+    if (reason !== undefined && advice !== '') this.#advised.add(reason);
     this.#note(
       `warning: download ${stats.shard}: ${failed.toLocaleString('en')} of ${counted(stats.in, stage.unit)} failed: ${droppedWords('download', stats.dropped, false)}.${advice === '' ? '' : ` ${advice}`}`,
     );
@@ -54,10 +55,16 @@ export class StageWatch {
         `${stage.name} found no ${stage.unit} in what it reads${why}. The run ends here, because nothing is left for the stages after it. Check the input.`,
       );
     }
-    const advice = dropAdvice(stage, dropped, { options: this.#options[stage.name] ?? {}, before: !this.#atWork.has(stage.name) });
+    const advice = this.#advised.has(mostFrequent(dropped) ?? '')
+      ? 'What helps is said above.'
+      : dropAdvice(stage, dropped, { options: this.#options[stage.name] ?? {}, before: !this.#atWork.has(stage.name) });
     throw new RunError(
       `${stage.name} kept none of ${counted(taken, stage.unit)}: ${droppedWords(stage.name, dropped)}. ` +
         `The run ends here, because nothing is left for the stages after it.${advice === '' ? ' The rejects name each of them.' : ` ${advice}`}`,
     );
   }
+}
+
+function mostFrequent(dropped: Dropped): string | undefined {
+  return Object.entries(dropped).sort(([, a], [, b]) => b - a)[0]?.[0];
 }

@@ -60,6 +60,8 @@ describe('links of which most fail', () => {
     expect(err).toContain('--allow-address ADDRESS lets one in.');
     expect(err).toContain('--connect-to HOST:PORT:ADDRESS:PORT sends the requests for one host to an address that you name.');
     expect(err).toContain('pairmill: download kept none of 3 links: 3 private-address (');
+    expect(err).toContain('What helps is said above.');
+    expect(err.split('--allow-address ADDRESS lets one in.')).toHaveLength(2);
   });
 
   test('when the command comes again with --connect-to, it says that the shards were finished before, and how their links are asked for again', async () => {
