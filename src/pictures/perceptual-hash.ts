@@ -63,3 +63,60 @@ export function meanBrightness(rgb: Uint8Array): Float64Array {
   }
   return means;
 }
+
+export interface RawPixels {
+  data: Uint8Array;
+  width: number;
+  height: number;
+  /** Grey or RGB, then alpha. */
+  channels: 1 | 2 | 3 | 4;
+}
+
+/** PIL's brightness of decoded pixels on white, as the mean of each of 32 x 32 equal areas. Both sides have at least 32 pixels. */
+export function areaBrightness({ data, width, height, channels }: RawPixels): Float64Array {
+  const [columns, rows] = [areasOf(width), areasOf(height)];
+  const sums = new Float64Array(HASHED_SIDE * HASHED_SIDE);
+  const line = new Float64Array(width);
+  for (let row = 0, y = 0; row < HASHED_SIDE; row++) {
+    // A row of pixels that the border to the next areas runs through is read for both.
+    const { end, share } = rows[row]!;
+    for (; y < end; y++) {
+      readLine(line, data, y * width * channels, channels);
+      addMeans(sums, row, line, columns, row > 0 && y === rows[row - 1]!.end - 1 ? 1 - rows[row - 1]!.share : y === end - 1 ? share : 1);
+    }
+    if (share < 1) y--;
+  }
+  const size = (width * height * 1000) / (HASHED_SIDE * HASHED_SIDE);
+  return sums.map((sum) => Math.round(sum / size));
+}
+
+/** Where each of 32 equal areas of a side ends: after pixel `end` - 1, of which `share` belongs to it and the rest to the next. */
+function areasOf(side: number): { end: number; share: number }[] {
+  return Array.from({ length: HASHED_SIDE }, (_, area) => {
+    const border = ((area + 1) * side) / HASHED_SIDE;
+    const end = Math.ceil(border);
+    return { end, share: 1 - (end - border) };
+  });
+}
+
+/** The brightness of a row of pixels, times 1000. */
+function readLine(line: Float64Array, data: Uint8Array, start: number, channels: number): void {
+  const alpha = channels % 2 === 0 ? channels - 1 : 0;
+  for (let x = 0, at = start; x < line.length; x++, at += channels) {
+    const brightness = channels < 3 ? 1000 * data[at]! : 299 * data[at]! + 587 * data[at + 1]! + 114 * data[at + 2]!;
+    line[x] = alpha === 0 ? brightness : 255_000 + ((brightness - 255_000) * data[at + alpha]!) / 255;
+  }
+}
+
+/** Adds a line of pixels, with a weight, to the areas of a row. */
+function addMeans(sums: Float64Array, row: number, line: Float64Array, columns: readonly { end: number; share: number }[], weight: number): void {
+  let carried = 0;
+  for (let column = 0, x = 0; column < HASHED_SIDE; column++) {
+    const { end, share } = columns[column]!;
+    let sum = carried;
+    for (; x < end - 1; x++) sum += line[x]!;
+    const last = line[x++]!;
+    sums[row * HASHED_SIDE + column]! += weight * (sum + last * share);
+    carried = last * (1 - share);
+  }
+}

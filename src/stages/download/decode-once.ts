@@ -1,7 +1,7 @@
 import sharp, { type Raw, type Sharp } from 'sharp';
 import type { PictureFormat } from './picture-header.ts';
 
-interface Size {
+export interface Size {
   width: number;
   height: number;
 }

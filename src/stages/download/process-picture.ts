@@ -2,13 +2,14 @@ import sharp, { type Sharp } from 'sharp';
 import { messageOf } from '../../contracts/errors.ts';
 import { freeBytes } from '../../pictures/free-bytes.ts';
 import { jpegCodec } from '../../pictures/jpeg-codec.ts';
-import { HASHED_SIDE, meanBrightness, perceptualHash } from '../../pictures/perceptual-hash.ts';
+import { HASHED_SIDE, perceptualHash } from '../../pictures/perceptual-hash.ts';
 import { blurBoxes, type Box } from './blur-boxes.ts';
 import { decodeOnce, openPixels } from './decode-once.ts';
 import { exifJson, exifOrientation } from './exif-json.ts';
 import type { DownloadOptions } from './options.ts';
 import { PictureError } from './picture-error.ts';
 import { describeContent, type PictureFormat, readHeader, sniffFormat } from './picture-header.ts';
+import { hashPicture, hashTarget } from './hash-picture.ts';
 import { type ResizeGeometry, resizeGeometry } from './resize-geometry.ts';
 
 /** A picture as it is packed. */
@@ -67,7 +68,7 @@ async function process(body: Uint8Array, format: PictureFormat, options: Downloa
   const input = once(open);
   if (options.disableAllReencoding || (options.skipReencode && untouched && format === options.encodeFormat && !(await hasAlpha(input, format)))) {
     if (!options.disableAllReencoding) await decodeWhole(input());
-    const phash = options.phash && !options.disableAllReencoding ? await hashOf(open(), orientation) : null;
+    const phash = options.phash && !options.disableAllReencoding ? await hashPicture(described, format, open) : null;
     // Kept bytes are not rotated, so their size is that of the stored pixels.
     return { ...original, bytes: body, width, height, originalWidth: width, originalHeight: height, phash };
   }
@@ -75,17 +76,17 @@ async function process(body: Uint8Array, format: PictureFormat, options: Downloa
   if (packed) {
     // The codec only shrinks.
     const isSmall = Math.min(width, height) < HASHED_SIDE;
-    const phash = !options.phash ? null : isSmall ? await hashOf(open(), orientation) : perceptualHash(jpegCodec().brightness());
+    const phash = !options.phash ? null : isSmall ? await hashPicture(described, format, open) : perceptualHash(jpegCodec().brightness());
     return { ...original, bytes: packed, width: geometry.width, height: geometry.height, phash };
   }
   // PNG keeps the resolution that the file states.
   const isPlain = described.plain && orientation === 1 && options.encodeFormat !== 'png';
-  const pixels = options.phash && isPlain ? await decodeOnce(open, format, described, [geometry.scaled, HASH_INPUT]) : undefined;
+  const pixels = options.phash && isPlain ? await decodeOnce(open, format, described, [geometry.scaled, hashTarget(described, format)]) : undefined;
   const scaled = scale(pixels ? openPixels(pixels) : input(), geometry, orientation, options);
   const { data, info } = await encode(frame(boxes.length === 0 ? scaled : await blurred(scaled, boxes), geometry), options).toBuffer({
     resolveWithObject: true,
   });
-  const phash = options.phash ? await hashOf(pixels ? openPixels(pixels) : open(), orientation) : null;
+  const phash = options.phash ? await hashPicture(described, format, open, pixels) : null;
   if (pixels) freeBytes(pixels.data);
   return { ...original, bytes: data, width: info.width, height: info.height, phash };
 }
@@ -184,19 +185,6 @@ function checkShape({ width, height }: { width: number; height: number }, { minI
 
 async function hasAlpha(input: () => Sharp, format: PictureFormat): Promise<boolean> {
   return format !== 'jpg' && (await input().metadata()).hasAlpha;
-}
-
-/** What a picture is scaled to before it is hashed. */
-const HASH_INPUT = { width: 8 * HASHED_SIDE, height: 8 * HASHED_SIDE };
-
-/** The perceptual hash, from pixels that are scaled for it: of the whole picture, whatever is packed of it. */
-async function hashOf(input: Sharp, orientation: number): Promise<string> {
-  const oriented = orientation > 1 ? input.autoOrient() : input;
-  const picture = oriented.flatten({ background: '#ffffff' }).resize({ ...HASH_INPUT, fit: 'fill', kernel: 'linear' });
-  const pixels = await picture.toColourspace('srgb').raw().toBuffer();
-  const phash = perceptualHash(meanBrightness(pixels));
-  freeBytes(pixels);
-  return phash;
 }
 
 /** Decodes every row and keeps none: bytes that are kept as they are must not be broken either (img2dataset#243). */

@@ -1,6 +1,7 @@
 import sharp, { type Sharp } from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { decodeOnce } from '../../../src/stages/download/decode-once.ts';
+import { hashTarget } from '../../../src/stages/download/hash-picture.ts';
 import { downloadOptions } from '../../../src/stages/download/options.ts';
 import { PictureError } from '../../../src/stages/download/picture-error.ts';
 import { type Picture, processPicture } from '../../../src/stages/download/process-picture.ts';
@@ -108,7 +109,10 @@ describe('pictures', () => {
     const noise = sharp({ create: { width, height, channels: 4, background: '#88888880', noise: { type: 'gaussian', mean: 128, sigma: 60 } } });
     const body = await noise.toFormat(format).toBuffer();
     const { scaled } = resizeGeometry(width, height, options({ resizeMode }));
-    const decoded = await decodeOnce(() => sharp(body), format, { width, height }, [scaled, { width: 256, height: 256 }]);
+    const decoded = await decodeOnce(() => sharp(body), format, { width, height }, [
+      scaled,
+      hashTarget({ width, height, orientation: 1, plain: true }, format),
+    ]);
     expect(decoded !== undefined).toBe(isShared);
     const { bytes, phash } = await processPicture(body, options({ resizeMode }));
     // Without a hash, and where a PNG is packed, nothing is shared.
