@@ -101,7 +101,8 @@ describe('after a kill', () => {
       });
       child.kill('SIGKILL');
       await once(child, 'exit');
-      expect((await untilNoServer(folder, 5_000)).filter((pid) => pid !== backend)).toEqual([]);
+      // 5 s, and what a busy machine adds.
+      expect((await untilNoServer(folder, 10_000)).filter((pid) => pid !== backend)).toEqual([]);
       await sleep(500);
       await expect(readdir(socketFolder)).rejects.toThrow(/ENOENT/);
     },
