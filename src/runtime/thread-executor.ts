@@ -41,7 +41,8 @@ interface Slot {
 const YOUNG_GENERATION_MB = 24;
 /**
  * Old objects that a thread may have before V8 looks for those that can go. It begins with a few MB and marks the whole heap at each step up to
- * the 15 to 40 MB that a thread comes to hold: with that, a run takes 5 % more processor time.
+ * the 15 to 40 MB that a thread comes to hold: 66 times in an example run of 2,000 pictures, and 29 times with this. The processor time of whole
+ * runs differed by less than it varies (0.98, 0.88 and 1.08 of that without).
  */
 const FIRST_OLD_GENERATION_MB = 64;
 /** A stopped thread that is in the middle of native work is given this long to come out of it: after a signal the whole process has 5 s. */
