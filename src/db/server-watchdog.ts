@@ -18,8 +18,10 @@ ours() { if [ -e /proc/self ]; then grep -qs "$1" "/proc/$pid/cmdline"; else ps 
 for step in INT:3 QUIT:1 KILL:1; do
   ours "$1" || break
   kill "-\${step%:*}" "$pid"
-  left=\${step#*:}0
-  while [ "$left" -gt 0 ] && ours "$1"; do sleep 0.1; left=$((left - 1)); done
+  # By the clock: on a busy machine each turn of the loop takes longer.
+  sleep "\${step#*:}" & timer=$!
+  while kill -0 "$timer" 2>&- && ours "$1"; do sleep 0.1; done
+  kill "$timer" 2>&-
 done
 rm -rf -- "$2"
 `;
