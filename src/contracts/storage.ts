@@ -23,6 +23,11 @@ export interface Storage {
    * gets true, where the service knows conditional writes; in a folder the caller holds a lock.
    */
   replaceText(name: string, before: string, text: string): Promise<boolean>;
+  /**
+   * Removes the unfinished files directly in `folder` that a process which was killed has left. For one that holds the run's lock:
+   * nobody else writes there.
+   */
+  removeUnfinished(folder: string): Promise<void>;
   /** Removes a file or, with its content, a folder; nothing where there is none. */
   remove(name: string): Promise<void>;
   /** A local path at which the file (or folder) can be read: its own, or a copy in `scratch`. Throws where there is none. */

@@ -57,6 +57,7 @@ export class Scheduler {
 
   async run(): Promise<void> {
     await this.plan();
+    for (const { state } of this.#work) await state.storage.removeUnfinished('');
     for (;;) {
       if (this.#settings.signal.aborted) this.#fatal ??= new RunError('Stopped. The same command goes on from here.');
       if (this.#fatal) break;

@@ -64,6 +64,12 @@ export class LocalStorage implements Storage {
     return true;
   }
 
+  async removeUnfinished(folder: string): Promise<void> {
+    const path = this.#path(folder);
+    const names = await unlessAbsent(readdir(path), []);
+    for (const name of names.filter((each) => each.endsWith(UNFINISHED))) await rm(join(path, name), { recursive: true, force: true });
+  }
+
   async remove(name: string): Promise<void> {
     const path = this.#path(name);
     await rm(path, { recursive: true, force: true });

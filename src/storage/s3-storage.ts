@@ -63,6 +63,10 @@ export class S3Storage implements Storage {
     return this.#objects.replaceText(this.#object(name), before, text);
   }
 
+  async removeUnfinished(): Promise<void> {
+    // An object is there whole or not at all. What was to become one is in scratch.
+  }
+
   async remove(name: string): Promise<void> {
     const below = await this.#keysBelow(name);
     // Whether the object is there needs no look: S3 removes what is not there without an error.

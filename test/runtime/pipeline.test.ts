@@ -74,6 +74,13 @@ test('a stage that reads shard by shard goes on while the stage before it still 
   expect([await sumOf('00001'), await report()]).toEqual(['3', '2 numbers, 2 sums']);
 });
 
+test('what a killed process has left half written is gone after the next run', async () => {
+  await run({ '00000': '1' });
+  await writeFile(join(base, 'numbers', '00000_stats.json.b8f91093.tmp'), '{');
+  await run({ '00000': '1' });
+  expect((await readdir(join(base, 'numbers'))).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+});
+
 test('a branch of two whole inputs waits for both, and is a folder and a line', async () => {
   const { made } = await run({ '00000': '1', '00001': '2' });
   expect(made.at(-1)).toBe('report 00000');
