@@ -16,6 +16,17 @@ export async function furtherColumns(path: string, known: z.ZodObject): Promise<
   return columns;
 }
 
+/** The columns of several files in one. One that is of several types in them is text, which holds the values of all. */
+export function mergedColumns(ofFiles: Iterable<FurtherColumns>): FurtherColumns {
+  const merged: Record<string, z.ZodType> = {};
+  for (const columns of ofFiles)
+    for (const [name, type] of Object.entries(columns)) {
+      const known = merged[name];
+      merged[name] = known === undefined || typeName(known) === typeName(type) ? type : z.string().nullable();
+    }
+  return merged;
+}
+
 /** The values of those columns in a row, made to fit. */
 export function furtherValues(row: Readonly<Record<string, unknown>>, columns: FurtherColumns): Record<string, unknown> {
   return Object.fromEntries(Object.entries(columns).map(([name, type]) => [name, isText(type) ? asText(row[name]) : (row[name] ?? null)]));
@@ -29,6 +40,11 @@ const columnTypes: Readonly<Record<string, z.ZodType>> = {
   DOUBLE: z.number(),
   BOOLEAN: z.boolean(),
 };
+
+function typeName(type: z.ZodType): string {
+  const { def } = type as z.ZodType & { def: { type: string; format?: string; innerType?: z.ZodType } };
+  return def.innerType ? typeName(def.innerType) : `${def.type} ${def.format ?? ''}`;
+}
 
 function isText(type: z.ZodType): boolean {
   return (type instanceof z.ZodNullable ? (type.unwrap() as z.ZodType) : type) instanceof z.ZodString;

@@ -3,8 +3,7 @@ import type { DatasetState } from '../../contracts/dataset.ts';
 import { type Dropped, totalDropped } from '../../contracts/drop-reason.ts';
 import { ShardError } from '../../contracts/errors.ts';
 import { BatchLink, type Sample } from '../../contracts/records.ts';
-import { columnType } from '../../db/further-values.ts';
-import { type FurtherColumns, furtherColumns, furtherValues } from '../../formats/further-columns.ts';
+import { type FurtherColumns, furtherColumns, furtherValues, mergedColumns } from '../../formats/further-columns.ts';
 import { readParquet } from '../../formats/parquet.ts';
 import type { RetryWork } from './download-work.ts';
 import type { DownloadOptions } from './options.ts';
@@ -29,7 +28,7 @@ export async function readRetried(
 ): Promise<RetriedLinks> {
   const retried: Record<string, Dropped> = {};
   const rows: { row: Sample & Record<string, unknown>; asked: ReturnType<typeof askedOf> }[] = [];
-  const further: Record<string, z.ZodType> = {};
+  const ofShards: FurtherColumns[] = [];
   // With --output-format parquet the picture is a column too.
   const own = options.outputFormat === 'parquet' ? sampleSchema(options).extend({ [options.encodeFormat]: z.unknown() }) : sampleSchema(options);
   for (const { shard, reasons } of work.retry) {
@@ -37,7 +36,7 @@ export async function readRetried(
     retried[shard] = Object.fromEntries(Object.entries(dropped).filter(([reason]) => reasons.includes(reason)));
     const path = await fetch(`${shard}.parquet`);
     const columns = await furtherColumns(path, own);
-    addColumns(further, columns);
+    ofShards.push(columns);
     const asked = askedOf(path, Object.keys(columns), options);
     const before = rows.length;
     const read = [...Object.keys(BatchLink.omit({ text: true }).shape), 'caption', 'error_message', ...Object.keys(columns)];
@@ -48,18 +47,11 @@ export async function readRetried(
         `${path} has ${rows.length - before} links that failed for ${reasons.join(', ')}, and its marker says ${totalDropped(retried[shard])}.`,
       );
   }
+  const further = mergedColumns(ofShards);
   const links = rows.map(({ row, asked }): DownloadLink => {
     const { hash, url, caption, language, licence, uid, page_url, crawl_file, record_offset } = row;
     const values = furtherValues(row, further);
     return { hash, url, text: caption, language, licence, uid, page_url, crawl_file, record_offset, ...asked(values), further: values };
   });
   return { links, further, retried };
-}
-
-/** A column of which two shards have different types becomes text, as it holds the values of both. */
-function addColumns(further: Record<string, z.ZodType>, columns: FurtherColumns): void {
-  for (const [name, type] of Object.entries(columns)) {
-    const known = further[name];
-    further[name] = known === undefined || columnType(known) === columnType(type) ? type : z.string().nullable();
-  }
 }

@@ -2,7 +2,7 @@ import type { Dataset } from '../../contracts/dataset.ts';
 import { EmbeddingMetadata, withFurtherColumns } from '../../contracts/records.ts';
 import type { RowWriter, VectorWriter } from '../../contracts/shard-files.ts';
 import type { Effects, Stage } from '../../contracts/stage.ts';
-import type { FurtherColumns } from '../../formats/further-columns.ts';
+import { type FurtherColumns, furtherValues, mergedColumns } from '../../formats/further-columns.ts';
 import { readPictureRows } from '../../formats/picture-rows.ts';
 import { furtherSampleColumns, readSampleShard, sampleRowsFile, sampleShardFiles, type ShardSample } from '../../formats/sample-shard.ts';
 import { encodeAhead } from '../../models/encode-ahead.ts';
@@ -10,7 +10,6 @@ import { modelChecksums, type SharedEncoders } from '../../models/load-model.ts'
 import { modelSettings } from '../../models/model-settings.ts';
 import { modelFrom } from '../../models/shared-models.ts';
 import { embedOptions } from './options.ts';
-import { partColumns, partValues } from './part-columns.ts';
 import { PartWork, planParts } from './plan-parts.ts';
 
 /**
@@ -41,7 +40,7 @@ export const embed: Stage<'embed', typeof embedOptions, PartWork> = {
     const type = options.precision === 'float32' ? '<f4' : '<f2';
     const ofShards: FurtherColumns[] = [];
     for (const name of part.work.shards) ofShards.push(await furtherSampleColumns(await sampleRowsFile(pairs, name), EmbeddingMetadata));
-    const further = partColumns(ofShards);
+    const further = mergedColumns(ofShards);
     const output: Output = {
       images: await effects.files.npy(`img_emb/img_emb_${part.name}.npy`, model.dimensions, type),
       texts: await effects.files.npy(`text_emb/text_emb_${part.name}.npy`, model.dimensions, type),
@@ -104,7 +103,7 @@ async function writeBatch(batch: readonly ShardSample[], { images, texts }: Enco
     await output.images.write(image);
     await output.texts.write(text);
     const scored = { similarity: scoreOf(raw['similarity']), NSFW: typeof raw['NSFW'] === 'string' ? raw['NSFW'] : null };
-    await output.rows.write({ image_path: key, ...row, ...scored, ...partValues(raw, output.further) });
+    await output.rows.write({ image_path: key, ...row, ...scored, ...furtherValues(raw, output.further) });
     effects.progress({ out: 1 });
   }
 }
