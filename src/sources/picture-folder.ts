@@ -9,6 +9,11 @@ export const PICTURE_FILE = /\.(?:jpe?g|png|webp|gif|tiff?|avif|bmp)$/i;
 /** What may lie beside a picture under its name and say something of it. */
 const BESIDE_FILE = /\.(?:txt|json)$/i;
 
+/** A path without its ending: the text and the json of a picture lie beside it under the same. */
+export function stemOf(path: string): string {
+  return path.replace(/\.[^./]*$/, '');
+}
+
 /** A file below a folder, its path relative to it. */
 interface FoundFile {
   readonly path: string;

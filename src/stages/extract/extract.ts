@@ -1,17 +1,18 @@
-import { ShardError, UsageError } from '../../contracts/errors.ts';
+import { UsageError } from '../../contracts/errors.ts';
 import { Candidate } from '../../contracts/records.ts';
-import type { PlanContext, RunContext, Stage } from '../../contracts/stage.ts';
+import type { PlanContext, Stage } from '../../contracts/stage.ts';
 import { DamageCount } from '../../formats/warc-record.ts';
 import { S3Objects } from '../../storage/s3-objects.ts';
 import { assertCrawlFiles } from './assert-crawl-files.ts';
 import { commonCrawlFiles } from './common-crawl-files.ts';
 import type { SourceFile, SourceKind } from '../../sources/source-file.ts';
-import { sourceName, withoutSecrets } from '../../sources/source-name.ts';
+import { sourceName } from '../../sources/source-name.ts';
+import { currentPath, SourceWork } from '../../sources/source-work.ts';
 import { linkKind } from './document-type.ts';
 import { listSources } from '../../sources/list-sources.ts';
 import { LinkRules } from './link-rules.ts';
 import { chosenDetector, residentDetector } from '../../language/language-options.ts';
-import { SourceWork, numberSources, pathOf, workOf } from '../../sources/number-sources.ts';
+import { planSources } from '../../sources/plan-sources.ts';
 import { openSource } from '../../sources/open-source.ts';
 import { type ExtractOptions, extractOptions } from './options.ts';
 import { type PageSettings, type ReadCounts, readPages } from './read-pages.ts';
@@ -37,18 +38,12 @@ export const extract: Stage<'extract', typeof extractOptions, SourceWork> = {
   work: SourceWork,
   records: true,
   async plan(context) {
-    const works = (await inputFiles(context)).map((file) => workOf(file, context.runLocation));
-    const shards = numberSources(works, context.recorded).map(([number, work]) => ({
-      name: String(number).padStart(5, '0'),
-      work,
-      inputs: [{ name: sourceName(work.path), digest: work.digest }],
-    }));
-    return { shards, complete: true };
+    return { shards: planSources(await inputFiles(context), context.recorded, context.runLocation), complete: true };
   },
   async run(shard, context, effects) {
     const { options } = context;
     const s3 = new S3Objects(context.environment, options.signRequest);
-    const path = await currentPath(shard.work, context, s3);
+    const path = await currentPath(shard.work, context.runLocation, () => listFiles(context.input, options, s3));
     const settings: PageSettings = { kind: linkKind(options.documentType), maxRecordBytes: options.maxRecordBytes, imageAttributes: options.imageAttributes };
     const counts: ReadCounts = { records: 0, damage: new DamageCount() };
     const source = new CountedSource(openSource(path, effects.signal, s3));
@@ -89,15 +84,6 @@ async function listFiles(input: string | undefined, options: ExtractOptions, s3:
   const files = await listSources(input, crawlFiles, s3);
   await assertCrawlFiles(files);
   return files;
-}
-
-/** Where to read the file: its signature, which is recorded nowhere, is in --input. */
-async function currentPath(work: SourceWork, { input, options, runLocation }: RunContext<ExtractOptions>, s3: S3Objects): Promise<string> {
-  if (!work.signed) return pathOf(work, runLocation);
-  const files = await listFiles(input, options, s3);
-  const signed = files.find(({ path }) => withoutSecrets(path) === work.path);
-  if (!signed) throw new ShardError(`${work.path} was given with a signature, and --input names it no more. Give the signed URL with --input again.`);
-  return signed.path;
 }
 
 /** Counts the bytes that are read. */

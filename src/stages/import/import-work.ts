@@ -1,12 +1,18 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { shardName } from '../../contracts/sample-key.ts';
+import { nextShardNumber, shardName } from '../../contracts/sample-key.ts';
 import type { Shard } from '../../contracts/stage.ts';
-import { SourceWork } from '../../sources/number-sources.ts';
+import { SourceWork } from '../../sources/source-work.ts';
 
 /** What a shard packs: pictures of a folder (relative to it, in their order), one tar, or one Parquet file that holds pictures. */
 export const ImportWork = z.union([z.object({ pictures: z.array(z.string()) }), z.object({ tar: SourceWork }), z.object({ parquet: SourceWork })]);
 export type ImportWork = z.output<typeof ImportWork>;
+
+/** The tar or Parquet file that a shard packs; undefined where it packs pictures of a folder. */
+export function archiveOf(work: ImportWork): SourceWork | undefined {
+  if ('tar' in work) return work.tar;
+  return 'parquet' in work ? work.parquet : undefined;
+}
 
 /** A picture of a folder, with what lies beside it. */
 export interface FoundPicture {
@@ -30,7 +36,7 @@ export function planPictures(found: readonly FoundPicture[], recorded: ReadonlyM
     shards.push({ name, pictures: work.pictures.filter((path) => byPath.has(path)) });
   }
   const fresh = found.filter(({ path }) => !taken.has(path)).map(({ path }) => path);
-  let next = Math.max(-1, ...[...recorded.keys()].map(Number)) + 1;
+  let next = nextShardNumber(recorded.keys());
   for (let start = 0; start < fresh.length; start += size) shards.push({ name: shardName(next++), pictures: fresh.slice(start, start + size) });
   return shards
     .filter(({ pictures }) => pictures.length > 0)

@@ -1,21 +1,18 @@
 import { join } from 'node:path';
 import { UsageError } from '../../contracts/errors.ts';
-import { shardName } from '../../contracts/sample-key.ts';
-import type { PlanContext, Shard, Stage } from '../../contracts/stage.ts';
-import type { LanguageDetector } from '../../language/language-detector.ts';
+import type { Effects, PlanContext, RunContext, Shard, ShardResult, Stage } from '../../contracts/stage.ts';
 import { residentDetector } from '../../language/language-options.ts';
-import { currentPath } from '../../sources/current-path.ts';
 import { listSources } from '../../sources/list-sources.ts';
 import { localCopy } from '../../sources/local-copy.ts';
-import { numberSources, pathOf, workOf } from '../../sources/number-sources.ts';
 import type { SourceKind } from '../../sources/source-file.ts';
-import { openPictureFolder, type PictureFolder, pictureFolder } from '../../sources/picture-folder.ts';
-import { sourceName } from '../../sources/source-name.ts';
+import { openPictureFolder, type PictureFolder, pictureFolder, stemOf } from '../../sources/picture-folder.ts';
+import { planSources } from '../../sources/plan-sources.ts';
+import { currentPath } from '../../sources/source-work.ts';
 import { S3Objects } from '../../storage/s3-objects.ts';
-import { type FoundPicture, ImportWork, planPictures } from './import-work.ts';
+import { archiveOf, type FoundPicture, ImportWork, planPictures } from './import-work.ts';
 import { findCaptions, ListedCaptions } from './listed-captions.ts';
 import { type ImportOptions, importOptions } from './options.ts';
-import { packShard } from './pack-shard.ts';
+import { type Packing, packShard } from './pack-shard.ts';
 import { picturesOfFolder } from './pictures-of-folder.ts';
 import { picturesOfParquet } from './pictures-of-parquet.ts';
 import { picturesOfTar } from './pictures-of-tar.ts';
@@ -59,33 +56,40 @@ export const importPictures: Stage<'import', typeof importOptions, ImportWork> =
     return { shards: planPictures(found, recorded, options.numberSamplePerShard, captions?.identity ?? ''), complete: true };
   },
 
-  async run(shard, context, effects) {
-    const { options, input = '', scratch, environment } = context;
-    const s3 = new S3Objects(environment, true);
-    const detector = (): Promise<LanguageDetector | undefined> => residentDetector(options, context.resources);
-    if ('pictures' in shard.work) {
-      const folder = openPictureFolder(input, s3);
-      const list = await findCaptions(folder, options.captions);
-      const captions = list && (await ListedCaptions.read(list.path, shard.work.pictures, options.fileCol, { scratch, signal: effects.signal, s3 }));
-      const pictures = await picturesOfFolder(folder, shard.work.pictures, captions, options.captionCol);
-      return packShard(shard.name, pictures, { options, detector, samplesPerShard: options.numberSamplePerShard }, effects);
-    }
-    const archive = 'tar' in shard.work ? shard.work.tar : shard.work.parquet;
-    const path = await localCopy(
-      archive.signed ? await currentPath(archive, input, archives, s3) : pathOf(archive, context.runLocation),
-      join(scratch, 'import'),
-      effects.signal,
-      s3,
-    );
-    const { pictures, close } =
-      'parquet' in shard.work ? await picturesOfParquet(path, archive.path, options.captionCol) : await picturesOfTar(path, archive.path, options.captionCol);
-    try {
-      return await packShard(shard.name, pictures, { options, detector, samplesPerShard: Math.max(10_000, pictures.length) }, effects);
-    } finally {
-      await close();
-    }
-  },
+  run: (shard, context, effects) =>
+    'pictures' in shard.work ? packFolder(shard.name, shard.work.pictures, context, effects) : packArchive(shard.name, shard.work, context, effects),
 };
+
+async function packFolder(name: string, paths: readonly string[], context: RunContext<ImportOptions>, effects: Effects<'import'>): Promise<ShardResult> {
+  const { options, input = '', scratch, environment } = context;
+  const s3 = new S3Objects(environment, true);
+  const folder = openPictureFolder(input, s3);
+  const list = await findCaptions(folder, options.captions);
+  const captions = list && (await ListedCaptions.read(list.path, paths, options.fileCol, { scratch, signal: effects.signal, s3 }));
+  const pictures = await picturesOfFolder(folder, paths, captions, options.captionCol);
+  return packShard(name, pictures, packing(context, options.numberSamplePerShard), effects);
+}
+
+async function packArchive(name: string, work: ImportWork, context: RunContext<ImportOptions>, effects: Effects<'import'>): Promise<ShardResult> {
+  const { options, input = '', scratch, environment, runLocation } = context;
+  const s3 = new S3Objects(environment, true);
+  const archive = archiveOf(work)!;
+  const path = await currentPath(archive, runLocation, () => listSources(input, archives, s3));
+  const local = await localCopy(path, join(scratch, 'import'), effects.signal, s3);
+  const { pictures, close } = await ('tar' in work ? picturesOfTar : picturesOfParquet)(local, archive.path, options.captionCol);
+  try {
+    return await packShard(name, pictures, packing(context, Math.max(USUAL_SAMPLES, pictures.length)), effects);
+  } finally {
+    await close();
+  }
+}
+
+function packing({ options, resources }: RunContext<ImportOptions>, samplesPerShard: number): Packing {
+  return { options, detector: () => residentDetector(options, resources), samplesPerShard };
+}
+
+/** A tar of up to so many samples has keys of nine digits, as other shards have. */
+const USUAL_SAMPLES = 10_000;
 
 /** What a command that was given --output wrote there about what it has dropped. */
 const REJECTS = /(?:^|\/)rejects\/\w+\/\d+\.parquet$/;
@@ -95,23 +99,15 @@ async function planArchives(input: string, { environment, recorded, runLocation 
   const isTar = ({ path }: { path: string }): boolean => !/\.parquet(?:$|\?)/i.test(path);
   // Beside tars they hold the rows of these.
   const sources = found.some(isTar) ? found.filter(isTar) : found;
-  const works = new Map([...recorded].flatMap(([name, work]) => ('pictures' in work ? [] : [[name, 'tar' in work ? work.tar : work.parquet] as const])));
-  const numbered = numberSources(
-    sources.map((file) => workOf(file, runLocation)),
-    works,
-  );
-  return numbered.map(([number, source]) => ({
-    name: shardName(number),
-    work: isTar(source) ? { tar: source } : { parquet: source },
-    inputs: [{ name: sourceName(source.path), digest: source.digest }],
-  }));
+  const works = new Map([...recorded].flatMap(([name, work]) => (archiveOf(work) ? [[name, archiveOf(work)!] as const] : [])));
+  return planSources(sources, works, runLocation).map(({ name, work, inputs }) => ({ name, work: isTar(work) ? { tar: work } : { parquet: work }, inputs }));
 }
 
 async function foundPictures(folder: PictureFolder): Promise<FoundPicture[]> {
   const { pictures, beside } = await folder.find();
   const besides = new Map(beside.map(({ path, bytes }) => [path, bytes]));
   return pictures.map(({ path, bytes }) => {
-    const stem = path.replace(/\.[^./]*$/, '');
+    const stem = stemOf(path);
     return { path, identity: [bytes, besides.get(`${stem}.txt`) ?? '', besides.get(`${stem}.json`) ?? ''].join(' ') };
   });
 }

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { UsageError } from '../../contracts/errors.ts';
 import { openList } from '../../sources/open-list.ts';
-import type { PictureFolder } from '../../sources/picture-folder.ts';
+import { type PictureFolder, stemOf } from '../../sources/picture-folder.ts';
 import { joinLocation } from '../../storage/location.ts';
 import type { S3Objects } from '../../storage/s3-objects.ts';
 
@@ -73,4 +73,3 @@ function fileColumnOf(names: readonly string[], given: string | undefined): stri
 }
 
 const lastPart = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
-const stemOf = (path: string): string => path.replace(/\.[^./]*$/, '');

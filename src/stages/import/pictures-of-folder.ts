@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { ShardError } from '../../contracts/errors.ts';
-import type { PictureFolder } from '../../sources/picture-folder.ts';
+import { type PictureFolder, stemOf } from '../../sources/picture-folder.ts';
 import type { ListedCaptions } from './listed-captions.ts';
 import { captionOf, knownOfJson, type OwnPicture, urlOf } from './own-picture.ts';
 
@@ -13,7 +13,7 @@ export async function picturesOfFolder(
 ): Promise<OwnPicture[]> {
   const pictures: OwnPicture[] = [];
   for (const path of paths) {
-    const stem = path.replace(/\.[^./]*$/, '');
+    const stem = stemOf(path);
     const [txt, json] = await Promise.all([folder.read(`${stem}.txt`), folder.read(`${stem}.json`)]);
     const beside = json && knownOfJson(json);
     const known = { ...captions?.rowOf(path), ...beside };

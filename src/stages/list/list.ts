@@ -4,10 +4,9 @@ import type { Stage } from '../../contracts/stage.ts';
 import { findListColumns } from '../../formats/list-columns.ts';
 import { residentDetector } from '../../language/language-options.ts';
 import { listSources } from '../../sources/list-sources.ts';
-import { numberSources, pathOf, SourceWork, workOf } from '../../sources/number-sources.ts';
+import { planSources } from '../../sources/plan-sources.ts';
 import type { SourceKind } from '../../sources/source-file.ts';
-import { currentPath } from '../../sources/current-path.ts';
-import { sourceName } from '../../sources/source-name.ts';
+import { currentPath, SourceWork } from '../../sources/source-work.ts';
 import { S3Objects } from '../../storage/s3-objects.ts';
 import { ListedLinks } from './listed-links.ts';
 import { openList } from '../../sources/open-list.ts';
@@ -44,19 +43,13 @@ export const list: Stage<'list', typeof listOptions, SourceWork> = {
   async plan({ input, options, environment, recorded, runLocation }) {
     if (input === undefined) throw new UsageError(`list has no lists. Give ${linkLists.wanted} with --input.`);
     const files = await listSources(input, linkLists, new S3Objects(environment, options.signRequest));
-    const works = files.map((file) => workOf(file, runLocation));
-    const shards = numberSources(works, recorded).map(([number, work]) => ({
-      name: String(number).padStart(5, '0'),
-      work,
-      inputs: [{ name: sourceName(work.path), digest: work.digest }],
-    }));
-    return { shards, complete: true };
+    return { shards: planSources(files, recorded, runLocation), complete: true };
   },
 
   async run(shard, context, effects) {
     const { options, scratch } = context;
     const s3 = new S3Objects(context.environment, options.signRequest);
-    const path = shard.work.signed ? await currentPath(shard.work, context.input ?? '', linkLists, s3) : pathOf(shard.work, context.runLocation);
+    const path = await currentPath(shard.work, context.runLocation, () => listSources(context.input ?? '', linkLists, s3));
     const opened = await openList(path, shard.work.path, { scratch, memoryMb: options.memory, signal: effects.signal, s3 });
     try {
       const names = opened.columns.map(({ name }) => name);

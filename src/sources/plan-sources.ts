@@ -1,30 +1,17 @@
-import { isAbsolute, join, resolve } from 'node:path';
-import { z } from 'zod';
-import { isUrl } from '../storage/location.ts';
+import { nextShardNumber, shardName } from '../contracts/sample-key.ts';
+import type { Shard } from '../contracts/stage.ts';
 import type { SourceFile } from './source-file.ts';
-import { sourceName, withoutSecrets } from './source-name.ts';
+import { sourceName } from './source-name.ts';
+import { type SourceWork, workOf } from './source-work.ts';
 
-/** Which crawl file a shard reads: recorded when the file gets its number, so without secrets. */
-export const SourceWork = z.object({
-  /** Relative to the run where it lies in it, so that a run may be moved; else an absolute path or a URL. */
-  path: z.string(),
-  /** Of the file when this was planned: a file whose folder was moved is known by its name and this. */
-  digest: z.string(),
-  /** True where the URL was given with a signature, which `path` lacks. */
-  signed: z.literal(true).optional(),
-});
-export type SourceWork = z.output<typeof SourceWork>;
-
-export function workOf({ path, digest }: SourceFile, runLocation: string): SourceWork {
-  const plain = isUrl(path) ? withoutSecrets(path) : resolve(path);
-  const relative = plain.startsWith(`${runLocation}/`) ? plain.slice(runLocation.length + 1) : plain;
-  return { path: relative, digest, ...(isUrl(path) && plain !== path && { signed: true }) };
-}
-
-/** Where the file lies now. */
-export function pathOf({ path }: SourceWork, runLocation: string): string {
-  if (isUrl(path) || isAbsolute(path)) return path;
-  return isUrl(runLocation) ? `${runLocation}/${path}` : join(runLocation, path);
+/** A shard for each file, under the number that the file has or gets. `recorded`: what earlier plans have chosen. */
+export function planSources(files: readonly SourceFile[], recorded: ReadonlyMap<string, SourceWork>, runLocation: string): Shard<SourceWork>[] {
+  const works = files.map((file) => workOf(file, runLocation));
+  return numberSources(works, recorded).map(([number, work]) => ({
+    name: shardName(number),
+    work,
+    inputs: [{ name: sourceName(work.path), digest: work.digest }],
+  }));
 }
 
 /**
@@ -48,7 +35,7 @@ export function numberSources(files: readonly SourceWork[], recorded: ReadonlyMa
   }
   const byContent = groups(free, contentOf);
   const alike = Map.groupBy(others, contentOf);
-  let next = Math.max(-1, ...[...recorded.keys()].map(Number)) + 1;
+  let next = nextShardNumber(recorded.keys());
   for (const work of others) {
     const content = contentOf(work);
     const numbers = byContent.get(content) ?? [];

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { type SourceWork, numberSources, pathOf, workOf } from '../../src/sources/number-sources.ts';
+import { numberSources } from '../../src/sources/plan-sources.ts';
+import { type SourceWork, pathOf, workOf } from '../../src/sources/source-work.ts';
 
 const work = (path: string, digest = '1 bytes'): SourceWork => ({ path, digest });
 const recorded = (...works: SourceWork[]) => new Map(works.map((each, i) => [String(i).padStart(5, '0'), each]));
