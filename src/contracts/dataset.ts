@@ -70,3 +70,14 @@ export interface DatasetInput {
   /** True where no other tool writes markers for such files: one that is not ours does not make the files without any unfinished. */
   readonly foreignUnmarked?: boolean;
 }
+
+/** The shards from number 0 up to the first that is missing: what comes there comes before those after it, whenever it is finished. */
+export function shardsInRow(shards: readonly PublishedShard[]): readonly PublishedShard[] {
+  const gap = shards.findIndex(({ name }, i) => Number(name) !== i);
+  return gap < 0 ? shards : shards.slice(0, gap);
+}
+
+/** Items that shards have written, as far as their markers say. */
+export function itemsOf(shards: readonly PublishedShard[]): number {
+  return shards.reduce((sum, { out }) => sum + (out ?? 0), 0);
+}

@@ -3,6 +3,13 @@ export function shardName(number: number): string {
   return String(number).padStart(5, '0');
 }
 
+/** The number after the highest of those names; 0 where there are none. */
+export function nextShardNumber(names: Iterable<string>): number {
+  let highest = -1;
+  for (const name of names) highest = Math.max(highest, Number(name));
+  return highest + 1;
+}
+
 /** Digits of a key after the shard's: four, as img2dataset has them for its 10,000 samples a shard, or more for larger shards. */
 export function keyDigits(samplesPerShard: number): number {
   return Math.max(MIN_KEY_DIGITS, Math.ceil(Math.log10(samplesPerShard)));

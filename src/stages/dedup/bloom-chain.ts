@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { z } from 'zod';
 import type { Dataset } from '../../contracts/dataset.ts';
 import { ShardError } from '../../contracts/errors.ts';
@@ -23,12 +23,12 @@ const Marked = z.object({ bloom: z.object({ chain: z.string() }) });
 
 export function startOfLane({ partition, partitions, blooms }: DedupWork, options: DedupOptions): LanePosition {
   const { blocks, hashes } = sizeOfPartition(options);
-  return { after: undefined, chain: sha256(JSON.stringify([blocks, hashes, options.dedupKey, partition, partitions, ...blooms])) };
+  return { after: undefined, chain: hash('sha256', JSON.stringify([blocks, hashes, options.dedupKey, partition, partitions, ...blooms])) };
 }
 
 /** After a shard that kept the keys of which `keys` is the sha256. */
 export function nextPosition({ chain }: LanePosition, shard: string, keys: string): LanePosition {
-  return { after: shard, chain: sha256(`${chain}\n${keys}`) };
+  return { after: shard, chain: hash('sha256', `${chain}\n${keys}`) };
 }
 
 /** Where the lane stands before a shard: after the last one that was not skipped. */
@@ -58,8 +58,4 @@ export async function finishedLane(own: Dataset, { partition, partitions }: Pick
     partition,
     partitions,
   );
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { DatasetState, PublishedShard } from '../../contracts/dataset.ts';
+import { type DatasetState, shardsInRow } from '../../contracts/dataset.ts';
+import { shardName } from '../../contracts/sample-key.ts';
 import type { Plan, Shard } from '../../contracts/stage.ts';
 
 /** Which links of which candidates a shard goes over. */
@@ -23,13 +24,13 @@ export function planLanes(candidates: DatasetState, partitions: number, lanesAtO
   const sealed = candidates.sealed;
   // Where not all fit, each goes to its end before the next, so all of its input must be there.
   if (!sealed && lanesAtOnce < partitions) return { shards: [], complete: false };
-  const inputs = sealed ? candidates.shards : withoutGap(candidates.shards);
+  const inputs = sealed ? candidates.shards : shardsInRow(candidates.shards);
   const shards: Shard<DedupWork>[] = [];
   for (let partition = 0; partition < partitions; partition++) {
     const starts = blooms[partition] ?? [];
     let before: string[] = [];
     for (const { name: input, digest } of inputs) {
-      const name = String(Number(input) * partitions + partition).padStart(5, '0');
+      const name = shardName(Number(input) * partitions + partition);
       const last = lanesAtOnce < partitions && input === inputs.at(-1)!.name;
       shards.push({
         name,
@@ -41,12 +42,6 @@ export function planLanes(candidates: DatasetState, partitions: number, lanesAtO
     }
   }
   return { shards, complete: sealed };
-}
-
-/** The shards before the first number that is missing: what comes there comes before those after it, whenever it is finished. */
-function withoutGap(shards: readonly PublishedShard[]): readonly PublishedShard[] {
-  const gap = shards.findIndex(({ name }, i) => Number(name) !== i);
-  return gap < 0 ? shards : shards.slice(0, gap);
 }
 
 /** Of names of shards those of a partition, in order. */

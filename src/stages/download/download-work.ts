@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { z } from 'zod';
-import type { DatasetState, PublishedShard } from '../../contracts/dataset.ts';
-import { shardName } from '../../contracts/sample-key.ts';
+import { type DatasetState, type PublishedShard, shardsInRow } from '../../contracts/dataset.ts';
+import { nextShardNumber, shardName } from '../../contracts/sample-key.ts';
 import type { Plan, Shard } from '../../contracts/stage.ts';
 
 /** Links that finished shards have dropped under these reasons. */
@@ -28,7 +28,7 @@ export function isChosen({ name, work }: Shard<DownloadWork>): boolean {
 /** One shard for each batch, under its number; where a shard that tries links again has that, under the next free one. */
 export function planBatches({ shards, sealed }: DatasetState, recorded: ReadonlyMap<string, DownloadWork>): Plan<DownloadWork> {
   const moved = new Map([...recorded].flatMap(([shard, work]) => ('batch' in work ? [[work.batch, shard] as const] : [])));
-  let next = Math.max(-1, ...recorded.keys().map(Number), ...shards.map(({ name }) => Number(name))) + 1;
+  let next = nextShardNumber([...recorded.keys(), ...shards.map(({ name }) => name)]);
   return {
     shards: shards.map(({ name, digest, madeBy, out }) => ({
       name: moved.get(name) ?? (recorded.has(name) ? shardName(next++) : name),
@@ -48,8 +48,8 @@ export function planLists({ shards: lists, sealed }: DatasetState, recorded: Rea
   const works = [...recorded].filter((entry): entry is [string, ListWork] => 'list' in entry[1]);
   const ends = new Map<string, number>();
   for (const [, { list, end }] of works) ends.set(list, Math.max(ends.get(list) ?? 0, end));
-  let next = Math.max(-1, ...recorded.keys().map(Number)) + 1;
-  for (const { name, out = 0 } of sealed ? lists : withoutGap(lists)) {
+  let next = nextShardNumber(recorded.keys());
+  for (const { name, out = 0 } of sealed ? lists : shardsInRow(lists)) {
     for (let start = ends.get(name) ?? 0; start < out; start += size)
       works.push([shardName(next++), { list: name, start, end: Math.min(out, start + size), size }]);
   }
@@ -60,11 +60,6 @@ export function planLists({ shards: lists, sealed }: DatasetState, recorded: Rea
 /** Undefined where the list, or that part of it, is gone. */
 function shardOf(name: string, work: ListWork, list: PublishedShard | undefined): Shard<DownloadWork> | undefined {
   if (!list || (list.out ?? 0) <= work.start) return undefined;
-  const digest = createHash('sha256').update(`${work.start} ${work.end} ${list.digest}`).digest('hex');
+  const digest = hash('sha256', `${work.start} ${work.end} ${list.digest}`);
   return { name, work, inputs: [{ name: `lists/${list.name}`, digest }] };
-}
-
-function withoutGap(lists: readonly PublishedShard[]): readonly PublishedShard[] {
-  const gap = lists.findIndex(({ name }, i) => Number(name) !== i);
-  return gap === -1 ? lists : lists.slice(0, gap);
 }

@@ -1,3 +1,4 @@
+import { itemsOf } from '../../contracts/dataset.ts';
 import { UsageError } from '../../contracts/errors.ts';
 import type { RunContext, Stage } from '../../contracts/stage.ts';
 import { parseAllowedAddresses } from '../../net/allowed-addresses.ts';
@@ -50,11 +51,7 @@ export const download: Stage<'download', typeof downloadOptions, DownloadWork> =
     const plan = planRetries(links === lists ? planLists(lists, recorded, options.numberSamplePerShard) : planBatches(links, recorded), context);
     // A run that has nothing left to ask for needs no contact.
     const finished = new Set(own.shards.map(({ name }) => name));
-    if (plan.shards.some(({ name }) => !finished.has(name)))
-      assertContact(
-        options,
-        links.shards.reduce((sum, { out }) => sum + (out ?? 0), 0),
-      );
+    if (plan.shards.some(({ name }) => !finished.has(name))) assertContact(options, itemsOf(links.shards));
     return plan;
   },
   async run({ name, work }, context, effects) {

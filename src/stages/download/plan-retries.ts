@@ -1,7 +1,7 @@
 import { counted } from '../../contracts/counted.ts';
 import type { PublishedShard } from '../../contracts/dataset.ts';
 import { UsageError } from '../../contracts/errors.ts';
-import { shardName } from '../../contracts/sample-key.ts';
+import { nextShardNumber, shardName } from '../../contracts/sample-key.ts';
 import type { Plan, PlanContext, Shard } from '../../contracts/stage.ts';
 import type { DownloadWork, RetryWork } from './download-work.ts';
 import { withSameStatus } from './sample-status.ts';
@@ -43,7 +43,7 @@ export function planRetries(
   const finished = own.shards.filter(({ name }) => retry.finishedBefore.has(name) && works.has(name));
   const sources = finished.map((shard) => sourceOf(shard, wanted, known, works.get(shard.name)!.size)).filter(({ links }) => links > 0);
   assertThere(finished, sources);
-  let next = Math.max(-1, ...[...works.keys(), ...recorded.keys(), ...own.shards.map(({ name }) => name)].map(Number)) + 1;
+  let next = nextShardNumber([...works.keys(), ...recorded.keys(), ...own.shards.map(({ name }) => name)]);
   const added: string[] = [];
   for (const group of grouped(sources)) {
     const name = shardName(next++);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Dataset, DatasetState, PublishedShard } from '../../contracts/dataset.ts';
+import { type Dataset, type DatasetState, itemsOf, type PublishedShard } from '../../contracts/dataset.ts';
 import { ShardError } from '../../contracts/errors.ts';
 import { BatchLink, withFurtherColumns } from '../../contracts/records.ts';
 import { shardName } from '../../contracts/sample-key.ts';
@@ -102,7 +102,7 @@ const IngestRecord = z.object({ vanished: z.record(z.string(), z.number()) });
 /** Links that are in no finished batch, as far as the markers say. */
 function waitingLinks({ shards, record }: DatasetState, drawn: readonly PublishedShard[]): number {
   const vanished = IngestRecord.safeParse(record).data?.vanished ?? {};
-  return Math.max(0, linksOf(shards) - linksOf(drawn) + drawn.reduce((sum, { digest }) => sum + (vanished[digest] ?? 0), 0));
+  return Math.max(0, itemsOf(shards) - itemsOf(drawn) + drawn.reduce((sum, { digest }) => sum + (vanished[digest] ?? 0), 0));
 }
 
 function sources(context: RunContext<unknown>, size: number): StagingSources & { batches: Dataset } {
@@ -116,8 +116,4 @@ function sources(context: RunContext<unknown>, size: number): StagingSources & {
 /** Batches of another size are only there until --redo comes to them: their links wait again. */
 function drawnWith(size: number, shards: readonly PublishedShard[]): PublishedShard[] {
   return shards.filter(({ madeBy }) => madeBy === undefined || madeBy.options['numberSamplePerShard'] === size);
-}
-
-function linksOf(shards: readonly PublishedShard[]): number {
-  return shards.reduce((sum, { out }) => sum + (out ?? 0), 0);
 }

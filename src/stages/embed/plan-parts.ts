@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { DatasetState, PublishedShard } from '../../contracts/dataset.ts';
+import { nextShardNumber, shardName } from '../../contracts/sample-key.ts';
 import type { Plan, PlanContext } from '../../contracts/stage.ts';
 import { assertTars } from '../../formats/sample-shard.ts';
 import type { EmbedOptions } from './options.ts';
@@ -26,9 +27,9 @@ export function planParts({ options, datasets, recorded }: Pick<PlanContext<Embe
     // A missing shard may only be on its way (made again): not until pairs/ is sealed is it known to be gone.
     if (shards.length === work.shards.length || (pairs.sealed && shards.length > 0)) parts.push({ name, shards });
   }
-  const first = Math.max(-1, ...[...recorded.keys()].map(Number)) + 1;
+  const first = nextShardNumber(recorded.keys());
   const taken = new Set([...recorded.values()].flatMap(({ shards }) => shards));
-  for (const [i, shards] of closedRuns(pairs, taken, options).entries()) parts.push({ name: String(first + i).padStart(5, '0'), shards });
+  for (const [i, shards] of closedRuns(pairs, taken, options).entries()) parts.push({ name: shardName(first + i), shards });
   return {
     shards: parts.map(({ name, shards }) => ({
       name,

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import { UsageError } from '../../contracts/errors.ts';
 import { S3Objects } from '../../storage/s3-objects.ts';
@@ -37,8 +37,8 @@ function inRanges(text: string, count: number, list: string): number[] {
 
 /** `sample` of the indices, without replacement: those with the smallest hashes under the seed, in ascending order. */
 function drawn(indices: number[], sample: number, seed: number): number[] {
-  const order = indices.map((index) => ({ index, hash: createHash('sha256').update(`${seed} ${index}`).digest('hex') }));
-  order.sort((a, b) => (a.hash < b.hash ? -1 : 1));
+  const order = indices.map((index) => ({ index, drawn: hash('sha256', `${seed} ${index}`) }));
+  order.sort((a, b) => (a.drawn < b.drawn ? -1 : 1));
   return order
     .slice(0, sample)
     .map(({ index }) => index)

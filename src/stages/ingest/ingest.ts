@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { PublishedShard } from '../../contracts/dataset.ts';
+import { itemsOf, shardsInRow } from '../../contracts/dataset.ts';
 import { counted } from '../../contracts/counted.ts';
 import { ShardError, UsageError } from '../../contracts/errors.ts';
 import { shardName } from '../../contracts/sample-key.ts';
@@ -35,7 +35,7 @@ export const ingest: Stage<'ingest', typeof ingestOptions, z.output<typeof Inges
 
   plan({ datasets }) {
     const { shards, sealed } = datasets['links']!;
-    const ready = sealed ? shards : firstInRow(shards);
+    const ready = sealed ? shards : shardsInRow(shards);
     return {
       // Of two rows with one hash the first stays: which one is first must not depend on the workers.
       shards: ready.map(({ name, digest }, i) => ({
@@ -54,7 +54,7 @@ export const ingest: Stage<'ingest', typeof ingestOptions, z.output<typeof Inges
   },
 
   waiting({ options, own, readers }) {
-    return { level: linksOf(own.shards) - linksOf(readers['batches']?.shards ?? []), low: options.stagingLow, high: options.stagingHigh };
+    return { level: itemsOf(own.shards) - itemsOf(readers['batches']?.shards ?? []), low: options.stagingLow, high: options.stagingHigh };
   },
 
   async run({ name }, context, effects) {
@@ -104,14 +104,4 @@ function vanishedError(vanished: readonly VanishedLinks[], location: string): Us
     `${counted(links, 'links')} of ${batches} ${links === 1 ? 'is' : 'are'} not in ${location} any more, because the input has changed since they were drawn. ` +
       'Give --accept-changed to keep what was drawn and downloaded, or --accept-changed --redo draw,download to draw and download everything again.',
   );
-}
-
-/** Shards up to the first number that is not there yet: it may come, and is before those after it. */
-function firstInRow(shards: readonly PublishedShard[]): readonly PublishedShard[] {
-  const gap = shards.findIndex(({ name }, i) => Number(name) !== i);
-  return gap === -1 ? shards : shards.slice(0, gap);
-}
-
-function linksOf(shards: readonly PublishedShard[]): number {
-  return shards.reduce((sum, { out }) => sum + (out ?? 0), 0);
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -95,7 +95,7 @@ export const release: Stage<'release', typeof releaseOptions, ReleaseWork> = {
           ...(marks.length > 0 && { semantic_duplicates: { rows: marked, sha256: await contentChecksum(database, 'semantic_duplicates') } }),
         },
       };
-      const fingerprint = sha256(stableJson({ ...manifest, version: undefined }));
+      const fingerprint = hash('sha256', stableJson({ ...manifest, version: undefined }));
       const statistics = await releaseStatistics(database, inputs.heads);
       const sets = {} as Record<SetName, { uuid: string; rows: number; files: ReleasePart[] }>;
       for (const set of setNames) {
@@ -132,7 +132,7 @@ function planRelease({ options, datasets }: Pick<PlanContext<ReleaseOptions>, 'o
   };
   // The manifest tells how its inputs were made: where that alone has changed, it is another one.
   const made = [work.pairs, work.tags, ...(work.semanticDuplicates ? [work.semanticDuplicates] : [])].map((source) => source?.madeWith);
-  const making = { name: 'what pairs and tags were made with', digest: sha256(stableJson(made)) };
+  const making = { name: 'what pairs and tags were made with', digest: hash('sha256', stableJson(made)) };
   const inputs = [
     wholeInput('pairs', pairs!),
     ...(work.tags ? [wholeInput('tags', tags!)] : []),
@@ -156,10 +156,6 @@ async function dropDuplicates(database: WorkDatabase, effects: Effects<'release'
   const sql = 'SELECT hash, url, caption, copy FROM joined WHERE copy > 1 ORDER BY hash, copy';
   for await (const { hash, url, caption, copy } of database.stream<{ hash: bigint; url: string; caption: string; copy: bigint }>(sql))
     effects.drop('duplicate', { hash, url, text: caption, value: `copy ${copy}`, threshold: null });
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }
 
 function json(value: unknown): string {
