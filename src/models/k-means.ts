@@ -1,3 +1,4 @@
+import type { Journal } from '../contracts/stage.ts';
 import { npyShape, readNpyBlocks, readNpyRows } from '../formats/npy.ts';
 import { type NearestVectors, openNearestVectors } from './nearest-vectors.ts';
 import { normalise } from './vectors.ts';
@@ -10,6 +11,17 @@ export interface KMeansSettings {
   /** At most; fewer where no vector changes its cluster any more. */
   iterations: number;
   signal: AbortSignal;
+  /** Where it notes each iteration, as item 0, 1, …, so that a process that is killed loses one only. */
+  journal?: Journal<Iteration>;
+  /** Called when an iteration was noted. */
+  onNoted?(): void;
+}
+
+/** What an iteration has found, from which the next follows. */
+export interface Iteration {
+  centroids: Float32Array;
+  /** The centroid of each vector, by which they were made; -1 of a vector that is no direction. */
+  clusters: Int32Array;
 }
 
 /**
@@ -18,23 +30,32 @@ export interface KMeansSettings {
  * farthest from its own. The result depends on the file alone; memory is that of the centroids. There are at least as many vectors
  * as clusters.
  */
-export async function kMeans(path: string, { clusters, iterations, signal }: KMeansSettings): Promise<Float32Array> {
+export async function kMeans(path: string, { clusters, iterations, signal, journal, onNoted }: KMeansSettings): Promise<Float32Array> {
   const { rows, dimensions, type } = await npyShape(path);
-  let centroids = await readNpyRows(path, [...Array(clusters).keys()]);
-  for (let i = 0; i < clusters; i++) normalise(centroids.subarray(i * dimensions, (i + 1) * dimensions));
+  let known: Iteration | undefined;
+  let done = 0;
+  for (let next; (next = await journal?.recall(done)); done++) known = next;
+  let centroids = known?.centroids ?? (await firstVectors(path, clusters, dimensions));
   const nearest = await openNearestVectors(dimensions, { of: type, among: '<f4' });
   try {
-    const assigned = { clusters: new Int32Array(rows).fill(-1), cosines: new Float32Array(rows) };
-    for (let i = 0; i < iterations; i++) {
-      signal.throwIfAborted();
-      const { sums, changed } = await assign(path, centroids, assigned, nearest);
+    const assigned = { clusters: known?.clusters ?? new Int32Array(rows).fill(-1), cosines: new Float32Array(rows) };
+    for (let i = done; i < iterations; i++) {
+      const { sums, changed } = await assign(path, centroids, assigned, nearest, signal);
       if (changed === 0) break;
       centroids = await meansOf(sums, assigned.cosines, path, dimensions);
+      await journal?.note(i, { centroids, clusters: assigned.clusters });
+      onNoted?.();
     }
   } finally {
     await nearest.close();
   }
   return centroids;
+}
+
+async function firstVectors(path: string, count: number, dimensions: number): Promise<Float32Array> {
+  const vectors = await readNpyRows(path, [...Array(count).keys()]);
+  for (let i = 0; i < count; i++) normalise(vectors.subarray(i * dimensions, (i + 1) * dimensions));
+  return vectors;
 }
 
 interface Assigned {
@@ -43,13 +64,20 @@ interface Assigned {
 }
 
 /** Assigns every vector to its nearest centroid; adds the vectors of each up, scaled to length 1. */
-async function assign(path: string, centroids: Float32Array, assigned: Assigned, nearest: NearestVectors): Promise<{ sums: Float64Array; changed: number }> {
+async function assign(
+  path: string,
+  centroids: Float32Array,
+  assigned: Assigned,
+  nearest: NearestVectors,
+  signal: AbortSignal,
+): Promise<{ sums: Float64Array; changed: number }> {
   const rows = assigned.clusters.length;
   const { dimensions } = await npyShape(path);
   const among = { values: centroids, rows: centroids.length / dimensions };
   const sums = new Float64Array(centroids.length);
   let changed = 0;
   for await (const block of readNpyBlocks(path, Math.min(ROWS_PER_BLOCK, rows))) {
+    signal.throwIfAborted();
     const found = await nearest.find({ values: block.values, rows: block.values.length / dimensions }, among);
     for (let i = 0; i < block.rows; i++) {
       const length = found.lengths[i]!;

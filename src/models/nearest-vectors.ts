@@ -40,6 +40,8 @@ export async function openNearestVectors(
     executionProviders: ['cpu'],
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
+    // Threads that wait for one another otherwise spin: on a busy machine that cost as much again.
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
     logSeverityLevel: 3,
   });
   return {

@@ -3,10 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { NpyWriter } from '../../src/formats/npy.ts';
-import { kMeans } from '../../src/models/k-means.ts';
+import { type Iteration, kMeans } from '../../src/models/k-means.ts';
 import { openNearestVectors } from '../../src/models/nearest-vectors.ts';
 import { normalise } from '../../src/models/vectors.ts';
-import { nearestBefore } from '../../src/stages/semdedup/nearest-before.ts';
 import { randomSource } from '../random-source.ts';
 
 const DIMENSIONS = 24;
@@ -57,26 +56,32 @@ describe('nearest vectors', () => {
     expect(results[1]).toEqual(results[0]);
     expect(results[2]).toEqual(results[0]);
   });
-
-  test('before each vector in its cluster, also in one that is larger than what is in memory', async () => {
-    const vectors = randomVectors(4700, 4);
-    // Equal ones far from one another: the first counts.
-    for (const copy of [700, 4500, 4690]) vectors[copy] = vectors[600]!;
-    const starts = Int32Array.of(0, 0, 4695, 4695, 4700);
-    const { at, cosines } = await nearestBefore(await npyFile(vectors), starts, { signal: new AbortController().signal, onRows: () => undefined });
-    expect([at[0], at[4695]]).toEqual([-1, -1]);
-    for (const copy of [700, 4500, 4690]) expect([at[copy], cosines[copy]]).toEqual([600, 1]);
-    for (const row of [1, 513, 4097, 4694, 4697]) {
-      const begin = row < 4695 ? 0 : 4695;
-      const all = vectors.slice(begin, row).map((vector) => cosine(vector, vectors[row]!));
-      const highest = Math.max(...all);
-      expect(at[row]).toBe(begin + all.indexOf(highest));
-      expect(cosines[row]).toBeCloseTo(highest, 5);
-    }
-  });
 });
 
 describe('k-means', () => {
+  test('goes on after the iterations that were noted, to the same centroids', async () => {
+    const path = await npyFile(randomVectors(400, 8));
+    const settings = { clusters: 12, iterations: 20, signal: new AbortController().signal };
+    const quiet = await kMeans(path, settings);
+    const noted = new Map<number, Iteration>();
+    const journal = {
+      recall: async (item: number) => noted.get(item),
+      note: async (item: number, value: Iteration) => void noted.set(item, structuredClone(value)),
+    };
+    const stopped = kMeans(path, {
+      ...settings,
+      journal,
+      onNoted: () => {
+        if (noted.size === 3) throw new Error('stopped');
+      },
+    });
+    await expect(stopped).rejects.toThrow('stopped');
+    const further: number[] = [];
+    const centroids = await kMeans(path, { ...settings, journal: { ...journal, note: async (item) => void further.push(item) } });
+    expect(centroids).toEqual(quiet);
+    expect(further[0]).toBe(3);
+  });
+
   test('finds clusters that are apart, though it begins with two vectors of one and none of another', async () => {
     const centres = randomVectors(6, 5);
     const { next } = randomSource(6);

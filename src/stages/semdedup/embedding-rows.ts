@@ -65,6 +65,13 @@ export function orderByHash(hashes: BigInt64Array): Uint32Array {
   return Uint32Array.from(hashes.keys()).sort((a, b) => high[2 * a + 1]! - high[2 * b + 1]! || low[2 * a]! - low[2 * b]! || a - b);
 }
 
+/** By row: its place among the rows that are put in an order, -1 of the others. */
+export function placesOf(rowAt: Uint32Array, rows: number): Int32Array {
+  const places = new Int32Array(rows).fill(-1);
+  for (const [place, row] of rowAt.entries()) places[row] = place;
+  return places;
+}
+
 /**
  * `size` of the rows in a random order: those whose hash with the seed is smallest, so that they depend on the hashes and on nothing else.
  * `order` is the rows by ascending hash.

@@ -1,5 +1,4 @@
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { z } from 'zod';
 import type { DatasetState } from '../../contracts/dataset.ts';
 import { UsageError } from '../../contracts/errors.ts';
@@ -8,11 +7,12 @@ import { wholeInput } from '../../contracts/whole-input.ts';
 import { readParquet } from '../../formats/parquet.ts';
 import { clusterEmbeddings } from './cluster-embeddings.ts';
 import { clusterOrder } from './cluster-order.ts';
+import { compareClusters } from './compare-clusters.ts';
 import { type Curve, curveChart, curveOf } from './curve.ts';
 import { embeddingRows, type EmbeddingRows, orderByHash } from './embedding-rows.ts';
-import { nearestBefore } from './nearest-before.ts';
 import { semdedupOptions } from './options.ts';
-import { writeInOrder } from './vectors-in-order.ts';
+import type { Step } from './step-journal.ts';
+import { vectorsInOrder } from './vectors-in-order.ts';
 import { writeMarks } from './write-marks.ts';
 
 /** The parts of the embeddings. */
@@ -45,15 +45,13 @@ export const semdedup: Stage<'semdedup', typeof semdedupOptions, SemdedupWork> =
     const embeddings = await embeddingRows(dataset('embeddings')!, work.parts, signal);
     effects.progress({ in: embeddings.rows });
     const { first: order, repeated } = withoutRepeated(embeddings.hashes);
-    const clustered = await clusterEmbeddings(embeddings, order, options, { scratch, signal });
+    const journal = await effects.journal<unknown>([]);
+    const vectors = vectorsInOrder(embeddings, { memoryBytes: options.memory * 1e6, signal });
+    const settings = { vectors, scratch, signal, journal, onNoted: (step: Step) => effects.reached(step) };
+    const clustered = await clusterEmbeddings(embeddings, order, options, settings);
     await dropRows(embeddings, (row) => (repeated.has(row) ? 'duplicate' : clustered.clusters[row]! < 0 ? 'not-finite' : undefined), effects);
-    effects.reached('clustered');
     const byCluster = clusterOrder(order, clustered, options.whichToKeep);
-    const path = join(scratch, 'ordered.npy');
-    const places = new Int32Array(embeddings.rows).fill(-1);
-    for (const [place, row] of byCluster.rowAt.entries()) places[row] = place;
-    await writeInOrder(embeddings, places, byCluster.rowAt.length, path, { memoryBytes: options.memory * 1e6, signal });
-    const nearest = await nearestBefore(path, byCluster.starts, { signal, onRows: (out) => effects.progress({ out }) });
+    const nearest = await compareClusters(embeddings, byCluster, { ...settings, onRows: (out) => effects.progress({ out }) });
     const marks = await writeMarks(
       effects.files,
       `${SHARD}.parquet`,

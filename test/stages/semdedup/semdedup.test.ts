@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
@@ -11,7 +11,8 @@ import { normalise } from '../../../src/models/vectors.ts';
 import type { Curve } from '../../../src/stages/semdedup/curve.ts';
 import { orderByHash, seededRows } from '../../../src/stages/semdedup/embedding-rows.ts';
 import { semdedup } from '../../../src/stages/semdedup/semdedup.ts';
-import { writeInOrder } from '../../../src/stages/semdedup/vectors-in-order.ts';
+import { vectorsInOrder } from '../../../src/stages/semdedup/vectors-in-order.ts';
+import { pairmill } from '../../pipeline/pairmill.ts';
 import { randomSource } from '../../random-source.ts';
 import { allRows, digests, rejectsOf, runOneStage } from '../run-one-stage.ts';
 
@@ -134,6 +135,24 @@ describe('the marks', () => {
   });
 });
 
+test('killed in each of its steps, it goes on after what was noted, to the same bytes', { timeout: 60_000 }, async () => {
+  const rows = someRows(500);
+  const input = await writeEmbeddings([rows.slice(0, 200), rows.slice(200)]);
+  await marksOf(input, {}, join(folder, 'quiet'));
+  const run = join(folder, 'run');
+  const command = ['semdedup', '--quiet', '--input', input, '--run-dir', run];
+  for (const point of ['iterated:2', 'assigned', 'compared']) {
+    const { signal, err } = await pairmill(command, { PAIRMILL_KILL_AT: `semdedup.${point}` });
+    expect(signal, err).toBe('SIGKILL');
+  }
+  // It would be killed where it did a step again.
+  const steps = ['iterated', 'centred', 'assigned', 'compared'].map((step) => `semdedup.${step}`);
+  const { code, err } = await pairmill(command, { PAIRMILL_KILL_AT: steps.join(',') });
+  expect(code, err).toBe(0);
+  expect(await digests(join(run, 'semantic-duplicates'))).toEqual(await digests(join(folder, 'quiet/semantic-duplicates')));
+  expect(await readdir(run)).not.toContain('_journal');
+});
+
 test('the curve says what each cosine would keep, and agrees with the marks', async () => {
   const marks = await marksOf(await writeEmbeddings([someRows(400)]), { cosine: 0.9 });
   const curve = JSON.parse(await readFile(join(folder, 'run/semantic-duplicates/curve.json'), 'utf8')) as Curve;
@@ -178,10 +197,14 @@ test('vectors are put in order in as many passes as the memory asks for', async 
   const places = Int32Array.from({ length: 100 }, (_, i) => (i % 10 === 0 ? -1 : 89 - (i - 1 - Math.floor(i / 10))));
   const path = join(folder, 'ordered.npy');
   const embeddings = { parts, rows: 100, dimensions: DIMENSIONS, type: '<f2' as const, hashes: new BigInt64Array(0) };
-  await writeInOrder(embeddings, places, 90, path, { memoryBytes: 17 * 2 * DIMENSIONS, signal: new AbortController().signal });
+  const vectors = vectorsInOrder(embeddings, { memoryBytes: 17 * 2 * DIMENSIONS, signal: new AbortController().signal });
+  await vectors.write(places, 0, 90, path);
   const ordered = await readNpy(path);
   expect(ordered.rows).toBe(90);
   for (const [i, place] of places.entries()) if (place >= 0) expect(ordered.row(place)).toEqual(Float32Array.from(Float16Array.from(rows[i]!.vector)));
+  await vectors.write(places, 40, 70, path);
+  const some = await readNpy(path);
+  expect(Array.from({ length: some.rows }, (_, i) => some.row(i))).toEqual(Array.from({ length: 30 }, (_, i) => ordered.row(40 + i)));
 });
 
 test('rows by hash, negative ones first; a sample that depends on hashes and seed alone', () => {
