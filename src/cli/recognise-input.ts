@@ -141,12 +141,17 @@ async function describeList(
       );
     const others = names.length - (text === undefined ? 1 : 2);
     const what =
-      `a list of links (${type}${compression === 'none' ? '' : `, ${compression}`}; the URL is in ${url}, ${text === undefined ? 'there is no text' : `the text in ${text}`}` +
+      `a list of links (${type}${compression === 'none' ? '' : `, ${compression}`}; the URL is in ${url}, ${textsIn(text, names)}` +
       `${others > 0 ? `; ${counted(others, 'further columns')} ${others === 1 ? 'comes' : 'come'} along` : ''})`;
     return { what, texts: text !== undefined };
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+function textsIn(column: string | undefined, columns: readonly string[]): string {
+  if (column !== undefined) return `the text in ${column}`;
+  return columns.length > 1 ? 'no column of texts was found, --caption-col names one' : 'there is no text';
 }
 
 /** Bytes under a name that img2dataset or the Hugging Face hub gives to pictures. */

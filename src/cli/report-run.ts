@@ -67,7 +67,9 @@ function already({ states, scheduler }: OpenedRun, made: readonly StageSummary[]
           `${counted(whole.length, 'stages')} ${whole.length === 1 ? 'was' : 'were'} already finished: ${whole.map(({ name }) => name).join(', ')}.${made.length === 0 ? ' Nothing was to be done.' : ''}`,
         ]
       : []),
-    ...parts.map(({ name, shards }) => `Of ${name}, ${counted(shards, 'shards')} ${shards === 1 ? 'was' : 'were'} already finished; the table has the others.`),
+    ...(parts.length > 0
+      ? [`Already finished, and not in the table: ${parts.map(({ name, shards }) => `${counted(shards, 'shards')} of ${name}`).join(', ')}.`]
+      : []),
   ];
 }
 
@@ -86,16 +88,16 @@ function mayPass({ states }: OpenedRun, { stages }: PipelineOutcome): string[] {
 
 /** Where that lies which was made. */
 function whereabouts({ states, settings }: OpenedRun, made: readonly StageSummary[]): string[] {
-  const written = states
-    .filter(({ stage }) => made.some(({ name }) => name === stage.name))
-    .map(({ stage, storage }) => ({ name: stage.writes, at: storage.location }));
-  const within = written.filter(({ at }) => at.startsWith(`${settings.location}/`));
+  const written = states.filter(({ stage }) => made.some(({ name }) => name === stage.name)).map(({ storage }) => storage.location);
+  const within = written.filter((at) => at.startsWith(`${settings.location}/`));
   const elsewhere = written.filter((each) => !within.includes(each));
   return [
     ...(within.length > 0
-      ? [`${settings.location} has the new ${nounFor(within.length, 'folders')} ${within.map(({ at }) => at.slice(settings.location.length + 1)).join(', ')}.`]
+      ? [
+          `What was made is in the ${nounFor(within.length, 'folders')} ${within.map((at) => at.slice(settings.location.length + 1)).join(', ')} of ${settings.location}.`,
+        ]
       : []),
-    ...elsewhere.map(({ name, at }) => `${at} has the new ${name}.`),
+    ...elsewhere.map((at) => `What was made is in ${at}.`),
   ];
 }
 

@@ -55,7 +55,7 @@ export function sqlName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
-/** `read_parquet` over files with the same columns, in their order; with the column `file_row_number` where that is asked for. */
-export function sqlParquet(paths: readonly string[], { rowNumbers = false }: { rowNumbers?: boolean } = {}): string {
-  return `read_parquet([${paths.map(sqlText).join(', ')}], file_row_number = ${rowNumbers})`;
+/** `read_parquet` over files with the same columns, in their order; with the columns `file_row_number` and `filename` where they are asked for. */
+export function sqlParquet(paths: readonly string[], { rowNumbers = false, names = false }: { rowNumbers?: boolean; names?: boolean } = {}): string {
+  return `read_parquet([${paths.map(sqlText).join(', ')}], file_row_number = ${rowNumbers}, filename = ${names})`;
 }

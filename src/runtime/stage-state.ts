@@ -110,11 +110,7 @@ export class StageState {
     while (this.#needsRemoved());
     this.leftovers = this.plan.complete ? this.#leftovers() : [];
     if (this.leftovers.length > 0 && stage.irreplaceable && !this.#settings.acceptChanged && this.redo === undefined)
-      this.refusals.push({
-        shard: this.leftovers[0]!,
-        why: 'leftover',
-        because: `${this.leftovers.length} finished shards are in no plan any more: what they were made from is gone`,
-      });
+      this.refusals.push(...this.leftovers.map((shard) => ({ shard, why: 'leftover' as const, because: 'what it was made from is gone' })));
     this.sealed = this.whole && this.seal?.digest === sealOf(stage.name, this.valid).digest;
   }
 
@@ -226,10 +222,11 @@ export class StageState {
 }
 
 /** The words of a refusal: the subject, what happened, how much depends on it, and the next step. Nothing of the stage was changed. */
-export function refusalError({ stage, storage, refusals, plan }: StageState, dependent: number): UsageError {
+export function refusalError({ stage, storage, refusals, plan, leftovers }: StageState, dependent: number): UsageError {
   const { shard, why, because } = refusals[0]!;
   const one = refusals.length === 1;
-  const subject = one ? `shard ${shard}` : `${refusals.length} of ${counted(plan.shards.length, 'shards')} (first: ${shard})`;
+  const total = plan.shards.length + leftovers.length;
+  const subject = one ? `shard ${shard}` : `${refusals.length} of ${counted(total, 'shards')} (first: ${shard})`;
   const [was, it] = one ? ['was', 'it'] : ['were', 'them'];
   const happened = {
     options: `${was} made with other options`,

@@ -1,10 +1,13 @@
 import { rm } from 'node:fs/promises';
+import { partOfInput, type RowRange } from '../contracts/part-of-input.ts';
 import type { ShardStats } from '../contracts/shard-stats.ts';
+import type { ShardInput } from '../contracts/stage.ts';
 import { wholeInput } from '../contracts/whole-input.ts';
 import { checksum } from '../storage/shard-files.ts';
 import type { Storage } from '../contracts/storage.ts';
 import { publishedShard, readSeal, SEALED } from './dataset-reader.ts';
 import { allBefore, markerName, readMarkers } from './marker.ts';
+import { readRecordedWork } from './recorded-work.ts';
 import { isOurs } from './shard-verdict.ts';
 
 /** Something that is not as the markers say. `file` is relative to the dataset. */
@@ -48,6 +51,7 @@ async function* verifyDataset(
   signal: AbortSignal,
 ): AsyncGenerator<Finding | { verified: number }> {
   const known = new Set<string>([SEALED]);
+  const recorded = await readRecordedWork(storage);
   for (const shard of Object.keys((await readSeal(storage))?.shards ?? {}))
     if (!markers.has(shard)) yield { dataset, kind: 'missing', shard, what: `${SEALED} names it, and its marker is missing` };
   for (const [shard, marker] of markers) {
@@ -57,7 +61,7 @@ async function* verifyDataset(
       continue;
     }
     for (const { name } of marker.files) known.add(name);
-    for (const what of staleInputs(marker, digests)) yield { dataset, kind: 'stale', shard, what };
+    for (const what of staleInputs(marker, digests, recorded.get(shard))) yield { dataset, kind: 'stale', shard, what };
     const { removed, kept, files } = marker;
     if (removed !== undefined) {
       const what = kept ? 'its tar was never on the disk (--fused)' : 'its files were removed after everything that reads them was finished (--keep)';
@@ -90,15 +94,25 @@ function digestsOf(markers: ReadonlyMap<string, Markers>): Map<string, string | 
   return digests;
 }
 
-/** Which of a shard's inputs, of those that lie in the run, are other ones now. */
-function staleInputs({ made_by }: ShardStats, digests: ReadonlyMap<string, string | undefined>): string[] {
+/** Which of a shard's inputs, of those that lie in the run, are other ones now. `work`: the recorded one, which may say that it is made from a part. */
+function staleInputs({ made_by }: ShardStats, digests: ReadonlyMap<string, string | undefined>, work: unknown): string[] {
   const found: string[] = [];
   for (const [name, digest] of Object.entries(made_by.inputs)) {
     const dataset = /^([a-z]+)\/\d+/.exec(name)?.[1];
     if (!digests.has(name) && dataset !== undefined && digests.has(dataset)) found.push(`it was made from ${name}, which is not there any more`);
-    else if ((digests.get(name) ?? digest) !== digest) found.push(`it was made from ${name}, which has changed since`);
+    else if (!isFresh({ name, digest }, digests.get(name), work)) found.push(`it was made from ${name}, which has changed since`);
   }
   return found;
+}
+
+function isFresh(made: ShardInput, now: string | undefined, work: unknown): boolean {
+  if (now === undefined || now === made.digest) return true;
+  return isRowRange(work) && partOfInput({ name: made.name, digest: now }, work).digest === made.digest;
+}
+
+function isRowRange(work: unknown): work is RowRange {
+  const { start, end } = (work ?? {}) as Partial<Record<keyof RowRange, unknown>>;
+  return typeof start === 'number' && typeof end === 'number';
 }
 
 async function verifyFile(

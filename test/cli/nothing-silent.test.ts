@@ -53,6 +53,15 @@ describe('a stage that ends with no rows', () => {
 });
 
 describe('links of which most fail', () => {
+  test('status counts a link that was tried again once', async () => {
+    const line = ['run', join(base, 'private.csv'), '--run-dir', join(base, 'tried'), '--until', 'download', '--no-robots-txt'];
+    await typed(...line);
+    await typed(...line, '--retry-failed', 'private-address');
+    const { out } = await typed('status', join(base, 'tried'));
+    expect(out).toMatch(/^download +3 +0 .* 3 private-address$/m);
+    expect(out).toMatch(/^failed_to_download +3 +100.0 % +private address$/m);
+  });
+
   test('for private addresses: the warning names the reasons and what lets an address in', async () => {
     const { code, err } = await typed('download', '--input', join(base, 'private.csv'), '--output', join(base, 'private'), '--no-robots-txt');
     expect(code).toBe(1);
@@ -114,7 +123,10 @@ describe('the end', () => {
     const { code, out, err } = await run();
     expect(code, err).toBe(0);
     expect(out).toMatch(/^extract\s+2\s+1\s.*1 text-too-short$/m);
-    expect(err.trimEnd().split('\n').slice(-2)).toEqual(['BASE/my run has the new folder candidates.', "Next: pairmill dedup --run-dir 'BASE/my run'"]);
+    expect(err.trimEnd().split('\n').slice(-2)).toEqual([
+      'What was made is in the folder candidates of BASE/my run.',
+      "Next: pairmill dedup --run-dir 'BASE/my run'",
+    ]);
   });
 
   test('of a run that was finished before shows no old figures as new ones', async () => {

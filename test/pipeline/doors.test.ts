@@ -57,6 +57,8 @@ test('a csv with columns of its own', async () => {
   const found = await search(page, { text: words[0]!, modality: 'image', num_images: 8, deduplicate: false });
   expect(found.length).toBe(words.length);
   expect(found.find(({ caption }) => caption === words[3])).toMatchObject({ url: 'http://pictures.test/3.jpg', seller: 'shop 3', code: '003', note: 'x, "y"' });
+  const verified = await startPairmill(['verify', 'pairmill-run'], {}, folder).finished;
+  expect(verified.out).toMatch(/^\d+ files are as written \([\d,]+ bytes\); 0 damaged, missing or stale\.\n$/);
 });
 
 test('a folder of photographs', async () => {

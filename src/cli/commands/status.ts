@@ -6,12 +6,14 @@ import { UsageError } from '../../contracts/errors.ts';
 import { option } from '../../contracts/option.ts';
 import type { ShardStats, StageSummary } from '../../contracts/shard-stats.ts';
 import type { Storage } from '../../contracts/storage.ts';
-import { openWorkDatabase, sqlParquet } from '../../formats/duckdb.ts';
+import { openWorkDatabase, sqlParquet, sqlText } from '../../formats/duckdb.ts';
 import { pipeline } from '../../pipeline.ts';
 import { readMarkers } from '../../runtime/marker.ts';
 import { readOptions } from '../../runtime/read-options.ts';
 import { recordedRun } from '../../runtime/recorded-run.ts';
+import { summarise } from '../../runtime/run-pipeline.ts';
 import { isOurs } from '../../runtime/shard-verdict.ts';
+import { sampleStatus } from '../../stages/download/sample-status.ts';
 import { openStorage } from '../../storage/open-storage.ts';
 import type { Command } from '../command.ts';
 import { renderSummary, renderTable } from '../table.ts';
@@ -42,7 +44,7 @@ export const statusCommand: Command = {
   name: 'status',
   summary: 'Says what a run has made so far, what became of its links, and how each host answered.',
   details:
-    'Says what a run has made so far: of each stage what went in, came out and was dropped; of the links that were downloaded how many ended with each status and message, and how the hosts with most links answered. Reads the markers and samples/NNNNN.parquet, also while the run goes on. Changes nothing.',
+    'Says what a run has made so far: of each stage what went in, came out and was dropped; of the links that were downloaded how many ended with each status and message, and how the hosts with most links answered. A link that was tried again counts once, as it ended the last time. Reads the markers and samples/NNNNN.parquet, also while the run goes on. Changes nothing.',
   positionals: 'RUN',
   options: statusOptions,
   async run(args, io) {
@@ -58,7 +60,9 @@ export const statusCommand: Command = {
       const storage = await openStorage(location, io.environment);
       const markers = [...(await readMarkers(storage)).values()].filter(isOurs).filter((marker) => marker.stage === stage.name);
       if (markers.length === 0) continue;
-      stages.push(sumOf(stage.name, markers));
+      stages.push(
+        mostDroppedFirst(summarise(stage.name, markers, { kept: new Set(markers.map(({ shard }) => shard)), firstStart: undefined, lastEnd: undefined })),
+      );
       if (stage.name === 'download') links = await linksOf(storage, markers, options);
     }
     if (options.json) io.out(`${JSON.stringify({ stages, ...links })}\n`);
@@ -67,18 +71,8 @@ export const statusCommand: Command = {
   },
 };
 
-function sumOf(name: string, markers: readonly ShardStats[]): StageSummary {
-  const dropped: Record<string, number> = {};
-  for (const marker of markers) for (const [reason, n] of Object.entries(marker.dropped)) dropped[reason] = (dropped[reason] ?? 0) + n;
-  const total = (count: (marker: ShardStats) => number): number => markers.reduce((sum, marker) => sum + count(marker), 0);
-  const mostFirst = Object.entries(dropped).sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
-  return {
-    name,
-    in: total((marker) => marker.in),
-    out: total(({ out }) => out),
-    dropped: Object.fromEntries(mostFirst),
-    seconds: total(({ duration }) => duration),
-  };
+function mostDroppedFirst(summary: StageSummary): StageSummary {
+  return { ...summary, dropped: Object.fromEntries(Object.entries(summary.dropped).sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))) };
 }
 
 /** By outcome and by host, out of the Parquet files of the finished shards. */
@@ -96,7 +90,17 @@ async function linksOf(
   try {
     const paths: string[] = [];
     for (const name of names) paths.push(await storage.fetch(name, join(scratch, name), new AbortController().signal));
-    await database.run(`CREATE VIEW links AS SELECT url, status, error_message FROM ${sqlParquet(paths)}`);
+    await database.run(
+      `CREATE VIEW tries AS SELECT url, hash, status, error_message, regexp_extract(filename, '(\\d+)\\.parquet$', 1) AS shard FROM ${sqlParquet(paths, { names: true })}`,
+    );
+    await database.run('CREATE TABLE retries (source VARCHAR, shard VARCHAR)');
+    for (const { shard, retried } of markers) {
+      for (const source of Object.keys(retried ?? {})) await database.run(`INSERT INTO retries VALUES (${sqlText(source)}, ${sqlText(shard)})`);
+    }
+    // A duplicate has the hash of the link that was tried.
+    await database.run(`
+      CREATE VIEW links AS SELECT * FROM tries WHERE status = 'success' OR error_message = ${sqlText(sampleStatus('duplicate', '').error_message)} OR (shard, hash) NOT IN
+        (SELECT (retries.source, tries.hash) FROM tries JOIN retries USING (shard))`);
     const outcomes = await database.all<{ status: string; message: string; links: bigint }>(
       "SELECT status, coalesce(error_message, '') AS message, count(*) AS links FROM links GROUP BY ALL ORDER BY links DESC, message",
     );
@@ -127,7 +131,7 @@ function tablesOf({ outcomes, hosts }: { outcomes: readonly Outcome[]; hosts: re
     renderTable(
       ['host', 'links', 'successes', 'share', 'most frequent failure'],
       hosts.map(({ host, links, successes, failure }) => [
-        host,
+        host || '(none)',
         links.toLocaleString('en'),
         successes.toLocaleString('en'),
         share(successes, links),

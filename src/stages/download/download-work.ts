@@ -1,6 +1,6 @@
-import { hash } from 'node:crypto';
 import { z } from 'zod';
 import { type DatasetState, type PublishedShard, shardsInRow } from '../../contracts/dataset.ts';
+import { partOfInput } from '../../contracts/part-of-input.ts';
 import { nextShardNumber, shardName } from '../../contracts/sample-key.ts';
 import type { Plan, Shard } from '../../contracts/stage.ts';
 
@@ -60,6 +60,5 @@ export function planLists({ shards: lists, sealed }: DatasetState, recorded: Rea
 /** Undefined where the list, or that part of it, is gone. */
 function shardOf(name: string, work: ListWork, list: PublishedShard | undefined): Shard<DownloadWork> | undefined {
   if (!list || (list.out ?? 0) <= work.start) return undefined;
-  const digest = hash('sha256', `${work.start} ${work.end} ${list.digest}`);
-  return { name, work, inputs: [{ name: `lists/${list.name}`, digest }] };
+  return { name, work, inputs: [partOfInput({ name: `lists/${list.name}`, digest: list.digest }, work)] };
 }

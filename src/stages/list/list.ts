@@ -59,21 +59,30 @@ export const list: Stage<'list', typeof listOptions, SourceWork> = {
       const writer = await effects.files.parquet(`${shard.name}.parquet`, withFurtherColumns(BatchLink, links.further, 'last'), {
         rowGroupRows: ROW_GROUP_ROWS,
       });
-      let [read, told] = [0, 0];
+      // Since they were last told.
+      let [read, written] = [0, 0];
+      let total = 0;
+      const tell = (): void => {
+        effects.progress({ in: read, out: written });
+        [read, written] = [0, 0];
+      };
       for await (const row of opened.rows([columns.url, columns.text, columns.language, columns.licence].filter((name) => name !== undefined))) {
-        read++;
+        [read, total] = [read + 1, total + 1];
         const link = await links.link(row, effects.drop);
-        if (link) await writer.write(link);
-        if (read - told < 1000) continue;
+        if (link) {
+          await writer.write(link);
+          written++;
+        }
+        if (read < 1000) continue;
         effects.signal.throwIfAborted();
-        effects.progress({ in: read - told, out: 1000 });
-        told = read;
+        tell();
       }
       const broken = await opened.broken();
       for (const { line, text, why } of broken) effects.drop('broken-row', { hash: null, url: '', text, value: `line ${line}: ${why}`, threshold: null });
-      effects.progress({ in: read - told + broken.length, out: read - told });
+      [read, total] = [read + broken.length, total + broken.length];
+      tell();
       return {
-        in: read + broken.length,
+        in: total,
         out: [writer],
         warnings: links.warnings(),
         extra: { format: opened.format, columns: { ...columns, further: links.renamed }, cut: links.cut },
