@@ -69,7 +69,7 @@ export function App(): React.JSX.Element {
         )}
         {index.value && searching && <Filters index={index.value} state={state} onChange={(some) => change({ ...firstPage, ...some })} />}
         <p className={styles['status']} role="status">
-          {searching && (results.loading ? 'Searching …' : list && `${list.length} result${list.length === 1 ? '' : 's'} in ${results.value!.took_ms} ms`)}
+          {searching && (results.loading ? 'Searching …' : list && describeResults(list.length, results.value!.took_ms))}
         </p>
         {searching && results.error && (
           <div className={styles['error']} role="alert">
@@ -116,6 +116,10 @@ export function App(): React.JSX.Element {
       )}
     </div>
   );
+}
+
+function describeResults(count: number, milliseconds: number): string {
+  return `${count} ${count === 1 ? 'result' : 'results'} in ${Math.round(milliseconds).toLocaleString('en')} ms`;
 }
 
 function describeIndex(rows: number, model: string, recall: number | undefined): string {

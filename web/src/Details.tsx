@@ -38,14 +38,8 @@ export function Details({ result, onClose, onLike, onCaption }: DetailsProps): R
           )}
           <dl>
             {result.url && (
-              <Fact name={/^https?:/.test(result.url) ? 'Found at' : 'File'}>
-                {/^https?:/.test(result.url) ? (
-                  <a href={result.url} target="_blank" rel="noopener noreferrer nofollow">
-                    {result.url}
-                  </a>
-                ) : (
-                  result.url
-                )}
+              <Fact name={isWebAddress(result.url) ? 'Found at' : 'File'}>
+                <LinkOrText text={result.url} />
               </Fact>
             )}
             {result.language !== '' && <Fact name="Language">{languageName(result.language)}</Fact>}
@@ -58,23 +52,17 @@ export function Details({ result, onClose, onLike, onCaption }: DetailsProps): R
             {result.similarity !== null && <Fact name="Picture fits caption">{result.similarity.toFixed(4)}</Fact>}
             {result.licence && (
               <Fact name="Licence">
-                {/^https?:/.test(result.licence) ? (
-                  <a href={result.licence} target="_blank" rel="noopener noreferrer nofollow">
-                    {result.licence}
-                  </a>
-                ) : (
-                  result.licence
-                )}
+                <LinkOrText text={result.licence} />
               </Fact>
             )}
             {tags.map(([head, value]) => (
               <Fact key={head} name={head}>
-                {Number(value.toPrecision(5))}
+                {figure(value)}
               </Fact>
             ))}
             {further.map(([name, value]) => (
               <Fact key={name} name={name}>
-                <span dir="auto">{String(value)}</span>
+                <span dir="auto">{typeof value === 'number' ? figure(value) : String(value)}</span>
               </Fact>
             ))}
             <Fact name="Hash">
@@ -108,3 +96,18 @@ function Fact({ name, children }: { name: string; children: React.ReactNode }): 
     </div>
   );
 }
+
+/** Links lead to web addresses only: what else a crawl found may be a script. */
+function LinkOrText({ text }: { text: string }): React.ReactNode {
+  if (!isWebAddress(text)) return text;
+  return (
+    <a href={text} target="_blank" rel="noopener noreferrer nofollow">
+      {text}
+    </a>
+  );
+}
+
+const isWebAddress = (text: string): boolean => /^https?:/.test(text);
+
+/** Without the digits that a float32 has beyond its precision. */
+const figure = (value: number): string => value.toLocaleString('en', { maximumFractionDigits: 6, useGrouping: false });

@@ -18,7 +18,7 @@ export function Start({ index, onSearch, onLike }: StartProps): React.JSX.Elemen
       <section className={styles['start']}>
         <p>
           Nobody said which model made the vectors of this index, so a text or a picture of yours can’t be compared with them. Start <code>pairmill serve</code>{' '}
-          with <kbd>--model</kbd> to search by these; until then, begin with a sample and go on to its like.
+          with <kbd>--model</kbd> to search by these. Until then you can begin with a sample and go on to pictures like it.
         </p>
         {first !== null && (
           <ul>
@@ -31,11 +31,12 @@ export function Start({ index, onSearch, onLike }: StartProps): React.JSX.Elemen
         )}
       </section>
     );
+  const isMini = index.model === 'mini';
   return (
     <section className={styles['start']}>
       <h2>Try</h2>
       <ul>
-        {(index.model === 'mini' ? emojiExamples : examples).map((text) => (
+        {(isMini ? emojiExamples : examples).map((text) => (
           <li key={text}>
             <button type="button" dir="auto" onClick={() => onSearch(text)}>
               {text}
@@ -44,9 +45,10 @@ export function Start({ index, onSearch, onLike }: StartProps): React.JSX.Elemen
         ))}
       </ul>
       <p>
-        Press <kbd>/</kbd> to search, drop or paste a picture to search by it. A click on a result’s picture finds its like; a click on its caption searches by
-        that.
+        Press <kbd>/</kbd> to type. Drop or paste a picture to search by it. Click the picture of a result to find pictures like it, or its caption to search by
+        that text.
       </p>
+      {isMini && <p>The model mini knows emoji only. To search photographs, make the index with a CLIP model.</p>}
     </section>
   );
 }
