@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import { writeParquet } from '../src/formats/parquet.ts';
+import { writeParquet } from '../src/formats/parquet-writer.ts';
 import { photographs } from '../test/local-paths.ts';
 import { writeWat } from './extract/wat-corpus.ts';
 import type { BenchResult } from './main.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { NpyWriter, readNpyBlocks } from '../src/formats/npy.ts';
-import { ParquetFileWriter } from '../src/formats/parquet.ts';
+import { ParquetFileWriter } from '../src/formats/parquet-writer.ts';
 import { readInto } from '../src/formats/read-into.ts';
 import { type Head, readHead } from '../src/models/head.ts';
 import { openHeadScorer } from '../src/models/head-scorer.ts';

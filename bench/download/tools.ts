@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { writeParquet } from '../../src/formats/parquet.ts';
+import { writeParquet } from '../../src/formats/parquet-writer.ts';
 import { peers } from '../../test/local-paths.ts';
 import { timedCommand } from '../rounds/timed-command.ts';
 

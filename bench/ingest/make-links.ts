@@ -2,7 +2,7 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Link, setNames, setOfLanguage } from '../../src/contracts/records.ts';
 import { shardName } from '../../src/contracts/sample-key.ts';
-import { ParquetFileWriter } from '../../src/formats/parquet.ts';
+import { ParquetFileWriter } from '../../src/formats/parquet-writer.ts';
 import { sampleHash, sampleUid } from '../../src/formats/sample-hash.ts';
 
 /** Links as dedup writes them, three sets a shard; the same in every run. */

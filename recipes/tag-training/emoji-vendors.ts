@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { z } from 'zod';
 import { NpyWriter } from '../../src/formats/npy.ts';
-import { writeParquet } from '../../src/formats/parquet.ts';
+import { writeParquet } from '../../src/formats/parquet-writer.ts';
 import { sampleHash } from '../../src/formats/sample-hash.ts';
 import { loadModel } from '../../src/models/load-model.ts';
 

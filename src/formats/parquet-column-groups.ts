@@ -1,4 +1,4 @@
-import { parquetMetadataAsync, parquetRead } from 'hyparquet';
+import { parquetRead } from 'hyparquet';
 import { decompressors, openParquetFile } from './parquet-file.ts';
 
 /** A row group by columns: for those who handle millions of rows, to whom an object a row costs more than its bytes. */
@@ -13,11 +13,8 @@ export interface ColumnGroup {
  * column's repeated values share them); not for columns of lists or structs. Throws where the file is no Parquet.
  */
 export async function* readColumnGroups(path: string, columns: readonly string[], strings: 'bytes' | 'text'): AsyncGenerator<ColumnGroup> {
-  const { buffer, close } = await openParquetFile(path);
+  const { buffer, metadata, close } = await openParquetFile(path);
   try {
-    const metadata = await parquetMetadataAsync(buffer).catch((error: unknown) => {
-      throw new Error(`${path} is not a readable Parquet file: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
-    });
     let start = 0;
     for (const group of metadata.row_groups) {
       const rows = Number(group.num_rows);

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { Reject } from '../contracts/records.ts';
-import { countParquetRows, ParquetFileWriter } from '../formats/parquet.ts';
+import { countParquetRows } from '../formats/parquet.ts';
+import { ParquetFileWriter } from '../formats/parquet-writer.ts';
 import type { Storage } from '../contracts/storage.ts';
 
 /** The file of rejects of one shard: written under a temporary name and moved into place whole. */

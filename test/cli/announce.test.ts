@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Candidate } from '../../src/contracts/records.ts';
-import { writeParquet } from '../../src/formats/parquet.ts';
+import { writeParquet } from '../../src/formats/parquet-writer.ts';
 import { pairmill } from '../pipeline/pairmill.ts';
 
 /** What a stage says before its first shard: the memory that it will take. */

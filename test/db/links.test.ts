@@ -11,7 +11,7 @@ import { drawBatch } from '../../src/db/draw-batch.ts';
 import type { LinkFile } from '../../src/db/link-file.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { claimStaging } from '../../src/db/staging-owner.ts';
-import { writeParquet } from '../../src/formats/parquet.ts';
+import { writeParquet } from '../../src/formats/parquet-writer.ts';
 import { sampleHash, sampleUid } from '../../src/formats/sample-hash.ts';
 import { embeddedDatabases, temporaryFolder } from './harness.ts';
 import { batchRows, linkFile, makeLinks, waiting } from './links.ts';

@@ -6,7 +6,7 @@ import type { Database } from '../../src/db/client.ts';
 import type { LinkFile } from '../../src/db/link-file.ts';
 import { readBatch } from '../../src/db/read-batch.ts';
 import { restColumns } from '../../src/db/rest-columns.ts';
-import { writeParquet } from '../../src/formats/parquet.ts';
+import { writeParquet } from '../../src/formats/parquet-writer.ts';
 import { sampleHash, sampleUid } from '../../src/formats/sample-hash.ts';
 
 /** `count` links as dedup writes them, numbered from `from`. */

@@ -12,7 +12,8 @@ import { pack } from 'tar-stream';
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { NpyWriter } from '../../src/formats/npy.ts';
-import { readParquet, writeParquet } from '../../src/formats/parquet.ts';
+import { readParquet } from '../../src/formats/parquet.ts';
+import { writeParquet } from '../../src/formats/parquet-writer.ts';
 import { requirePythonFor } from '../python.ts';
 import { root, startPairmill } from './pairmill.ts';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { z } from 'zod';
 import { Sample, withFurtherColumns } from '../../src/contracts/records.ts';
-import { writeParquet } from '../../src/formats/parquet.ts';
+import { writeParquet } from '../../src/formats/parquet-writer.ts';
 import { sampleHash } from '../../src/formats/sample-hash.ts';
 import { floatColumns, sampleJson } from '../../src/formats/sample-json.ts';
 import { SampleWriter } from '../../src/formats/webdataset.ts';

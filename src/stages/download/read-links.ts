@@ -1,7 +1,7 @@
 import { UsageError } from '../../contracts/errors.ts';
 import { BatchLink } from '../../contracts/records.ts';
 import { type FurtherColumns, furtherColumns, furtherValues } from '../../formats/further-columns.ts';
-import { readParquetRange } from '../../formats/parquet.ts';
+import { readParquet } from '../../formats/parquet.ts';
 import { type Box, parseBoxes } from './blur-boxes.ts';
 import { type DownloadOptions, type HashType, hashTypes } from './options.ts';
 import { sampleSchema } from './sample-schema.ts';
@@ -30,7 +30,7 @@ export async function readLinks(path: string, options: DownloadOptions, rows = {
   const further = Object.fromEntries(names.map(([name, passed]) => [passed, columns[name]!]));
   const asked = askedOf(path, Object.keys(columns), options);
   const links: DownloadLink[] = [];
-  for await (const row of readParquetRange<BatchLink & Record<string, unknown>>(path, rows)) {
+  for await (const row of readParquet<BatchLink & Record<string, unknown>>(path, undefined, rows)) {
     const values = furtherValues(row, columns);
     links.push({
       ...known(row),

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { Release, type SetName } from '../../contracts/records.ts';
 import type { ShardFiles } from '../../contracts/shard-files.ts';
 import { sqlName, type WorkDatabase } from '../../formats/duckdb.ts';
-import { countParquetRows, ParquetFileWriter } from '../../formats/parquet.ts';
+import { countParquetRows } from '../../formats/parquet.ts';
+import { ParquetFileWriter } from '../../formats/parquet-writer.ts';
 import { checksum } from '../../storage/shard-files.ts';
 import type { CarriedColumn } from './carried-columns.ts';
 

@@ -5,7 +5,7 @@ import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { UsageError } from '../../../src/contracts/errors.ts';
-import { writeParquet } from '../../../src/formats/parquet.ts';
+import { writeParquet } from '../../../src/formats/parquet-writer.ts';
 import { sampleHash } from '../../../src/formats/sample-hash.ts';
 import { readMarker } from '../../../src/runtime/marker.ts';
 import { LocalStorage } from '../../../src/storage/local-storage.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Modality } from '../../../src/contracts/index-description.ts';
 import { NpyWriter, type NpyType } from '../../../src/formats/npy.ts';
-import { writeParquet } from '../../../src/formats/parquet.ts';
+import { writeParquet } from '../../../src/formats/parquet-writer.ts';
 import { DIMENSIONS, vectorOf } from './embedding-rows.ts';
 
 export interface ForeignPart {

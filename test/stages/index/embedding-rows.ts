@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { z } from 'zod';
 import { EmbeddingMetadata, type Pair, withFurtherColumns } from '../../../src/contracts/records.ts';
 import { NpyWriter } from '../../../src/formats/npy.ts';
-import { writeParquet } from '../../../src/formats/parquet.ts';
+import { writeParquet } from '../../../src/formats/parquet-writer.ts';
 import { writeFixtureMarker } from '../release/pair-rows.ts';
 
 export const DIMENSIONS = 16;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
-import { writeParquet } from '../../../src/formats/parquet.ts';
+import { writeParquet } from '../../../src/formats/parquet-writer.ts';
 import { sampleHash, sampleUid } from '../../../src/formats/sample-hash.ts';
 import { list } from '../../../src/stages/list/list.ts';
 import type { listOptions } from '../../../src/stages/list/options.ts';

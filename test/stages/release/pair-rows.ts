@@ -2,7 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { Pair, withFurtherColumns } from '../../../src/contracts/records.ts';
-import { writeParquet } from '../../../src/formats/parquet.ts';
+import { writeParquet } from '../../../src/formats/parquet-writer.ts';
 import { sampleHash } from '../../../src/formats/sample-hash.ts';
 import { digestOf, writeMarker } from '../../../src/runtime/marker.ts';
 import { LocalStorage } from '../../../src/storage/local-storage.ts';

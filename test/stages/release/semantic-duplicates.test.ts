@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { type Pair, type Release, SemanticDuplicate } from '../../../src/contracts/records.ts';
-import { writeParquet } from '../../../src/formats/parquet.ts';
+import { writeParquet } from '../../../src/formats/parquet-writer.ts';
 import { pipeline, routes, withSemanticDuplicates } from '../../../src/pipeline.ts';
 import { release } from '../../../src/stages/release/release.ts';
 import { allRows, digests, rejectsOf, runOneStage } from '../run-one-stage.ts';

@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import type { SemanticDuplicate } from '../../../src/contracts/records.ts';
 import { NpyWriter, readNpy } from '../../../src/formats/npy.ts';
-import { writeParquet } from '../../../src/formats/parquet.ts';
+import { writeParquet } from '../../../src/formats/parquet-writer.ts';
 import { sampleHash } from '../../../src/formats/sample-hash.ts';
 import { normalise } from '../../../src/models/vectors.ts';
 import type { Curve } from '../../../src/stages/semdedup/curve.ts';
