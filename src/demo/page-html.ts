@@ -1,5 +1,6 @@
 // A page: its HTML, and what Common Crawl's extractor reads out of that HTML, made side by side so that they agree.
 
+import { escapeHtml } from '../formats/escape-html.ts';
 import { htmlLang, wordForPicture } from './languages.ts';
 import type { PlannedPage } from './plan-pages.ts';
 import { randomFrom } from './random.ts';
@@ -18,13 +19,9 @@ export interface ComposedPage {
   urls: string[];
 }
 
-function escape(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
-}
-
 /** Some authoring tools write letters beyond ASCII as numbers. */
 function escapeAll(text: string): string {
-  return escape(text).replaceAll(/[^\0-\x7f]/gu, (letter) => `&#${letter.codePointAt(0)};`);
+  return escapeHtml(text).replaceAll(/[^\0-\x7f]/gu, (letter) => `&#${letter.codePointAt(0)};`);
 }
 
 function folderOf(pathname: string): string {
@@ -65,14 +62,14 @@ export function composePage(page: PlannedPage, seed: number): ComposedPage {
     if (!src.startsWith('data:') && resolved !== new URL(link.raw).href) throw new Error(`${src} on ${page.url} is not ${link.raw}`);
     urls.push(resolved);
     const found: Record<string, string> = { path: 'IMG@/src', url: asCrawled(src) };
-    let html = `<img src="${escape(src)}"`;
+    let html = `<img src="${escapeHtml(src)}"`;
     if (link.alt !== null) {
       found['alt'] = link.alt;
-      html += ` alt="${(random.chance(0.15) ? escapeAll : escape)(link.alt)}"`;
+      html += ` alt="${(random.chance(0.15) ? escapeAll : escapeHtml)(link.alt)}"`;
     }
     if (random.chance(0.05)) {
       found['title'] = word;
-      html += ` title="${escape(word)}"`;
+      html += ` title="${escapeHtml(word)}"`;
     }
     links.push(found);
     return `${html}>`;
@@ -83,14 +80,14 @@ export function composePage(page: PlannedPage, seed: number): ComposedPage {
     if (rel !== undefined) found['rel'] = rel;
     if (text !== '') found['text'] = text;
     links.push(found);
-    return `<a href="${escape(url)}"${rel === undefined ? '' : ` rel="${rel}"`}>${inner}</a>`;
+    return `<a href="${escapeHtml(url)}"${rel === undefined ? '' : ` rel="${rel}"`}>${inner}</a>`;
   }
 
   /** A bare picture, one in a figure, or one in a link: the extractor reports that link after the picture, when it ends. */
   function block(link: PlannedLink): string {
     const dice = random.next();
     if (dice < 0.3) return `<p>${image(link)}</p>`;
-    if (dice < 0.7) return `<figure>${image(link)}<figcaption>${escape(word)} ${urls.length}</figcaption></figure>`;
+    if (dice < 0.7) return `<figure>${image(link)}<figcaption>${escapeHtml(word)} ${urls.length}</figcaption></figure>`;
     const inner = image(link);
     return `<div>${anchor(`/view/${urls.length}`, '', inner)}</div>`;
   }
@@ -103,7 +100,7 @@ export function composePage(page: PlannedPage, seed: number): ComposedPage {
   const headLinks: Record<string, string>[] = [{ path: 'LINK@/href', url: '/style.css', rel: 'stylesheet', type: 'text/css' }];
   if (page.licence !== null && random.chance(0.3)) headLinks.push({ path: 'LINK@/href', url: page.licence, rel: 'license' });
 
-  const home = anchor('/', word, escape(word));
+  const home = anchor('/', word, escapeHtml(word));
   const blocks = page.links.map(block);
   const licence = page.licence === null ? '' : anchor(page.licence, 'Creative Commons', 'Creative Commons', 'license');
   const html = [
@@ -112,8 +109,8 @@ export function composePage(page: PlannedPage, seed: number): ComposedPage {
     '<head>',
     '<meta charset="utf-8">',
     ...metas.slice(1).map(({ name, content }) => `<meta name="${name}" content="${content}">`),
-    `<title>${escape(title)}</title>`,
-    ...(page.base === null ? [] : [`<base href="${escape(page.base)}">`]),
+    `<title>${escapeHtml(title)}</title>`,
+    ...(page.base === null ? [] : [`<base href="${escapeHtml(page.base)}">`]),
     ...headLinks.map(({ url, rel, type }) => `<link href="${url}" rel="${rel}"${type === undefined ? '' : ` type="${type}"`}>`),
     '</head>',
     '<body>',

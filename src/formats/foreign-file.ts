@@ -1,4 +1,4 @@
-import { constants, gunzipSync } from 'node:zlib';
+import { plainStart } from './plain-start.ts';
 
 /** Beginnings of files that people give by mistake, and what they are. */
 const BEGINNINGS: readonly [RegExp, string][] = [
@@ -19,7 +19,7 @@ const WET = /^warc-type:[ \t]*conversion|extracted plain text/im;
  * where it is a WAT or WARC, empty, or nothing that is known (damaged, perhaps).
  */
 export function foreignFile(head: Uint8Array): string | undefined {
-  const bytes = head[0] === 0x1f && head[1] === 0x8b ? inflatedStart(head) : Buffer.from(head);
+  const bytes = plainStart(head);
   if (bytes.length === 0) return undefined;
   const text = bytes.toString('latin1');
   if (/^WARC\/\d/.test(text)) return WET.test(text) ? 'a WET file, which holds the text of pages and no links. Common Crawl has a WAT beside it' : undefined;
@@ -28,12 +28,4 @@ export function foreignFile(head: Uint8Array): string | undefined {
   // Of a text that is cut, the last character may be half there.
   const decoded = bytes.toString('utf8').slice(0, -1);
   return decoded.length > 0 && !decoded.includes('\ufffd') && !/[^\P{Cc}\s]/u.test(decoded) ? 'a text file' : undefined;
-}
-
-function inflatedStart(head: Uint8Array): Buffer {
-  try {
-    return gunzipSync(head, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: 16 * 1_048_576 });
-  } catch {
-    return Buffer.alloc(0);
-  }
 }

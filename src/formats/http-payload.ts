@@ -89,16 +89,8 @@ export function isHtml({ fields, body }: HttpResponse): boolean {
 
 /** The text of a page, by its byte order mark, the header's charset, the charset of a meta tag near its start, else utf-8 if it is, else windows-1252. */
 export function htmlText({ fields, body }: HttpResponse): string {
-  const mark =
-    body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf
-      ? 'utf-8'
-      : body[0] === 0xff && body[1] === 0xfe
-        ? 'utf-16le'
-        : body[0] === 0xfe && body[1] === 0xff
-          ? 'utf-16be'
-          : undefined;
-  const declared =
-    mark ?? charsetOf(fields.get('content-type') ?? '') ?? charsetOf(/<meta[^>]*charset[^>]*>/i.exec(body.toString('latin1', 0, 4096))?.[0] ?? '');
+  const meta = /<meta[^>]*charset[^>]*>/i.exec(body.toString('latin1', 0, 4096))?.[0] ?? '';
+  const declared = markedEncoding(body) ?? charsetOf(fields.get('content-type') ?? '') ?? charsetOf(meta);
   const decoder = declared === undefined ? undefined : decoderOf(declared);
   if (decoder) return decoder.decode(body);
   try {
@@ -106,6 +98,13 @@ export function htmlText({ fields, body }: HttpResponse): string {
   } catch {
     return new TextDecoder('windows-1252').decode(body);
   }
+}
+
+/** By the byte order mark. */
+function markedEncoding(body: Buffer): string | undefined {
+  if (body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf) return 'utf-8';
+  if (body[0] === 0xff && body[1] === 0xfe) return 'utf-16le';
+  return body[0] === 0xfe && body[1] === 0xff ? 'utf-16be' : undefined;
 }
 
 function charsetOf(text: string): string | undefined {

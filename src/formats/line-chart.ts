@@ -1,3 +1,6 @@
+import { escapeHtml } from './escape-html.ts';
+import { shortNumber } from './short-number.ts';
+
 /** Charts of lines in a picture: SVG, which browsers show and editors scale. */
 export interface LineChart {
   title: string;
@@ -20,10 +23,10 @@ export function lineCharts(charts: readonly LineChart[], { perRow, title, notes 
   const placed = charts.map(
     (chart, i) => `<g transform="translate(${(i % perRow) * WIDTH},${HEADING + Math.floor(i / perRow) * HEIGHT})">${lineChart(chart)}</g>`,
   );
-  const said = notes.map((note, i) => `<text x="${plot.left}" y="${height - (notes.length - i) * NOTE + 4}" font-size="12">${escaped(note)}</text>`);
+  const said = notes.map((note, i) => `<text x="${plot.left}" y="${height - (notes.length - i) * NOTE + 4}" font-size="12">${escapeHtml(note)}</text>`);
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="sans-serif" font-size="11">
 <rect width="100%" height="100%" fill="#fff"/>
-<text x="${width / 2}" y="26" text-anchor="middle" font-size="16" font-weight="bold">${escaped(title)}</text>
+<text x="${width / 2}" y="26" text-anchor="middle" font-size="16" font-weight="bold">${escapeHtml(title)}</text>
 ${[...placed, ...said].join('\n')}
 </svg>
 `;
@@ -37,30 +40,22 @@ function lineChart({ title, x, y, lines, xRange = [0, 1], yRange = [0, 1] }: Lin
     const [valueX, valueY] = [xRange, yRange].map(([from, to]) => from + ((to - from) * i) / 5) as [number, number];
     return [
       `<path d="M${plot.left} ${up(valueY)}H${right}M${across(valueX)} ${plot.top}V${bottom}" stroke="#ddd"/>`,
-      `<text x="${plot.left - 6}" y="${up(valueY)}" dy="4" text-anchor="end">${tick(valueY)}</text>`,
-      `<text x="${across(valueX)}" y="${bottom + 16}" text-anchor="middle">${tick(valueX)}</text>`,
+      `<text x="${plot.left - 6}" y="${up(valueY)}" dy="4" text-anchor="end">${shortNumber(valueY)}</text>`,
+      `<text x="${across(valueX)}" y="${bottom + 16}" text-anchor="middle">${shortNumber(valueX)}</text>`,
     ];
   });
   const drawn = lines.flatMap(({ name, points, dotted, marked }, i) => {
     const colour = dotted ? '#888' : colours[i % colours.length]!;
     const path = points.map(([px, py], at) => `${at === 0 ? 'M' : 'L'}${across(px)} ${up(py)}`).join('');
     const marks = marked ? points.map(([px, py]) => `<circle cx="${across(px)}" cy="${up(py)}" r="3" fill="${colour}"/>`) : [];
-    const key = `<path d="M${plot.left + 10 + (i % 2) * 145} ${bottom + 48 + Math.floor(i / 2) * 14}h16" stroke="${colour}" stroke-width="2"${dotted ? ' stroke-dasharray="4 3"' : ''}/><text x="${plot.left + 32 + (i % 2) * 145}" y="${bottom + 52 + Math.floor(i / 2) * 14}">${escaped(name)}</text>`;
+    const key = `<path d="M${plot.left + 10 + (i % 2) * 145} ${bottom + 48 + Math.floor(i / 2) * 14}h16" stroke="${colour}" stroke-width="2"${dotted ? ' stroke-dasharray="4 3"' : ''}/><text x="${plot.left + 32 + (i % 2) * 145}" y="${bottom + 52 + Math.floor(i / 2) * 14}">${escapeHtml(name)}</text>`;
     return [`<path d="${path}" fill="none" stroke="${colour}" stroke-width="2"${dotted ? ' stroke-dasharray="4 3"' : ''}/>`, ...marks, key];
   });
   return [
-    `<text x="${plot.left + plot.width / 2}" y="20" text-anchor="middle" font-size="13" font-weight="bold">${escaped(title)}</text>`,
+    `<text x="${plot.left + plot.width / 2}" y="20" text-anchor="middle" font-size="13" font-weight="bold">${escapeHtml(title)}</text>`,
     ...ticks,
-    `<text x="${plot.left + plot.width / 2}" y="${bottom + 34}" text-anchor="middle">${escaped(x)}</text>`,
-    `<text transform="translate(14,${plot.top + plot.height / 2}) rotate(-90)" text-anchor="middle">${escaped(y)}</text>`,
+    `<text x="${plot.left + plot.width / 2}" y="${bottom + 34}" text-anchor="middle">${escapeHtml(x)}</text>`,
+    `<text transform="translate(14,${plot.top + plot.height / 2}) rotate(-90)" text-anchor="middle">${escapeHtml(y)}</text>`,
     ...drawn,
   ].join('\n');
-}
-
-function tick(value: number): string {
-  return Math.abs(value) >= 1000 ? Math.round(value).toLocaleString('en') : String(Number(value.toPrecision(3)));
-}
-
-function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }

@@ -1,4 +1,5 @@
-import { constants, gunzipSync, zstdDecompressSync } from 'node:zlib';
+import { constants, zstdDecompressSync } from 'node:zlib';
+import { plainStart } from './plain-start.ts';
 
 /** How a list of links is written. */
 export interface ListFormat {
@@ -44,10 +45,9 @@ function compressionOf(head: Uint8Array): ListFormat['compression'] {
 
 /** The first bytes decompressed, as far as they go; undefined where they can't be. */
 function decompressed(head: Uint8Array, compression: ListFormat['compression']): Uint8Array | undefined {
+  if (compression !== 'zstd') return plainStart(head);
   try {
-    if (compression === 'gzip') return gunzipSync(head, { finishFlush: constants.Z_SYNC_FLUSH });
-    if (compression === 'zstd') return zstdDecompressSync(head, { finishFlush: constants.ZSTD_e_flush });
-    return head;
+    return zstdDecompressSync(head, { finishFlush: constants.ZSTD_e_flush });
   } catch {
     return undefined;
   }

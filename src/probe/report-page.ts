@@ -1,3 +1,5 @@
+import { escapeHtml } from '../formats/escape-html.ts';
+import { shortNumber } from '../formats/short-number.ts';
 import type { NearPicture, ProbedRow } from './probe-samples.ts';
 import type { ProbeFindings } from './probe-findings.ts';
 import type { ScoreStatistics } from './score-statistics.ts';
@@ -9,7 +11,7 @@ export function reportPage(findings: ProbeFindings, rows: readonly ProbedRow[], 
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>pairmill probe</title><style>${STYLE}</style></head><body>
 <h1>pairmill probe</h1>
-<p>${number(samples)} samples drawn from ${number(of)} with seed ${seed}, scored by ${text(modelNames)}. Nothing was dropped.</p>
+<p>${number(samples)} samples drawn from ${number(of)} with seed ${seed}, scored by ${escapeHtml(modelNames)}. Nothing was dropped.</p>
 <h2>Similarity</h2>
 ${Object.hasOwn(scores, 'similarity') ? histogram(rows, 'similarity', { thresholds }) : '<p>No sample could be scored.</p>'}
 <h2>What each filter would drop</h2>
@@ -21,7 +23,7 @@ ${table(
 ${
   Object.keys(nsfw).some((label) => label !== 'none')
     ? `<p>NSFW: ${Object.entries(nsfw)
-        .map(([label, n]) => `${text(label)} ${number(n)}`)
+        .map(([label, n]) => `${escapeHtml(label)} ${number(n)}`)
         .join(', ')}</p>`
     : ''
 }
@@ -38,7 +40,7 @@ ${table(
   }${
     Object.keys(suggested.languages).length > 0
       ? `; by language ${Object.entries(suggested.languages)
-          .map(([language, threshold]) => `${text(language)} ${threshold}`)
+          .map(([language, threshold]) => `${escapeHtml(language)} ${threshold}`)
           .join(', ')}`
       : ''
   }.</p>
@@ -52,7 +54,7 @@ ${table(
 )}
 <div class="plots">${Object.keys(scores)
     .filter((name) => name !== 'similarity')
-    .map((name) => `<figure><figcaption>${text(name)}</figcaption>${histogram(rows, name, { small: true })}</figure>`)
+    .map((name) => `<figure><figcaption>${escapeHtml(name)}</figcaption>${histogram(rows, name, { small: true })}</figure>`)
     .join('')}</div>
 <h2>Correlations</h2>
 ${heatMap(correlations)}
@@ -94,10 +96,10 @@ function histogram(rows: readonly ProbedRow[], name: string, { thresholds = [], 
     .filter((threshold) => threshold >= low && threshold <= high)
     .map((threshold) => {
       const x = ((width * (threshold - low)) / span).toFixed(1);
-      return `<line x1="${x}" x2="${x}" y1="0" y2="${plot}" stroke="#b03a2a" stroke-width="2"/><text x="${x}" y="10" dx="4">${short(threshold)}</text>`;
+      return `<line x1="${x}" x2="${x}" y1="0" y2="${plot}" stroke="#b03a2a" stroke-width="2"/><text x="${x}" y="10" dx="4">${shortNumber(threshold)}</text>`;
     })
     .join('');
-  return `<svg role="img" aria-label="Histogram of ${text(name)}" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" style="max-width:100%;height:auto">${bars}${lines}<text x="0" y="${height - 5}">${short(low)}</text><text x="${width}" y="${height - 5}" text-anchor="end">${short(high)}</text></svg>`;
+  return `<svg role="img" aria-label="Histogram of ${escapeHtml(name)}" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" style="max-width:100%;height:auto">${bars}${lines}<text x="0" y="${height - 5}">${shortNumber(low)}</text><text x="${width}" y="${height - 5}" text-anchor="end">${shortNumber(high)}</text></svg>`;
 }
 
 function pictures(near: readonly NearPicture[]): string {
@@ -108,7 +110,7 @@ function pictures(near: readonly NearPicture[]): string {
         `<p>Set ${set}: dropped with a grey frame, kept with a blue one.</p><div class="pictures">${of
           .map(
             ({ row, similarity, threshold, thumbnail }) =>
-              `<figure class="${similarity >= threshold ? 'above' : 'below'}"><img alt="" src="${thumbnail}"><b>${similarity.toFixed(3)}</b> ${text(shortened(row.caption))}${row.language === '' ? '' : ` (${text(row.language)})`}</figure>`,
+              `<figure class="${similarity >= threshold ? 'above' : 'below'}"><img alt="" src="${thumbnail}"><b>${similarity.toFixed(3)}</b> ${escapeHtml(shortened(row.caption))}${row.language === '' ? '' : ` (${escapeHtml(row.language)})`}</figure>`,
           )
           .join('')}</div>`,
     )
@@ -121,19 +123,19 @@ function heatMap({ names, matrix }: ProbeFindings['correlations']): string {
     const colour = value >= 0 ? '42,111,176' : '176,58,42';
     return `<td class="n" style="background:rgba(${colour},${(Math.abs(value) * 0.7).toFixed(2)})">${value.toFixed(2)}</td>`;
   };
-  const body = names.map((name, i) => `<tr><th>${text(name)}</th>${matrix[i]!.map(cell).join('')}</tr>`).join('');
-  return `<div class="wide"><table><tr><th></th>${names.map((name) => `<th>${text(name)}</th>`).join('')}</tr>${body}</table></div>`;
+  const body = names.map((name, i) => `<tr><th>${escapeHtml(name)}</th>${matrix[i]!.map(cell).join('')}</tr>`).join('');
+  return `<div class="wide"><table><tr><th></th>${names.map((name) => `<th>${escapeHtml(name)}</th>`).join('')}</tr>${body}</table></div>`;
 }
 
 /** Columns from `firstNumber` on are numbers. */
 function table(header: readonly string[], rows: readonly (readonly string[])[], firstNumber: number): string {
   const cells = (tag: string, row: readonly string[]): string =>
-    row.map((cell, i) => `<${tag}${i >= firstNumber ? ' class="n"' : ''}>${text(cell)}</${tag}>`).join('');
+    row.map((cell, i) => `<${tag}${i >= firstNumber ? ' class="n"' : ''}>${escapeHtml(cell)}</${tag}>`).join('');
   return `<div class="wide"><table><tr>${cells('th', header)}</tr>${rows.map((row) => `<tr>${cells('td', row)}</tr>`).join('')}</table></div>`;
 }
 
 function figures({ n, mean, deviation, quantiles }: ScoreStatistics): string[] {
-  return [number(n), ...[mean, deviation, ...Object.values(quantiles)].map(short)];
+  return [number(n), ...[mean, deviation, ...Object.values(quantiles)].map(shortNumber)];
 }
 
 function shortened(caption: string): string {
@@ -141,14 +143,5 @@ function shortened(caption: string): string {
   return characters.length <= 60 ? caption : `${characters.slice(0, 59).join('')}…`;
 }
 
-/** Captions are text of strangers. */
-function text(value: string): string {
-  return value.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
-}
-
 const number = (value: number): string => value.toLocaleString('en');
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
-/** Three significant digits, no exponent. */
-function short(value: number): string {
-  return Math.abs(value) >= 1000 ? Math.round(value).toLocaleString('en') : String(Number(value.toPrecision(3)));
-}

@@ -1,5 +1,5 @@
-import { constants, gunzipSync } from 'node:zlib';
 import { listFormatOf } from '../formats/list-format.ts';
+import { plainStart } from '../formats/plain-start.ts';
 
 /** What a file is, as far as its first bytes say. */
 export type FileKind = 'crawl' | 'list' | 'tar' | 'picture' | 'vectors';
@@ -10,8 +10,7 @@ export const HEAD_BYTES = 65_536;
 /** Undefined where it is none of what Pairmill reads. */
 export function fileKindOf(head: Uint8Array): FileKind | undefined {
   const bytes = Buffer.from(head.buffer, head.byteOffset, head.byteLength);
-  const unpacked = bytes[0] === 0x1f && bytes[1] === 0x8b ? startOfGzip(bytes) : bytes;
-  if (unpacked.subarray(0, 5).toString('latin1') === 'WARC/') return 'crawl';
+  if (plainStart(head).subarray(0, 5).toString('latin1') === 'WARC/') return 'crawl';
   if (bytes.subarray(257, 262).toString('latin1') === 'ustar') return 'tar';
   if (bytes.subarray(1, 6).toString('latin1') === 'NUMPY') return 'vectors';
   if (isPicture(bytes)) return 'picture';
@@ -25,12 +24,4 @@ function isPicture(bytes: Buffer): boolean {
     /^RIFF[\s\S]{4}WEBP/.test(start) ||
     /^[\s\S]{4}ftyp(?:avif|avis|heic|mif1)/.test(start)
   );
-}
-
-function startOfGzip(bytes: Buffer): Buffer {
-  try {
-    return gunzipSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH });
-  } catch {
-    return Buffer.alloc(0);
-  }
 }

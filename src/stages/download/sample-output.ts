@@ -2,14 +2,12 @@ import type { z } from 'zod';
 import { Bytes } from '../../contracts/records.ts';
 import type { ShardFiles, ShardWriter } from '../../contracts/shard-files.ts';
 import type { ShardResult } from '../../contracts/stage.ts';
-import { floatColumns, sampleJson } from '../../formats/sample-json.ts';
+import { floatColumns } from '../../formats/sample-json.ts';
+import { type SampleMembers, sampleMembers } from '../../formats/sample-members.ts';
 import type { DownloadOptions } from './options.ts';
 
 /** A sample's row: its key and its text are in it. */
 export type SampleRow = Record<string, unknown> & { key: string; caption: string };
-
-/** By suffix, in their order. */
-type SampleMembers = readonly (readonly [suffix: string, bytes: Uint8Array])[];
 
 /** What a shard of samples/ consists of, as --output-format says. */
 export interface SampleOutput {
@@ -50,7 +48,7 @@ export async function openSampleOutput(
   const floats = floatColumns(schema);
   return {
     async write(row, picture) {
-      const packed = picture && members(row, picture, encodeFormat, floats);
+      const packed = picture && sampleMembers(row, encodeFormat, picture, floats);
       if (packed) await samples.write(row.key, packed);
       await rows.write(row);
       return packed;
@@ -68,14 +66,4 @@ function countOnly(): SampleOutput {
     },
     out: () => out,
   };
-}
-
-/** Sorted by suffix, as webdataset's writer does. */
-function members(row: SampleRow, picture: Uint8Array, format: string, floats: ReadonlySet<string>): [string, Uint8Array][] {
-  const all: [string, Uint8Array][] = [
-    [format, picture],
-    ['json', sampleJson(row, floats)],
-    ['txt', Buffer.from(row.caption)],
-  ];
-  return all.sort(([a], [b]) => (a < b ? -1 : 1));
 }

@@ -5,7 +5,8 @@ import { type FurtherColumns, furtherValues } from '../../formats/further-column
 import { columnsOfValues, inputNames } from '../../formats/input-columns.ts';
 import { findListColumns } from '../../formats/list-columns.ts';
 import { sampleHash, sampleUid } from '../../formats/sample-hash.ts';
-import { floatColumns, sampleJson } from '../../formats/sample-json.ts';
+import { floatColumns } from '../../formats/sample-json.ts';
+import { sampleMembers } from '../../formats/sample-members.ts';
 import type { LanguageDetector } from '../../language/language-detector.ts';
 import type { ImportOptions } from './options.ts';
 import type { OwnPicture } from './own-picture.ts';
@@ -43,36 +44,33 @@ export async function packShard(
     const batch = pictures.slice(start, start + PICTURES_AT_ONCE);
     const packed = await Promise.all(batch.map((picture) => outcomeOf(picture, options)));
     for (const [i, picture] of batch.entries()) {
-      const outcome = packed[i]!;
       const sample = {
         ...furtherValues(renamed[start + i]!, further),
         ...(await sampleOf(picture, sampleKey(name, start + i, samplesPerShard), options, detector)),
       };
-      const refused = seen.size === seen.add(sample.hash).size ? ({ reason: 'duplicate', value: String(sample.hash), threshold: null } as const) : outcome;
-      if ('bytes' in refused) {
-        const { width, height, originalWidth, originalHeight } = refused;
+      const outcome = seen.has(sample.hash) ? duplicateOf(sample) : packed[i]!;
+      seen.add(sample.hash);
+      if ('bytes' in outcome) {
+        const { width, height, originalWidth, originalHeight } = outcome;
         Object.assign(sample, { width, height, original_width: originalWidth, original_height: originalHeight });
-        const members = [
-          [refused.suffix, refused.bytes],
-          ['json', sampleJson(sample, floats)],
-          ['txt', Buffer.from(sample.caption)],
-        ] as const;
-        await tar.write(
-          sample.key,
-          members.toSorted(([a], [b]) => (a < b ? -1 : 1)),
-        );
+        await tar.write(sample.key, sampleMembers(sample, outcome.suffix, outcome.bytes, floats));
       } else {
-        Object.assign(sample, { status: 'failed_to_resize', error_message: refused.reason });
-        effects.drop(refused.reason, { hash: sample.hash, url: sample.url, text: sample.caption, value: refused.value, threshold: refused.threshold });
+        const { reason, value, threshold } = outcome;
+        Object.assign(sample, { status: 'failed_to_resize', error_message: reason });
+        effects.drop(reason, { hash: sample.hash, url: sample.url, text: sample.caption, value, threshold });
       }
       await rows.write(sample);
-      effects.progress({ in: 1, out: 'bytes' in refused ? 1 : 0 });
+      effects.progress({ in: 1, out: 'bytes' in outcome ? 1 : 0 });
     }
   }
   return { in: pictures.length, out: [tar] };
 }
 
-type Outcome = PackedPicture | Refused | { reason: 'broken-json'; value: string; threshold: null };
+type Outcome = PackedPicture | Refused | { reason: 'broken-json' | 'duplicate'; value: string; threshold: null };
+
+function duplicateOf({ hash }: Sample): Outcome {
+  return { reason: 'duplicate', value: String(hash), threshold: null };
+}
 
 async function outcomeOf(picture: OwnPicture, options: ImportOptions): Promise<Outcome> {
   if (picture.broken !== undefined) return { reason: 'broken-json', value: picture.broken, threshold: null };
