@@ -4,12 +4,13 @@
     python watermark.py watermark_model_v1.pt laion-watermark       # the checkpoint of LAION-AI/LAION-5B-WatermarkDetection
     python watermark.py --random laion-watermark                    # the same architecture with random weights
 
-With --expect PICTURE… also writes expected.json, the scores by torch on Pillow, which classifier-parity.ts compares with. With --channels
-0.1 --depth 0.2 the architecture is narrow and short: the fixture of the tests.
+With --expect PICTURE… also writes expected.json, the scores by torch on Pillow, and the pictures beside it: `pairmill models verify FOLDER`
+compares with them. With --channels 0.1 --depth 0.2 the architecture is narrow and short: the fixture of the tests.
 """
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 
 import torch
@@ -81,6 +82,8 @@ def main():
     write_json(args.folder / "config.json", {"id2label": LABELS, "pairmill": {"id": "watermark", **own}})
     write_json(args.folder / "preprocessor_config.json", {"size": {"height": SIDE, "width": SIDE}, "resample": 2, "image_mean": MEAN, "image_std": STD})
     if args.expect:
+        for path in args.expect:
+            shutil.copy(path, args.folder)
         scores = [torch.softmax(model(picture[None]), 1)[0, :1].tolist() for picture in pictures]
         write_json(args.folder / "expected.json", {"pictures": [path.name for path in args.expect], "scores": scores})
 

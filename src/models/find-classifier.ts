@@ -1,10 +1,11 @@
-import { access } from 'node:fs/promises';
+import { access, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UsageError } from '../contracts/errors.ts';
 import { packageRoot } from '../contracts/package-root.ts';
 import type { Classifier, ClassifierInput } from './classifier.ts';
 import { configFiles, readClassifier } from './classifier-config.ts';
-import { type CheckedFile, checkedFile, placeOf, withPlaces } from './model-files.ts';
+import { hubRepository } from './hub-repository.ts';
+import { type CheckedFile, checkedFile, type ModelFile, placeOf, withPlaces } from './model-files.ts';
 import type { FileSource } from './model-entry.ts';
 import type { ModelSettings } from './model-settings.ts';
 
@@ -13,30 +14,42 @@ type Settings = Pick<ModelSettings, 'cacheFolder' | 'hubUrl' | 'hubToken' | 'pre
 /** A classifier whose files are here and checked. */
 export interface FoundClassifier {
   classifier: Classifier;
+  /** Of its configuration. */
+  folder: string;
   /** Of its ONNX file. */
   path: string;
   /** Of tokenizer.json, of a classifier of texts. */
   tokenizer: string | undefined;
   /** sha256 by the name under which the fingerprint of a stage knows the file. */
   checksums: Record<string, string>;
+  /** Of all files together. */
+  bytes: number;
 }
 
 /** Classifiers that are part of the package. */
-const packaged: Readonly<Record<string, { kind: ClassifierInput['kind']; folder: string }>> = { nsfw_pixels: { kind: 'pictures', folder: 'nsfw-pixels' } };
-
-/** A repository of the hub, as its own tools write it. */
-const HUB = /^hf:\/\/([\w.-]+\/[\w.-]+)(?:@([\w.-]+))?$/;
+export const packagedClassifiers: Readonly<Record<string, { kind: ClassifierInput['kind']; folder: string }>> = {
+  nsfw_pixels: { kind: 'pictures', folder: 'nsfw-pixels' },
+};
 
 /**
  * The classifier of an id, a folder, or `hf://OWNER/NAME` on the hub, whose files are downloaded on first use. Throws UsageError where
  * there is none or it is not of this kind, RunError where a file can't be had or is damaged.
  */
-export async function findClassifier(name: string, kind: ClassifierInput['kind'], settings: Settings): Promise<FoundClassifier> {
+export async function findClassifier(
+  name: string,
+  kind: ClassifierInput['kind'],
+  settings: Settings,
+  brought: (file: string, bytes: number) => void = () => undefined,
+): Promise<FoundClassifier> {
   const source = await sourceOf(name, kind);
   const checksums: Record<string, string> = {};
+  let bytes = 0;
   const bring = async (file: string): Promise<CheckedFile> => {
     const found = await checkedFile(source, file, settings);
     checksums[file] = found.checksum.sha256;
+    const { size } = await stat(found.path);
+    bytes += size;
+    brought(file, size);
     for (const external of found.checksum.externalData) await bring(join(dirname(file), external));
     return found;
   };
@@ -45,38 +58,44 @@ export async function findClassifier(name: string, kind: ClassifierInput['kind']
     for (const file of await namedFiles(source, kind)) configs.push(await bring(file));
     const folder = dirname(configs[0]!.path);
     const onnx = await onnxFile(source, settings);
-    const id = 'folder' in source ? basename(folder) : source.repository.split('/')[1]!;
+    const id = 'folder' in source ? basename(folder) : basename(source.repository);
     const classifier = await readClassifier(folder, kind, { name: id, source, file: onnx });
     const { path } = await bring(onnx);
     const tokenizer = kind === 'texts' ? configs[1]!.path : undefined;
     return {
       classifier,
+      folder,
       path,
       tokenizer,
       checksums: Object.fromEntries(Object.entries(checksums).map(([file, sha256]) => [`${classifier.id}/${file}`, sha256])),
+      bytes,
     };
   } catch (error) {
-    const files = [...configFiles[kind], await onnxFile(source, settings)];
-    throw await withPlaces(
-      error,
-      name,
-      files.map((file) => placeOf(source, file, settings)),
-      'Then give the same command again.',
-    );
+    throw await withPlaces(error, [{ files: await classifierFiles(source, kind, settings) }], name);
   }
 }
 
+/** The files of a classifier, each with its place on this machine and, of the hub, where it is fetched from. */
+export async function classifierFiles(source: FileSource, kind: ClassifierInput['kind'], settings: Settings): Promise<ModelFile[]> {
+  return [...(await namedFiles(source, kind)), await onnxFile(source, settings)].map((file) => placeOf(source, file, settings));
+}
+
 async function sourceOf(name: string, kind: ClassifierInput['kind']): Promise<FileSource> {
-  const known = packaged[name];
-  if (known?.kind === kind) return { folder: join(packageRoot(), 'models', known.folder) };
-  const [, repository, revision = 'main'] = HUB.exec(name) ?? [];
-  if (repository !== undefined) return { repository, revision };
+  if (packagedClassifiers[name]?.kind === kind) return packagedClassifier(name)!;
+  const repository = hubRepository(name);
+  if (repository) return repository;
   const folder = resolve(name);
   if (await isThere(join(folder, 'config.json'))) return { folder };
-  const ids = Object.entries(packaged).flatMap(([id, each]) => (each.kind === kind ? [`one of the package (${id})`] : []));
+  const ids = Object.entries(packagedClassifiers).flatMap(([id, each]) => (each.kind === kind ? [`one of the package (${id})`] : []));
   throw new UsageError(
     `There is no classifier of ${kind} ${name}: it is neither ${[...ids, 'a folder with a config.json'].join(', nor ')}, nor hf://OWNER/NAME on the hub. docs/models.md says what such a folder holds.`,
   );
+}
+
+/** Where the files of a classifier of the package are; undefined for every other name. */
+export function packagedClassifier(id: string): { folder: string } | undefined {
+  const known = packagedClassifiers[id];
+  return known && { folder: join(packageRoot(), 'models', known.folder) };
 }
 
 /** All of the configuration; of a folder without those that only the hub always has. */

@@ -1,19 +1,30 @@
 import { stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { UsageError } from '../contracts/errors.ts';
+import { hubRepository } from './hub-repository.ts';
 import type { ModelEntry } from './model-entry.ts';
-import { readModelFolder } from './model-folder.ts';
+import { bringFiles } from './model-files.ts';
+import { encoderConfigs, hubEncoderFiles, readModelFolder } from './model-folder.ts';
+import { type HubSettings, usualModelSettings } from './model-settings.ts';
 import { modelIds, packagedModelFolder, registry } from './registry.ts';
 
-/** The entry of an id, or of a local folder of the hub layout. Throws UsageError where it is neither. */
-export async function findModel(idOrFolder: string): Promise<ModelEntry> {
-  const entry = registry.find(({ id }) => id === idOrFolder);
+/**
+ * The entry of an id, of a local folder of the hub's layout, or of `hf://OWNER/NAME` on the hub, whose configuration is downloaded on
+ * first use; a command without such options has the usual settings. Throws UsageError where it is none of these, RunError where a file can't be had.
+ */
+export async function findModel(name: string, settings: HubSettings = usualModelSettings()): Promise<ModelEntry> {
+  const entry = registry.find(({ id }) => id === name);
   if (entry) return entry;
-  const packaged = packagedModelFolder(idOrFolder);
-  if (packaged) return readModelFolder(packaged, idOrFolder);
-  const folder = resolve(idOrFolder);
+  const packaged = packagedModelFolder(name);
+  if (packaged) return { ...(await readModelFolder(packaged, { id: name })), configuration: [] };
+  const source = hubRepository(name);
+  if (source) {
+    const [config] = await bringFiles(source, encoderConfigs, settings, { name, files: hubEncoderFiles });
+    return readModelFolder(dirname(config!.path), { source });
+  }
+  const folder = resolve(name);
   if (await isFolder(folder)) return readModelFolder(folder);
-  throw new UsageError(`There is no model ${idOrFolder}: it is neither a folder nor one of ${modelIds.join(', ')}.`);
+  throw new UsageError(`There is no model ${name}: it is neither a folder, nor hf://OWNER/NAME on the hub, nor one of ${modelIds.join(', ')}.`);
 }
 
 async function isFolder(path: string): Promise<boolean> {

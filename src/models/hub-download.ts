@@ -60,7 +60,7 @@ export async function downloadFromHub(hubFile: HubFile, path: string, retryDelay
     last = new Error(`its checksum is ${checksum.sha256} where the hub names ${expected}`);
   }
   throw new DownloadError(
-    `The model file ${hubFile.file} could not be downloaded from ${url}: ${reason(last)}. Start the same command again (what was fetched is kept), give another --hub-url, or give --model a local folder.`,
+    `The model file ${hubFile.file} could not be downloaded from ${url}: ${reason(last)}. Start the same command again (what was fetched is kept), give another --hub-url, or name a local folder as the model.`,
     { cause: last },
   );
 }
@@ -81,9 +81,11 @@ async function fetchInto(url: string, part: string, token: string | undefined): 
     await response.body?.cancel();
     if (!REFUSED.includes(response.status)) throw new Error(`the hub answered ${response.status}`);
     const gated =
-      response.status === 401 || response.status === 403 ? ' If the model needs an access token, `pairmill models pull` takes it as --hub-token.' : '';
+      response.status === 401 || response.status === 403
+        ? ' If the model needs an access token, `pairmill models pull` takes it as --hub-token, or from PAIRMILL_HUB_TOKEN.'
+        : '';
     throw new DownloadError(
-      `The model file ${url} could not be downloaded: the hub answered ${response.status}. Check --hub-url, or give --model a local folder.${gated}`,
+      `The model file ${url} could not be downloaded: the hub answered ${response.status}. Check the name and --hub-url, or name a local folder as the model.${gated}`,
     );
   }
   const append = response.status === 206;

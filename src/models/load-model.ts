@@ -55,7 +55,7 @@ export function described({ entry }: ModelParts): Pick<Encoders, 'id' | 'dimensi
 
 /** sha256 of each file that `loadModel` would read, by `MODEL/FILE`; downloads what is not here. */
 export async function modelChecksums(idOrFolder: string, settings: ModelSettings): Promise<Record<string, string>> {
-  return (await modelFiles(inPrecision(await findModel(idOrFolder), settings.precision), settings)).checksums;
+  return (await modelFiles(inPrecision(await findModel(idOrFolder, settings), settings.precision), settings)).checksums;
 }
 
 function lazily<T extends { close(): Promise<void> }>(make: () => Promise<T>): { get(): Promise<T>; close(): Promise<void> } {

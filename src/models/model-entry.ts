@@ -11,6 +11,8 @@ export interface ModelEntry {
   readonly thresholds: Thresholds | undefined;
   /** Name under which LAION's heads know the image tower: `ViT-B/32`. Heads of one name fit every model with it. */
   readonly headsFor: string;
+  /** Files of the picture tower's source from which this entry was read; none of an id. */
+  readonly configuration?: readonly string[];
 }
 
 export interface Thresholds {

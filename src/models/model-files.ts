@@ -5,7 +5,7 @@ import { RunError, systemCode } from '../contracts/errors.ts';
 import { type FileChecksum, fileChecksum } from './file-checksum.ts';
 import { DownloadError, downloadFromHub, hubAddress } from './hub-download.ts';
 import type { FileSource, ModelEntry } from './model-entry.ts';
-import type { ModelSettings } from './model-settings.ts';
+import type { HubSettings, ModelSettings } from './model-settings.ts';
 
 /** The files of a model on this machine, each checked. */
 export interface ModelFiles {
@@ -30,22 +30,23 @@ export async function modelFiles(
 ): Promise<ModelFiles> {
   const checksums: Record<string, string> = {};
   let bytes = 0;
+  const { id, image, text, configuration = [] } = entry;
   const bring = async (source: FileSource, file: string): Promise<string> => {
     let found: CheckedFile;
     try {
       found = await checkedFile(source, file, settings);
     } catch (error) {
-      throw await withPlaces(error, entry.id, filesOf(entry, settings), `Then \`pairmill models verify ${entry.id}\` says whether all is well.`);
+      throw await withPlaces(error, [{ files: filesOf(entry, settings) }], nameOf(entry));
     }
     const { path, checksum } = found;
-    checksums[`${entry.id}/${file}`] = checksum.sha256;
+    checksums[`${id}/${file}`] = checksum.sha256;
     const { size } = await stat(path);
     bytes += size;
     brought(file, size);
     for (const name of checksum.externalData) await bring(source, join(dirname(file), name));
     return path;
   };
-  const { image, text } = entry;
+  for (const file of configuration) await bring(image.source, file);
   return {
     vision: await bring(image.source, image.file),
     text: await bring(text.source, text.file),
@@ -63,8 +64,9 @@ export interface ModelFile {
 }
 
 /** The files of a model, each with its place on this machine and, of the hub, where it is fetched from. Files beside an ONNX file that hold weights are known only when that is here. */
-function filesOf({ image, text }: ModelEntry, settings: ModelSettings): ModelFile[] {
+function filesOf({ image, text, configuration = [] }: ModelEntry, settings: ModelSettings): ModelFile[] {
   const all: [FileSource, string | undefined][] = [
+    ...configuration.map((file): [FileSource, string] => [image.source, file]),
     [image.source, image.file],
     [text.source, text.file],
     [text.source, text.tokenizer],
@@ -73,25 +75,75 @@ function filesOf({ image, text }: ModelEntry, settings: ModelSettings): ModelFil
   return all.flatMap(([source, file]) => (file === undefined ? [] : [placeOf(source, file, settings)]));
 }
 
-/** Which of a model's files are on this machine; nothing is fetched. */
-export async function presentFiles(entry: ModelEntry, settings: ModelSettings): Promise<{ present: string[]; missing: string[] }> {
-  const found = await Promise.all(filesOf(entry, settings).map(async ({ path }) => ({ path, is: (await statOf(path)) !== undefined })));
-  return { present: found.filter(({ is }) => is).map(({ path }) => path), missing: found.filter(({ is }) => !is).map(({ path }) => path) };
+/** As a command names it. */
+function nameOf({ id, image: { source }, configuration }: ModelEntry): string {
+  if ('folder' in source) return source.folder;
+  return configuration === undefined ? id : `hf://${source.repository}${source.revision === 'main' ? '' : `@${source.revision}`}`;
 }
 
-/** A failed download, with what can be done without the hub: which files to put where. */
-export async function withPlaces(error: unknown, id: string, files: readonly ModelFile[], then: string): Promise<unknown> {
+/** Which files of a model are on this machine, and their bytes; nothing is fetched. */
+export interface PresentFiles {
+  present: string[];
+  missing: string[];
+  bytes: number;
+}
+
+export function presentFiles(entry: ModelEntry, settings: ModelSettings): Promise<PresentFiles> {
+  return presentOf(filesOf(entry, settings));
+}
+
+export async function presentOf(files: readonly ModelFile[]): Promise<PresentFiles> {
+  const found = await Promise.all(files.map(async ({ path }) => ({ path, size: (await statOf(path))?.size })));
+  return {
+    present: found.filter(({ size }) => size !== undefined).map(({ path }) => path),
+    missing: found.filter(({ size }) => size === undefined).map(({ path }) => path),
+    bytes: found.reduce((sum, { size = 0 }) => sum + size, 0),
+  };
+}
+
+/** Files to put by hand; `of`: of what kind the model is whose files they are, where that is not known. */
+export interface FilesByHand {
+  of?: string;
+  files: readonly ModelFile[];
+}
+
+/** A failed download of a model's file, with what can be done without the hub: which files to put where. `name`: as a command names the model. */
+export async function withPlaces(error: unknown, groups: readonly FilesByHand[], name: string): Promise<unknown> {
   if (!(error instanceof DownloadError)) return error;
-  const missing = await Promise.all(files.map(async (file) => ((await statOf(file.path)) ? [] : [file])));
+  const lines: string[] = [];
+  for (const { of, files } of groups) {
+    const { missing } = await presentOf(files);
+    if (of !== undefined) lines.push(`${of}:`);
+    for (const { path, url } of files) if (missing.includes(path)) lines.push(`  ${url} -> ${path}`);
+  }
   return new RunError(
     [
       error.message,
-      `Without the hub, the model ${id} works where these files are put by hand:`,
-      ...missing.flat().map(({ path, url }) => `  ${url} -> ${path}`),
-      `with the files beside them that end in .onnx_data, where the repository has any. ${then}`,
+      `Without the hub, the model ${name} works where these files are put by hand:`,
+      ...lines,
+      `with the files beside them that end in .onnx_data, where the repository has any. Then \`pairmill models verify ${name}\` says whether all is well.`,
     ].join('\n'),
     { cause: error },
   );
+}
+
+/**
+ * Brings some files of a source here. `others`: those that the model has beside these, named with them where one can't be had. Throws as
+ * `checkedFile`.
+ */
+export async function bringFiles(
+  source: FileSource,
+  files: readonly string[],
+  settings: HubSettings,
+  { name, files: others }: { name: string; files: readonly string[] },
+): Promise<CheckedFile[]> {
+  try {
+    const found: CheckedFile[] = [];
+    for (const file of files) found.push(await checkedFile(source, file, settings));
+    return found;
+  } catch (error) {
+    throw await withPlaces(error, [{ files: [...files, ...others].map((file) => placeOf(source, file, settings)) }], name);
+  }
 }
 
 /** A file with what is known of it. */
@@ -101,12 +153,12 @@ export interface CheckedFile {
 }
 
 /** One file of a source, fetched where it is not here. Throws RunError where it can't be had or is damaged. */
-export function checkedFile(source: FileSource, file: string, settings: ModelSettings): Promise<CheckedFile> {
+export function checkedFile(source: FileSource, file: string, settings: HubSettings): Promise<CheckedFile> {
   return 'folder' in source ? localFile(source.folder, file) : cachedFile(source, file, settings);
 }
 
 /** Where a file lies on this machine once it is here and, of the hub, where it is fetched from. */
-export function placeOf(source: FileSource, file: string, { cacheFolder, hubUrl }: Pick<ModelSettings, 'cacheFolder' | 'hubUrl'>): ModelFile {
+export function placeOf(source: FileSource, file: string, { cacheFolder, hubUrl }: HubSettings): ModelFile {
   if ('folder' in source) return { path: join(source.folder, file), url: undefined };
   return { path: join(cacheFolder, source.repository, source.revision, file), url: hubAddress({ hubUrl, ...source, file }) };
 }
@@ -147,7 +199,7 @@ interface Receipt {
 async function cachedFile(
   source: { repository: string; revision: string },
   file: string,
-  { cacheFolder, hubUrl, hubToken }: ModelSettings,
+  { cacheFolder, hubUrl, hubToken }: HubSettings,
 ): Promise<CheckedFile> {
   const path = join(cacheFolder, source.repository, source.revision, file);
   const receiptPath = `${path}.receipt.json`;

@@ -3,11 +3,11 @@ import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { UsageError } from '../contracts/errors.ts';
 import { readModelConfig } from './model-config.ts';
-import type { ModelEntry, TextTower } from './model-entry.ts';
+import type { FileSource, ModelEntry, TextTower } from './model-entry.ts';
 import { Preprocessor, preprocessingOf } from './preprocessor-config.ts';
 
 /**
- * Reads the entry of a model that lies in a local folder with the layout of CLIP models on the hub: config.json,
+ * Reads the entry of a model whose configuration lies in a folder with the layout of CLIP models on the hub: config.json,
  * preprocessor_config.json, tokenizer.json, and vision_model.onnx and text_model.onnx, beside them or in onnx/.
  * What the hub's files don't say may stand under `pairmill` in config.json (docs/models.md).
  */
@@ -48,29 +48,32 @@ const SIGLIP_BASE = 768;
 /** Default thresholds of a CLIP that names none: LAION's. Those of SigLIP's family have none: their cosines lie far lower. */
 const laionThresholds = { en: 0.28, multi: 0.26, nolang: 0.26 };
 
-/** Throws UsageError where the folder is no model of this layout. */
-export async function readModelFolder(folder: string, id?: string): Promise<ModelEntry> {
+/** Which of an encoder's files say what it is. */
+export const encoderConfigs = ['config.json', 'preprocessor_config.json'] as const;
+/** What a repository of the hub has beside these, as transformers.js names it. */
+export const hubEncoderFiles = ['onnx/vision_model.onnx', 'onnx/text_model.onnx', 'tokenizer.json'] as const;
+
+/** `source`: where its other files are, if not in the folder too. Throws UsageError where the folder is no model of this layout. */
+export async function readModelFolder(folder: string, { id, source = { folder } }: { id?: string; source?: FileSource } = {}): Promise<ModelEntry> {
   const config = await readModelConfig(folder, 'config.json', Config);
   const preprocessor = await readModelConfig(folder, 'preprocessor_config.json', Preprocessor);
   const own = config.pairmill;
-  const name = id ?? own?.id ?? basename(folder);
+  const name = id ?? own?.id ?? basename('folder' in source ? folder : source.repository);
   const family = families[config.model_type ?? ''] ?? families['clip']!;
   const dimensions = config.projection_dim ?? (family === families['siglip'] ? (config.text_config.hidden_size ?? SIGLIP_BASE) : undefined);
   if (dimensions === undefined) throw new UsageError(`${join(folder, 'config.json')} names no projection_dim, the length of an embedding.`);
-  const [vision, text] = [await present(folder, 'vision_model.onnx'), await present(folder, 'text_model.onnx')];
+  const [vision, text] = await Promise.all(['vision_model.onnx', 'text_model.onnx'].map((file) => onnxFiles(source, file)));
   return {
     id: name,
     dimensions,
     image: {
-      source: { folder },
-      file: vision,
-      int8: await int8Of(folder, vision),
+      source,
+      ...vision!,
       preprocessing: { ...preprocessingOf(preprocessor, folder), ...(own?.resize && { resize: own.resize }) },
     },
     text: {
-      source: { folder },
-      file: text,
-      int8: await int8Of(folder, text),
+      source,
+      ...text!,
       tokenizer: 'tokenizer.json',
       tokenization: own?.tokenization ?? 'hub',
       maxTokens: config.text_config.max_position_embeddings ?? family.maxTokens,
@@ -80,7 +83,15 @@ export async function readModelFolder(folder: string, id?: string): Promise<Mode
     },
     thresholds: own?.threshold ?? (family === families['siglip'] ? undefined : laionThresholds),
     headsFor: own?.headsFor ?? name,
+    configuration: encoderConfigs,
   };
+}
+
+/** Of a tower, in float32 and in int8. Of a repository it is not known what it has: it is asked for what transformers.js would. */
+async function onnxFiles(source: FileSource, name: string): Promise<{ file: string; int8: string | undefined }> {
+  if (!('folder' in source)) return { file: `onnx/${name}`, int8: `onnx/${name.replace(/\.onnx$/, '_quantized.onnx')}` };
+  const file = await present(source.folder, name);
+  return { file, int8: await int8Of(source.folder, file) };
 }
 
 /** `file`, or `onnx/file` where the hub's exports keep it. */

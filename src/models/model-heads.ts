@@ -4,14 +4,15 @@ import { UsageError } from '../contracts/errors.ts';
 import { fileChecksum } from './file-checksum.ts';
 import { findModel } from './find-model.ts';
 import { type Head, readHead } from './head.ts';
+import type { HubSettings } from './model-settings.ts';
 import { claimColumn } from './tag-column.ts';
 
 /**
  * The files of heads: those named (a path, or the name of one in the model's `heads/` folder), else all that the model's
  * folder ships, by name. A model of the hub ships none. Throws UsageError for a name that leads nowhere.
  */
-export async function headFiles(model: string, names: readonly string[] | undefined): Promise<string[]> {
-  const { source } = (await findModel(model)).image;
+export async function headFiles(model: string, names: readonly string[] | undefined, settings: HubSettings): Promise<string[]> {
+  const { source } = (await findModel(model, settings)).image;
   const shipped = 'folder' in source ? await listHeads(join(source.folder, 'heads')) : [];
   if (!names) return shipped;
   return Promise.all(
@@ -32,8 +33,8 @@ export async function headChecksums(paths: readonly string[]): Promise<Record<st
 }
 
 /** Reads heads for one model. Throws UsageError where one belongs to another, or two would fill the same column. */
-export async function loadHeads(model: string, paths: readonly string[]): Promise<Head[]> {
-  const entry = await findModel(model);
+export async function loadHeads(model: string, paths: readonly string[], settings?: HubSettings): Promise<Head[]> {
+  const entry = await findModel(model, settings);
   const heads: Head[] = [];
   const taken = new Set<string>();
   for (const path of paths) {

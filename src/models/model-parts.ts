@@ -21,7 +21,7 @@ export interface ModelParts {
  * that does not exist, RunError for a file that can't be had or is damaged.
  */
 export async function readModelParts(idOrFolder: string, settings: ModelSettings): Promise<ModelParts> {
-  const entry = inPrecision(await findModel(idOrFolder), settings.precision);
+  const entry = inPrecision(await findModel(idOrFolder, settings), settings.precision);
   const files = await modelFiles(entry, settings);
   const tokenize = await readTokenizer(files.tokenizer, entry.text);
   const projection = files.projection === undefined ? undefined : await readProjection(files.projection);

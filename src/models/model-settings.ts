@@ -51,6 +51,9 @@ export interface ModelSettings {
   sessions?: number | undefined;
 }
 
+/** What decides where files come from. */
+export type HubSettings = Pick<ModelSettings, 'cacheFolder' | 'hubUrl' | 'hubToken'>;
+
 export type Precision = 'float32' | 'int8';
 
 /** The settings of a command that has `modelOptions`, or those of them that say where models come from. */
@@ -72,4 +75,9 @@ export function modelSettings(options: {
     threads: options.modelThreads,
     sessions: options.modelSessions,
   };
+}
+
+/** Those of a command that has no such options. */
+export function usualModelSettings(): ModelSettings {
+  return modelSettings({ hubUrl: modelOptions.hubUrl.parse(undefined) });
 }

@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { packageRoot } from '../contracts/package-root.ts';
+import { OWN, readRecorded, recordedPictures, references } from './recorded-file.ts';
 import type { ModelEntry } from './model-entry.ts';
 
 /** What a model's own authors' code made of pictures and texts. */
@@ -13,7 +12,7 @@ export interface RecordedVectors {
 }
 
 const Recorded = z.object({
-  source: z.string().default('expected.json of its folder'),
+  source: z.string().default(OWN),
   texts: z.array(z.string()).default([]),
   textVectors: z.array(z.array(z.number())).default([]),
   pictures: z.array(z.string()).default([]),
@@ -25,35 +24,18 @@ const Recorded = z.object({
  * tower: OpenAI's ViT-B/32. Undefined where there are none.
  */
 export async function recordedVectors({ image, headsFor }: ModelEntry): Promise<RecordedVectors | undefined> {
-  const references = join(packageRoot(), 'models', 'references');
-  const own = 'folder' in image.source ? await read(join(image.source.folder, 'expected.json'), [image.source.folder, references]) : undefined;
-  return own ?? read(join(references, `${headsFor.replaceAll('/', '-')}.json`), [references]);
+  const own = 'folder' in image.source ? await read(join(image.source.folder, 'expected.json')) : undefined;
+  return own ?? read(join(references(), `${headsFor.replaceAll('/', '-')}.json`));
 }
 
-/** Pictures that lie in none of the folders are left out. */
-async function read(path: string, folders: readonly string[]): Promise<RecordedVectors | undefined> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch {
-    return undefined;
-  }
-  const { source, texts, textVectors, pictures, pictureVectors } = Recorded.parse(JSON.parse(text));
-  const found: RecordedVectors = { source, pictures: [], texts: texts.map((each, i) => ({ text: each, vector: Float32Array.from(textVectors[i]!) })) };
-  for (const [i, name] of pictures.entries()) {
-    const picture = await firstOf(folders.map((folder) => join(folder, name)));
-    if (picture) found.pictures.push({ picture, vector: Float32Array.from(pictureVectors[i]!) });
-  }
-  return found;
-}
-
-async function firstOf(paths: readonly string[]): Promise<Uint8Array | undefined> {
-  for (const path of paths) {
-    try {
-      return await readFile(path);
-    } catch {
-      // The next one.
-    }
-  }
-  return undefined;
+async function read(path: string): Promise<RecordedVectors | undefined> {
+  const recorded = await readRecorded(path, Recorded);
+  if (!recorded) return undefined;
+  const { source, texts, textVectors, pictures, pictureVectors } = recorded;
+  const found = await recordedPictures(dirname(path), pictures);
+  return {
+    source,
+    pictures: found.map(({ picture, at }) => ({ picture, vector: Float32Array.from(pictureVectors[at]!) })),
+    texts: texts.map((text, i) => ({ text, vector: Float32Array.from(textVectors[i]!) })),
+  };
 }

@@ -1,15 +1,9 @@
-import sharp from 'sharp';
 import type { DualEncoder } from './load-model.ts';
+import { again, check, differs, type ModelCheck, samplePicture, sampleTexts, same } from './model-check.ts';
 import type { ModelEntry } from './model-entry.ts';
 import type { Precision } from './model-settings.ts';
 import type { RecordedVectors } from './recorded-vectors.ts';
 import { cosine } from './vectors.ts';
-
-export interface ModelCheck {
-  /** `unknown`: nothing here can say. */
-  verdict: 'right' | 'wrong' | 'unknown';
-  what: string;
-}
 
 /** Cosine with a recorded vector; float16 as they were recorded costs 1e-6. */
 const LEAST_COSINE: Record<Precision, number> = { float32: 0.999, int8: 0.99 };
@@ -23,17 +17,16 @@ export async function verifyModel(
 ): Promise<ModelCheck[]> {
   const least = LEAST_COSINE[precision];
   const samples = await Promise.all([1, 2, 3].map(samplePicture));
-  const texts = ['a photo of a dog', 'two red apples on a table, and a long line of words after them', 'x'];
-  const [pictures, sentences] = [await model.encodeImages(samples), await model.encodeTexts(texts)];
-  // Alone, and not from the pictures that the encoder remembers.
-  const [again] = await model.encodeImages([await samplePicture(4)]);
-  const [pair] = (await model.encodeImages([await samplePicture(5), await samplePicture(6), await samplePicture(4)])).slice(2);
-  const alone = (await model.encodeTexts(texts.slice(1, 2)))[0]!;
+  const [pictures, sentences] = [await model.encodeImages(samples), await model.encodeTexts(sampleTexts)];
+  const last = await samplePicture(4);
+  const [picture] = await model.encodeImages([last]);
+  const [inBatch] = (await model.encodeImages([await samplePicture(5), await samplePicture(6), again(last)])).slice(2);
+  const [text] = await model.encodeTexts(sampleTexts.slice(1, 2));
   const checks: ModelCheck[] = [
     check(`the picture tower gives ${entry.dimensions} numbers of length 1 (${entry.image.file})`, pictures.every(isUnit)),
     check(`the text tower gives ${entry.dimensions} numbers of length 1 (${entry.text.file})`, sentences.every(isUnit)),
     check('different pictures have different vectors, and so have texts', differs(pictures) && differs(sentences)),
-    check('a vector does not depend on its batch', same(again!, pair!) && same(alone, sentences[1]!)),
+    check('a vector does not depend on its batch', same(picture!, inBatch!) && same(text!, sentences[1]!)),
   ];
   if (!recorded || recorded.pictures.length + recorded.texts.length === 0) {
     checks.push({
@@ -61,23 +54,7 @@ export async function verifyModel(
   return checks;
 }
 
-const check = (what: string, holds: boolean): ModelCheck => ({ verdict: holds ? 'right' : 'wrong', what });
-
 const cosineOf = (ours: Float32Array | Error, theirs: Float32Array): number =>
   ours instanceof Error || ours.length !== theirs.length ? -1 : cosine(ours, theirs);
 
 const isUnit = (vector: Float32Array | Error): boolean => !(vector instanceof Error) && Math.abs(cosine(vector, vector) - 1) < 1e-4;
-
-const differs = ([first, ...others]: readonly (Float32Array | Error)[]): boolean => others.every((other) => !same(first!, other));
-
-const same = (a: Float32Array | Error, b: Float32Array | Error): boolean =>
-  !(a instanceof Error) && !(b instanceof Error) && a.length === b.length && a.every((value, i) => value === b[i]);
-
-/** A picture of coloured squares; another for each number. */
-function samplePicture(number: number): Promise<Buffer> {
-  const grid = Uint8Array.from({ length: 8 * 8 * 3 }, (_, i) => (i * i * 31 + i * 17 * number + number * 101) & 255);
-  return sharp(grid, { raw: { width: 8, height: 8, channels: 3 } })
-    .resize(256, 256, { kernel: 'nearest' })
-    .png()
-    .toBuffer();
-}

@@ -75,13 +75,13 @@ describe('a download from the hub', () => {
     // Small files are checked by Git's blob hash.
     hub.corrupt = 99;
     await expect(downloadFromHub(file('config.json'), join(folder, 'config.json'))).rejects.toThrow(
-      /model file config\.json could not be downloaded from http.*checksum is [0-9a-f]{64} where the hub names [0-9a-f]{40}.*--model a local folder/s,
+      /model file config\.json could not be downloaded from http.*checksum is [0-9a-f]{64} where the hub names [0-9a-f]{40}.*name a local folder as the model/s,
     );
     expect(await readdir(folder)).toEqual(['vision_model.onnx']);
   });
 
   test('what is not there, and a hub that is not there', async () => {
-    await expect(downloadFromHub(file('config.json'), join(folder, 'config.json'))).rejects.toThrow(/the hub answered 404\. Check --hub-url/);
+    await expect(downloadFromHub(file('config.json'), join(folder, 'config.json'))).rejects.toThrow(/the hub answered 404\. Check the name and --hub-url/);
     expect(hub.requests).toHaveLength(1);
     await expect(downloadFromHub({ ...file('x'), hubUrl: 'http://127.0.0.1:9' }, join(folder, 'x'))).rejects.toThrow(
       /could not be downloaded from http:\/\/127\.0\.0\.1:9\/.*fetch failed/,

@@ -12,6 +12,8 @@ export class LoopbackHub {
   storage = '';
   /** Answers of the storage that break off after so many bytes. */
   breakAfter: number[] = [];
+  /** The access token without which nothing is given. */
+  gate = '';
   /** Bytes that are wrong in so many answers. */
   corrupt = 0;
   #server: Server | undefined;
@@ -21,6 +23,10 @@ export class LoopbackHub {
     this.#server = createServer((request, response) => {
       this.tokens.push(request.headers.authorization);
       this.requests.push(`${request.url}${request.headers.range ? ` ${request.headers.range}` : ''}`);
+      if (this.gate !== '' && request.headers.authorization !== `Bearer ${this.gate}`) {
+        response.writeHead(401).end();
+        return;
+      }
       const [, large, name] = /^\/(storage|.+\/resolve\/main)\/(.+)$/.exec(request.url!) ?? [];
       const content = this.files.get(name ?? '');
       if (!content) {
@@ -44,7 +50,7 @@ export class LoopbackHub {
       if (this.corrupt-- > 0) body[0]! ^= 1;
       const headers = { etag: `"${large === 'storage' ? 'part-of-storage' : gitBlob}"`, 'content-length': body.length };
       response.writeHead(from > 0 ? 206 : 200, from > 0 ? { ...headers, 'content-range': `bytes ${from}-${content.length - 1}/${content.length}` } : headers);
-      const limit = this.breakAfter.shift();
+      const limit = large === 'storage' ? this.breakAfter.shift() : undefined;
       if (limit === undefined) response.end(body);
       // Late enough for a slow client to have taken what was sent: a broken connection drops what it has not.
       else response.write(body.subarray(0, limit), () => setTimeout(() => response.destroy(), 500));

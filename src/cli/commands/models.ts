@@ -2,16 +2,24 @@ import { z } from 'zod';
 import { counted } from '../../contracts/counted.ts';
 import { UsageError } from '../../contracts/errors.ts';
 import { option } from '../../contracts/option.ts';
+import { findClassifier, packagedClassifiers } from '../../models/find-classifier.ts';
 import { findModel } from '../../models/find-model.ts';
 import { inPrecision } from '../../models/in-precision.ts';
+import { type ListedModel, listModels } from '../../models/listed-models.ts';
 import { loadModel } from '../../models/load-model.ts';
-import { modelFiles, presentFiles } from '../../models/model-files.ts';
-import { modelOptions, type ModelSettings, modelSettings } from '../../models/model-settings.ts';
+import type { ModelCheck } from '../../models/model-check.ts';
+import { modelFiles } from '../../models/model-files.ts';
+import { modelKind } from '../../models/model-kind.ts';
+import { modelOptions, type ModelSettings, modelSettings, usualModelSettings } from '../../models/model-settings.ts';
+import { recordedScores } from '../../models/recorded-scores.ts';
 import { recordedVectors } from '../../models/recorded-vectors.ts';
 import { modelIds } from '../../models/registry.ts';
+import { verifyClassifier } from '../../models/verify-classifier.ts';
 import { verifyModel } from '../../models/verify-model.ts';
 import { readOptions } from '../../runtime/read-options.ts';
+import { bytesText } from '../bytes-text.ts';
 import type { Arguments, Command, CommandIo } from '../command.ts';
+import { renderTable } from '../table.ts';
 
 const json = option(z.boolean().default(false), 'Print as JSON on stdout', { decidesResult: false });
 
@@ -28,7 +36,8 @@ const hubOptions = z.object({
   json,
 });
 
-const takes = `pairmill models takes list, pull MODEL… or verify MODEL…, with MODEL a folder or one of ${modelIds.join(', ')}.`;
+const ids = [...modelIds, ...Object.keys(packagedClassifiers)];
+const takes = `pairmill models takes list, pull MODEL… or verify MODEL…, with MODEL hf://OWNER/NAME, a folder, or one of ${ids.join(', ')}.`;
 
 function modelsCommand(command: Pick<Command, 'name' | 'summary' | 'details' | 'hidden'>): Command {
   return {
@@ -37,8 +46,7 @@ function modelsCommand(command: Pick<Command, 'name' | 'summary' | 'details' | '
     async run({ flags, positionals }, io) {
       if (positionals.length > 0) throw new UsageError(takes);
       const { json, ...given } = readOptions(cacheOptions, { flags, environment: io.environment });
-      // Nothing is asked of a hub.
-      return list(modelSettings({ ...given, hubUrl: modelOptions.hubUrl.parse(undefined) }), json, io);
+      return list(modelSettings({ ...given, hubUrl: usualModelSettings().hubUrl }), json, io);
     },
   };
 }
@@ -56,7 +64,7 @@ function hubCommand(command: Pick<Command, 'name' | 'summary' | 'details'>, run:
   };
 }
 
-/** The models that have an id; those of the hub are fetched, and any is held against what is recorded of it. */
+/** Encoders and classifiers: those that have an id are listed, those of the hub are fetched, and any is held against what is recorded of it. */
 export const modelsCommands: readonly Command[] = [
   modelsCommand({
     name: 'models',
@@ -67,14 +75,14 @@ export const modelsCommands: readonly Command[] = [
   }),
   modelsCommand({
     name: 'models list',
-    summary: 'Lists the models that have an id, and says which are on this machine.',
+    summary: 'Lists the encoders and classifiers that have an id or were downloaded, and says which are on this machine.',
   }),
   hubCommand(
     {
       name: 'models pull',
       summary: 'Fetches models from the hub into the cache.',
       details:
-        'Fetches the files of models from the hub into the cache, goes on where a download broke off, and checks the checksums. MODEL is an id that pairmill models list shows, or a repository of the hub.',
+        'Fetches the files of models from the hub into the cache, goes on where a download broke off, and checks the checksums. MODEL is an id that pairmill models list shows, or hf://OWNER/NAME (hf://OWNER/NAME@REVISION): a repository of the hub with an encoder or a classifier.',
     },
     pull,
   ),
@@ -83,35 +91,41 @@ export const modelsCommands: readonly Command[] = [
       name: 'models verify',
       summary: 'Checks that models compute what they should.',
       details:
-        'Loads each model, an id or a folder, encodes reference inputs, and compares the vectors with recorded ones where there are any. Ends with 1 where a check fails.',
+        'Loads each model (an id, hf://OWNER/NAME, or a folder), encodes or classifies reference inputs, and compares vectors or scores with recorded ones where there are any. Ends with 1 where a check fails.',
     },
     verify,
   ),
 ];
 
 async function list(settings: ModelSettings, json: boolean, io: CommandIo): Promise<0> {
-  const models = [];
-  for (const id of modelIds) {
-    const entry = await findModel(id);
-    const present = await presentFiles(entry, settings);
-    models.push({ id, dimensions: entry.dimensions, side: entry.image.preprocessing.size, here: present.missing.length === 0, ...present });
-  }
+  const models = await listModels(settings);
   if (json) io.out(`${JSON.stringify(models)}\n`);
   else {
-    const width = Math.max(...modelIds.map(({ length }) => length));
-    for (const { id, dimensions, side, here } of models)
-      io.out(`${id.padEnd(width)}  ${String(dimensions).padStart(4)} numbers  ${side} px  ${here ? 'here' : 'on the hub'}\n`);
-    io.out(`\nThe cache is ${settings.cacheFolder}. A folder of ONNX files works wherever an id does: docs/models.md.\n`);
+    io.out(`${renderTable(['model', 'kind', 'gives', 'sees', 'files'], models.map(row), [0, 1])}\n`);
+    io.out(`\nThe cache is ${settings.cacheFolder}. A folder of ONNX files or hf://OWNER/NAME works wherever an id does: docs/models.md.\n`);
   }
   return 0;
 }
 
+const kinds = { encoder: 'encoder', pictures: 'classifier of pictures', texts: 'classifier of texts' } as const;
+
+function row({ id, kind, dimensions, labels, side, here, present, bytes }: ListedModel): string[] {
+  const gives = dimensions === undefined ? counted(labels!, 'labels') : `${dimensions} numbers`;
+  const files = here ? `here, ${bytesText(bytes)}` : present.length > 0 ? `in part here, ${bytesText(bytes)}` : 'on the hub';
+  return [id, kinds[kind], gives, side === undefined ? 'texts' : `${side} px`, files];
+}
+
 async function pull(models: Arguments['positionals'], settings: ModelSettings, json: boolean, io: CommandIo): Promise<0> {
   for (const model of models) {
-    const { checksums, bytes } = await modelFiles(inPrecision(await findModel(model), settings.precision), settings, (file, size) => {
+    const brought = (file: string, size: number): void => {
       if (!json) io.err(`${file} (${size.toLocaleString('en')} bytes)\n`);
-    });
-    if (json) io.out(`${JSON.stringify({ model, bytes, checksums })}\n`);
+    };
+    const kind = await modelKind(model, settings);
+    const { checksums, bytes } =
+      kind === 'encoder'
+        ? await modelFiles(inPrecision(await findModel(model, settings), settings.precision), settings, brought)
+        : await findClassifier(model, kind, settings, brought);
+    if (json) io.out(`${JSON.stringify({ model, kind, bytes, checksums })}\n`);
     else io.out(`${model} is here: ${counted(Object.keys(checksums).length, 'files')}, ${bytes.toLocaleString('en')} bytes, as the hub has them.\n`);
   }
   return 0;
@@ -119,17 +133,28 @@ async function pull(models: Arguments['positionals'], settings: ModelSettings, j
 
 async function verify(models: Arguments['positionals'], settings: ModelSettings, json: boolean, io: CommandIo): Promise<0 | 1> {
   let failed = 0;
-  for (const name of models) {
-    const entry = await findModel(name);
-    const model = await loadModel(name, settings);
-    const checks = await verifyModel(model, entry, await recordedVectors(entry), settings.precision);
-    await model.close();
+  for (const model of models) {
+    const kind = await modelKind(model, settings);
+    const checks = kind === 'encoder' ? await encoderChecks(model, settings) : await classifierChecks(model, kind, settings);
     failed += checks.filter(({ verdict }) => verdict === 'wrong').length;
-    if (json) io.out(`${JSON.stringify({ model: name, checks })}\n`);
+    if (json) io.out(`${JSON.stringify({ model, kind, checks })}\n`);
     else {
-      io.out(`${name}\n`);
+      io.out(`${model} (${kinds[kind]})\n`);
       for (const { verdict, what } of checks) io.out(`  ${verdict.padEnd(7)}  ${what}\n`);
     }
   }
   return failed > 0 ? 1 : 0;
+}
+
+async function encoderChecks(name: string, settings: ModelSettings): Promise<ModelCheck[]> {
+  const entry = await findModel(name, settings);
+  const model = await loadModel(name, settings);
+  const checks = await verifyModel(model, entry, await recordedVectors(entry), settings.precision);
+  await model.close();
+  return checks;
+}
+
+async function classifierChecks(name: string, kind: 'pictures' | 'texts', settings: ModelSettings): Promise<ModelCheck[]> {
+  const found = await findClassifier(name, kind, settings);
+  return verifyClassifier(found, await recordedScores(found), settings);
 }

@@ -97,8 +97,9 @@ async function probeInput(input: string, options: ProbeOptions, io: CommandIo): 
   const resources = pool.forShard();
   try {
     const scoring = { ...options, batchSize: BATCH };
-    const encoders = await modelFrom(resources, options.model, modelSettings(scoring));
-    const heads = await loadHeads(options.model, await headFiles(options.model, options.heads));
+    const settings = modelSettings(scoring);
+    const encoders = await modelFrom(resources, options.model, settings);
+    const heads = await loadHeads(options.model, await headFiles(options.model, options.heads, settings), settings);
     const probe = await SampleProbe.open(resources, scoring, {
       thresholds: (ofModels) => thresholdsOf({ ...scoring, keepTop: undefined }, { ...NO_THRESHOLD, ...ofModels }),
       encoders,

@@ -44,7 +44,8 @@ export async function scorerChecksums(options: ScoreOptions): Promise<Record<str
 
 /** The models' own thresholds, without those of a model that has none. */
 export async function modelThresholds(options: ScoreOptions): Promise<Partial<Thresholds>> {
-  return bySet((await findModel(options.model)).thresholds, (await findModel(multilingualModel(options))).thresholds);
+  const [english, multilingual] = await Promise.all([options.model, multilingualModel(options)].map((model) => findModel(model, modelSettings(options))));
+  return bySet(english!.thresholds, multilingual!.thresholds);
 }
 
 function bySet(english: Thresholds | undefined, multilingual: Thresholds | undefined): Partial<Thresholds> {

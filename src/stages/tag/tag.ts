@@ -38,7 +38,7 @@ export const tag: Stage<'tag', typeof tagOptions, TagWork> = {
 
   plan: planTags,
   async models(options) {
-    const files = await headFiles(options.model, options.heads);
+    const files = await headFiles(options.model, options.heads, modelSettings(options));
     const { pictures, texts } = await classifiersOf(options, new Set());
     const words = await wordListChecksums(options.captionWordList);
     return Object.assign(await headChecksums(files), words, ...[...pictures, ...texts].map(({ checksums }) => checksums)) as Record<string, string>;
@@ -46,8 +46,8 @@ export const tag: Stage<'tag', typeof tagOptions, TagWork> = {
 
   async run(part, context, effects) {
     const { options } = context;
-    const files = await headFiles(options.model, options.heads);
-    const heads = await loadHeads(options.model, files);
+    const files = await headFiles(options.model, options.heads, modelSettings(options));
+    const heads = await loadHeads(options.model, files, modelSettings(options));
     const embeddings = context.dataset('embeddings')!;
     const images = await embeddings.fetch(`img_emb/img_emb_${part.name}.npy`);
     const metadata = await embeddings.fetch(`metadata/metadata_${part.name}.parquet`);
