@@ -186,6 +186,8 @@ export interface Stage<S extends string = string, Schema extends z.ZodObject = z
   readonly unit: string;
   /** Version of what it writes; part of `made_by`. */
   readonly format: number;
+  /** What a version of it writes otherwise than the one before: said to a user whose shards are older. */
+  readonly formatChanges?: Readonly<Record<number, string>>;
   readonly options: Schema;
   readonly work: z.ZodType<Work>;
   /**

@@ -175,7 +175,12 @@ async function localFile(folder: string, file: string): Promise<CheckedFile> {
   }
   const expected = known[file];
   if (expected !== undefined && expected !== checksum.sha256)
-    throw damaged(path, checksum.sha256, expected, 'Restore the file (install Pairmill again where it is part of the package), or give another --model.');
+    throw damaged(
+      path,
+      checksum.sha256,
+      expected,
+      'Restore the file (install Pairmill again where it is part of the package), correct checksums.json where you changed it yourself, or name another model.',
+    );
   return { path, checksum };
 }
 

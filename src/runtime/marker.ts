@@ -72,11 +72,14 @@ function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-/** Says in words what differs between two makings, options and inputs apart: `--min-bytes was 5000, is 100`. */
-export function differences(before: MadeBy, now: MadeBy): { options: string[]; inputs: string[] } {
+/** Says in words what differs between two makings, options and inputs apart: `--min-bytes was 5000, is 100`. `changes`: of the format, by version. */
+export function differences(before: MadeBy, now: MadeBy, changes: Readonly<Record<number, string>> = {}): { options: string[]; inputs: string[] } {
   const options: string[] = [];
   const inputs: string[] = [];
-  if (before.format !== now.format) options.push(`the format was version ${before.format}, is ${now.format}`);
+  if (before.format !== now.format) {
+    const since = Object.entries(changes).flatMap(([version, what]) => (Number(version) > before.format ? [`since ${version}, ${what}`] : []));
+    options.push(`the format was version ${before.format}, is ${now.format}${since.length > 0 ? ` (${since.join('; ')})` : ''}`);
+  }
   compare(before.options, now.options, (key, was, is) => options.push(`--${kebabCase(key)} was ${was}, is ${is}`));
   compare(before.models, now.models, (key, was, is) => options.push(`${key.startsWith('blocklist ') ? key : `model file ${key}`} was ${was}, is ${is}`));
   compare(before.inputs, now.inputs, (key, was, is) =>

@@ -149,11 +149,14 @@ function closeRedo(record: RunRecord, states: readonly StageState[]): RunRecord 
 function withDecisions(record: RunRecord, { stages }: PipelineRun, { options, locations, inputs, location }: RunSettings): RunRecord {
   const relative = (path: string): string => (path === location ? '.' : path.startsWith(`${location}/`) ? path.slice(location.length + 1) : path);
   const named = new Set(stages.map(({ name }) => name));
+  // Where a dataset lies that these stages have nothing to do with was decided by another command.
+  const own = new Set(stages.flatMap(({ reads, writes }) => [writes, ...reads.map(({ dataset }) => dataset)]));
+  const located = Object.entries(locations).filter(([dataset]) => own.has(dataset) || record.datasets[dataset] === undefined);
   return {
     ...record,
     options: { ...record.options, ...Object.fromEntries(Object.entries(options).filter(([stage]) => named.has(stage))) },
     inputs: { ...record.inputs, ...Object.fromEntries(Object.entries(inputs).map(([stage, input]) => [stage, withoutSecrets(relative(input))])) },
-    datasets: { ...record.datasets, ...Object.fromEntries(Object.entries(locations).map(([dataset, path]) => [dataset, relative(path)])) },
+    datasets: { ...record.datasets, ...Object.fromEntries(located.map(([dataset, path]) => [dataset, relative(path)])) },
   };
 }
 

@@ -7,7 +7,7 @@ export type Verdict =
   /** Keep it, and write into its marker that it counts as made so. */
   | { do: 'accept' }
   | { do: 'make'; why: 'missing' | 'stale' | 'damaged' | 'redo'; because?: string }
-  | { do: 'refuse'; why: 'options' | 'inputs' | 'foreign'; because: string };
+  | { do: 'refuse'; why: 'format' | 'options' | 'inputs' | 'foreign'; because: string };
 
 export interface VerdictSettings {
   /** Id of the open --redo of the stage. */
@@ -17,6 +17,8 @@ export interface VerdictSettings {
   irreplaceable: boolean;
   /** What is wrong with the shard's files. */
   damage: string | undefined;
+  /** `formatChanges` of the stage. */
+  formatChanges?: Readonly<Record<number, string>> | undefined;
 }
 
 /** Compares a shard's marker with how it would be made now. */
@@ -24,8 +26,9 @@ export function verdictOf(marker: ShardStats | { foreign: unknown } | undefined,
   if (marker === undefined) return { do: 'make', why: 'missing' };
   if (settings.redo !== undefined && !('redo' in marker && marker['redo'] === settings.redo)) return { do: 'make', why: 'redo' };
   if (!isOurs(marker)) return { do: 'refuse', why: 'foreign', because: 'its marker was written by another tool or an earlier version of pairmill' };
-  const { options, inputs } = differences(marker.made_by, now);
-  if (options.length > 0) return settings.acceptChanged ? { do: 'accept' } : { do: 'refuse', why: 'options', because: options.join('; ') };
+  const { options, inputs } = differences(marker.made_by, now, settings.formatChanges);
+  const why = marker.made_by.format === now.format ? 'options' : 'format';
+  if (options.length > 0) return settings.acceptChanged ? { do: 'accept' } : { do: 'refuse', why, because: options.join('; ') };
   if (settings.damage !== undefined)
     return 'removed' in marker && marker.removed !== undefined && settings.irreplaceable
       ? { do: 'refuse', why: 'inputs', because: settings.damage }

@@ -25,7 +25,7 @@ export interface PendingShard {
 
 export interface Refusal {
   shard: string;
-  why: 'options' | 'inputs' | 'foreign' | 'leftover';
+  why: 'format' | 'options' | 'inputs' | 'foreign' | 'leftover';
   because: string;
 }
 
@@ -189,6 +189,7 @@ export class StageState {
       acceptChanged: this.#settings.acceptChanged,
       irreplaceable: this.stage.irreplaceable ?? false,
       damage,
+      formatChanges: this.stage.formatChanges,
     });
     if (verdict.do === 'refuse') this.refusals.push({ shard: shard.name, why: verdict.why, because: verdict.because });
     else if (verdict.do === 'make') {
@@ -229,6 +230,7 @@ export function refusalError({ stage, storage, refusals, plan, leftovers }: Stag
   const subject = one ? `shard ${shard}` : `${refusals.length} of ${counted(total, 'shards')} (first: ${shard})`;
   const [was, it] = one ? ['was', 'it'] : ['were', 'them'];
   const happened = {
+    format: `${was} made by another version of Pairmill`,
     options: `${was} made with other options`,
     inputs: `${was} made from other input`,
     foreign: `${was} not made by this version`,
@@ -237,6 +239,7 @@ export function refusalError({ stage, storage, refusals, plan, leftovers }: Stag
   const depends = why === 'inputs' && stage.irreplaceable ? ` ${counted(dependent, 'finished shards')} of later stages may depend on ${it}.` : '';
   const redo = `--redo ${stage.name} to make ${it} again`;
   const next = {
+    format: `${redo}, or --accept-changed to keep ${it}`,
     options: `the options as they were, ${redo}, or --accept-changed to keep ${it}`,
     inputs: `${redo}, or --accept-changed to keep ${it}`,
     foreign: `another output folder, or ${redo}`,

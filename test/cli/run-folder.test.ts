@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { generateEmojiWeb } from '../../src/demo/generate.ts';
+import { readParquet } from '../../src/formats/parquet.ts';
 import { lockFolder } from '../../src/runtime/run-lock.ts';
 import { pairmill, root } from '../pipeline/pairmill.ts';
 
@@ -63,4 +64,22 @@ test('a stage with --input and --output makes nothing in the current directory, 
   const release = await lockFolder(output);
   expect(await extract()).toBe(2);
   await release();
+});
+
+test('where nothing was filtered, tag finds the pictures in samples/, also after commands that know nothing of them', async () => {
+  const [photos, run] = [join(base, 'photos'), join(base, 'unfiltered')];
+  await mkdir(photos);
+  for (const name of ['123_456.jpg', '456_123.jpg']) await cp(join(root, 'models/references', name), join(photos, name));
+  const succeed = async (...args: string[]): Promise<string> => {
+    const { code, err } = await pairmill([...args, '--run-dir', run, '--model', 'mini']);
+    expect(code, err).toBe(0);
+    return err;
+  };
+  await succeed('run', '--input', photos, '--until', 'embed');
+  await succeed('index');
+  await succeed('tag', '--image-models', 'nsfw_pixels');
+  expect(JSON.parse(await readFile(join(run, 'run.json'), 'utf8'))).toMatchObject({ datasets: { pairs: 'samples', samples: 'samples' } });
+  const [row] = await Array.fromAsync(readParquet(join(run, 'tags/00000.parquet')));
+  expect(row).toMatchObject({ nsfw_pixels_neutral: expect.any(Number) as number });
+  expect(await succeed('embed')).toContain('Nothing was to be done');
 });

@@ -163,7 +163,9 @@ describe('a model folder', () => {
     await expect(loadModel(broken, settings)).rejects.toThrow(/has neither vision_model\.onnx nor onnx\/vision_model\.onnx/);
     const unknown = await loadModel('clip-vit-b32', settings).catch((error: unknown) => error as Error);
     expect(unknown).toBeInstanceOf(UsageError);
-    expect((unknown as Error).message).toMatch(/no model clip-vit-b32: it is neither a folder nor one of mini, clip-vit-b-32/);
+    expect((unknown as Error).message).toMatch(
+      /no model clip-vit-b32: it is neither a folder, nor hf:\/\/OWNER\/NAME on the hub, nor one of mini, clip-vit-b-32/,
+    );
   });
 });
 

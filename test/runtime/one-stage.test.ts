@@ -52,6 +52,17 @@ test('other options are refused by name, and nothing is deleted', async () => {
   expect(await readFile(output('00000.txt'), 'utf8')).toBe('1 2');
 });
 
+test('shards of an earlier format are refused with what has changed since and what the user can do; --accept-changed keeps them', async () => {
+  await run({ '00000': '1 2', '00001': '3' });
+  const stage = { ...copyStage, format: 4, formatChanges: { 1: 'nothing', 3: 'zeros are kept', 4: 'numbers are rounded' } };
+  const later = (more: StageRunSettings = {}) => runOneStage(stage, base, {}, { input: join(base, 'in'), workers: 2, ...more });
+  await expect(later()).rejects.toThrow(
+    /2 of 2 shards \(first: 00000\) in .* were made by another version of Pairmill: the format was version 1, is 4 \(since 3, zeros are kept; since 4, numbers are rounded\)\. Nothing of extract was changed\. Give --redo extract to make them again, or --accept-changed to keep them\./,
+  );
+  expect((await later({ acceptChanged: true })).made).toEqual([]);
+  expect((await later()).kept).toEqual(['00000', '00001']);
+});
+
 test('an option that can not change the result is no other option', async () => {
   await run({ '00000': '1 2' });
   expect((await run({ '00000': '1 2' }, { threads: 7 })).kept).toEqual(['00000']);

@@ -15,6 +15,7 @@ import { assertReadableFolder, assertReadablePaths, assertWritableFolder } from 
 import type { Command, CommandIo } from '../command.ts';
 import { isUrl, joinLocation } from '../../storage/location.ts';
 import { dryRun } from '../dry-run.ts';
+import { recordedPlaces } from '../recorded-places.ts';
 import { runSession, withLockedRun } from '../run-session.ts';
 import type { Session } from '../session.ts';
 import { stageEnvironment } from '../stage-environment.ts';
@@ -89,6 +90,7 @@ export function stageCommand(stage: Stage): Command {
       }
       const passes = withFirstPass([stage], { [stage.name]: options });
       const elsewhere = {
+        ...(await recordedPlaces(stage, location, io.environment)),
         ...(output !== undefined && {
           ...Object.fromEntries(passes.stages.map(({ writes }) => [writes, joinLocation(locationOf(output), `_${writes}`)])),
           [stage.writes]: locationOf(output),

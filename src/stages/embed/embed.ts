@@ -8,6 +8,7 @@ import { furtherSampleColumns, readSampleShard, sampleRowsFile, sampleShardFiles
 import { encodeAhead } from '../../models/encode-ahead.ts';
 import { modelChecksums, type SharedEncoders } from '../../models/load-model.ts';
 import { modelSettings } from '../../models/model-settings.ts';
+import { PREPROCESSING_CHANGE } from '../../models/preprocessing-change.ts';
 import { modelFrom } from '../../models/shared-models.ts';
 import { embedOptions } from './options.ts';
 import { PartWork, planParts } from './plan-parts.ts';
@@ -22,7 +23,8 @@ export const embed: Stage<'embed', typeof embedOptions, PartWork> = {
   reads: [{ dataset: 'pairs', unmarked: [/^(\d+)\.tar$/, /^(\d+)\.parquet$/] }],
   writes: 'embeddings',
   unit: 'pairs',
-  format: 2,
+  format: 3,
+  formatChanges: { 3: PREPROCESSING_CHANGE },
   options: embedOptions,
   work: PartWork,
   records: true,

@@ -11,6 +11,7 @@ import {
   sampleShardFiles,
   type ShardSample,
 } from '../../formats/sample-shard.ts';
+import { PREPROCESSING_CHANGE } from '../../models/preprocessing-change.ts';
 import { encodeAhead } from '../../models/encode-ahead.ts';
 import { blocklistChecksums, residentBlocklist } from '../../sources/blocklist.ts';
 import { readMarker } from '../../runtime/marker.ts';
@@ -42,7 +43,8 @@ export const filter: Stage<'filter', typeof filterOptions, FilterWork> = {
   ],
   writes: 'pairs',
   unit: 'samples',
-  format: 2,
+  format: 3,
+  formatChanges: { 3: PREPROCESSING_CHANGE },
   options: filterOptions,
   work: FilterWork,
   check: checkOptions,

@@ -6,6 +6,7 @@ import type { Stage } from '../../contracts/stage.ts';
 import { readParquet } from '../../formats/parquet.ts';
 import { readSampleShard, sampleShardFiles } from '../../formats/sample-shard.ts';
 import { encodeAhead } from '../../models/encode-ahead.ts';
+import { PREPROCESSING_CHANGE } from '../../models/preprocessing-change.ts';
 import { scoreOptions } from './options.ts';
 import { sampleScorer, type Score, scorerChecksums } from './sample-scorer.ts';
 
@@ -27,7 +28,8 @@ export const score: Stage<'score', typeof scoreOptions, z.output<typeof ScoreWor
   reads: [{ dataset: 'samples', unmarked: /^(\d+)\.tar$/ }],
   writes: 'scores',
   unit: 'samples',
-  format: 1,
+  format: 2,
+  formatChanges: { 2: PREPROCESSING_CHANGE },
   options: scoreOptions,
   work: ScoreWork,
 

@@ -1,4 +1,4 @@
-import { copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -43,6 +43,16 @@ describe('embed', () => {
       // The filter's float32 vectors, rounded to float16.
       expect(cosine(images.row(i), texts.row(i))).toBeCloseTo(row.similarity, 2);
     }
+  });
+
+  test('vectors from before CMYK and transparent pictures were seen as CLIPProcessor sees them are refused, and the message says what to do', async () => {
+    await runOneStage(embed, run, { model: 'mini' });
+    const path = join(run, 'embeddings/00000_stats.json');
+    const marker = JSON.parse(await readFile(path, 'utf8')) as { made_by: { format: number } };
+    await writeFile(path, JSON.stringify({ ...marker, made_by: { ...marker.made_by, format: 2 } }));
+    await expect(runOneStage(embed, run, { model: 'mini' })).rejects.toThrow(
+      /made by another version of Pairmill: the format was version 2, is 3 \(since 3, models see CMYK and transparent pictures as CLIPProcessor does.*--redo embed.*--accept-changed/,
+    );
   });
 
   test("Parquet with pictures (img2dataset's and our --output-format parquet, the hub's) gives the vectors and rows of the same tars", async () => {

@@ -138,12 +138,14 @@ describe('filter', () => {
     const config = JSON.parse(await readFile(join(second, 'config.json'), 'utf8')) as { pairmill: object };
     config.pairmill = { threshold: { en: -1, multi: 1, nolang: -1 } };
     await writeFile(join(second, 'config.json'), JSON.stringify(config));
+    await rm(join(second, 'checksums.json'));
     const { summary, shards } = await runOneStage(filter, run, { model: 'mini', multilingualModel: second });
     expect(summary.dropped).toEqual({ similarity: 4, 'decode-failed': 1 });
     expect((await rowsOf<Pair>(join(run, 'pairs/00007.parquet'))).map(({ caption }) => caption)).toEqual(['dog face', 'apple', 'red heart']);
-    expect(Object.keys(shards[0]!.made_by.models)).toEqual(
-      ['mini', 'second'].flatMap((id) => ['vision_model.onnx', 'text_model.onnx', 'tokenizer.json'].map((file) => `${id}/${file}`)),
-    );
+    const files = ['vision_model.onnx', 'text_model.onnx', 'tokenizer.json'];
+    // The settings of a folder decide what its model gives, and its thresholds.
+    const ofFolder = ['config.json', 'preprocessor_config.json', ...files];
+    expect(Object.keys(shards[0]!.made_by.models)).toEqual([...files.map((file) => `mini/${file}`), ...ofFolder.map((file) => `second/${file}`)]);
   });
 
   test("a shard of img2dataset's, with no columns of ours", async (context) => {
