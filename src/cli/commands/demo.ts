@@ -37,7 +37,10 @@ const demoOptions = z.object({
   port: serveOptions.shape.port,
   seed: option(z.int().default(1), 'Seed of the example crawl', { often: true }),
   candidates: option(z.int().min(100).default(20_000), 'Picture and caption pairs in the example crawl; fewer make a quicker run', { often: true }),
-  model: option(z.string().default('mini'), 'Model of filter, embed and tag: an id or a folder (docs/models.md)', { value: 'MODEL', path: 'name' }),
+  model: option(z.string().default('mini'), 'Model of filter, embed and tag: an id, a folder, or hf://OWNER/NAME (docs/models.md)', {
+    value: 'MODEL',
+    path: 'name',
+  }),
   threshold: option(z.number().min(-1).max(1).optional(), "Smallest similarity that filter keeps; the model's own where none is given"),
 });
 

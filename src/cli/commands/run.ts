@@ -56,7 +56,9 @@ const flags = stageFlags(pipeline);
 /** Of the stages' options those that help shows first. */
 const { model: ofStages, ...others } = flags.listed.shape as Record<string, z.ZodType>;
 const { threshold, urlCol, captionCol } = others;
-const model = option(ofStages!, 'Model by which pictures and texts are compared, for all stages: an id or a folder (docs/models.md)', { ...ofStages!.meta() });
+const model = option(ofStages!, 'Model by which pictures and texts are compared, for all stages: an id, a folder, or hf://OWNER/NAME (docs/models.md)', {
+  ...ofStages!.meta(),
+});
 const first = { model, threshold: threshold!, urlCol: urlCol!, captionCol: captionCol! };
 
 export const runCommand: Command = {

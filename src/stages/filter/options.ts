@@ -8,7 +8,7 @@ const thresholdOf = (set: string) => option(cosine, `Smallest similarity for the
 
 /** By what samples are scored. */
 export const scoreOptions = z.object({
-  model: option(z.string().default('clip-vit-b-32'), 'Model for English: an id or a folder (docs/models.md)', {
+  model: option(z.string().default('clip-vit-b-32'), 'Model for English: an id, a folder, or hf://OWNER/NAME (docs/models.md)', {
     value: 'MODEL',
     aliases: ['clip-model'],
     path: 'name',

@@ -3,7 +3,7 @@ import { option } from '../../contracts/option.ts';
 import { modelOptions } from '../../models/model-settings.ts';
 
 export const tagOptions = z.object({
-  model: option(z.string().default('clip-vit-l-14'), 'Model that made the embeddings: an id or a folder (docs/models.md)', {
+  model: option(z.string().default('clip-vit-l-14'), 'Model that made the embeddings: an id, a folder, or hf://OWNER/NAME (docs/models.md)', {
     value: 'MODEL',
     aliases: ['clip-model'],
     path: 'name',

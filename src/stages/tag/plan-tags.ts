@@ -34,7 +34,7 @@ export function planTags({ options, datasets }: Pick<PlanContext<TagOptions, Tag
 function tarsOf(pairs: DatasetState | undefined): DatasetState {
   if (!pairs || pairs.shards.length === 0)
     throw new UsageError(
-      'tag --image-models looks at pictures, and there are no pairs/ with tars. Name a folder of tars with --pairs (samples/ of the run, where nothing was filtered), or leave --image-models out.',
+      'tag --image-models looks at pictures, and there are no pairs/ with tars. Name the folder of the tars that were embedded with --pairs, or leave --image-models out.',
     );
   assertTars(pairs, 'tag --image-models');
   return pairs;

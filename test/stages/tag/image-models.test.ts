@@ -95,7 +95,7 @@ test('embeddings of another tool with tars in a folder of their own; without tar
   for (const row of await rowsOf(join(output, '00000.parquet'))) for (const name of columns) expect(row[name]).toBe(expected.get(row['hash'])![name]);
 
   await expect(runOneStage(tag, join(run, 'other'), options, { input: folder, output: join(run, 'none') })).rejects.toThrow(
-    /there are no pairs\/ with tars. Name a folder of tars with --pairs/,
+    /there are no pairs\/ with tars. Name the folder of the tars that were embedded with --pairs/,
   );
   await rename(join(tars, '00001.tar'), join(tars, '00009.tar'));
   const { failed } = await runOneStage(tag, join(run, 'other'), { ...options, pairs: tars }, { input: folder, output: join(run, 'less'), mayFail: true });
