@@ -6,6 +6,7 @@ import { messageOf, systemCode } from '../contracts/errors.ts';
 import type { Target } from './choose-address.ts';
 import { type Deadlines, ExchangeClock } from './exchange-clock.ts';
 import { FetchError } from './fetch-error.ts';
+import { HttpsAgent } from './https-agent.ts';
 
 /** Opens the connections of the agents; tests inject one that fails the test when it is called. */
 export type Connect = (options: { host?: string; port?: number | string }) => Duplex;
@@ -41,14 +42,18 @@ const SHORTEST_TRY_MS = 250;
  * crawl makes. No proxy, no cookies, no credentials, no decompression, no redirects.
  */
 export class HttpExchanger {
-  readonly #http: http.Agent;
-  readonly #https: https.Agent;
+  readonly #kept: Agents;
+  /** Of connections that serve one request. */
+  readonly #fresh: Agents;
 
   constructor({ ignoreCertificates = false, connect }: { ignoreCertificates?: boolean; connect?: Connect | undefined } = {}) {
-    const settings = { keepAlive: true, maxFreeSockets: MAX_IDLE_SOCKETS, timeout: IDLE_MS };
-    this.#http = new http.Agent(settings);
-    this.#https = new https.Agent({ ...settings, rejectUnauthorized: !ignoreCertificates });
-    if (connect) for (const agent of [this.#http, this.#https]) agent.createConnection = connect;
+    const make = (options: http.AgentOptions): Agents => {
+      const agents = { http: new http.Agent(options), https: new HttpsAgent({ ...options, rejectUnauthorized: !ignoreCertificates }) };
+      if (connect) for (const agent of Object.values(agents)) agent.createConnection = connect;
+      return agents;
+    };
+    this.#kept = make({ keepAlive: true, maxFreeSockets: MAX_IDLE_SOCKETS, timeout: IDLE_MS });
+    this.#fresh = make({ keepAlive: false });
   }
 
   /** Throws FetchError `timeout`, `connection-failed` or `body-too-large`. The body of a status that is not 2xx is cut short. */
@@ -66,10 +71,11 @@ export class HttpExchanger {
 
   #attempt(url: URL, target: Target, options: ExchangeOptions, fresh: boolean): Promise<Exchange> {
     const secure = url.protocol === 'https:';
+    const agents = fresh ? this.#fresh : this.#kept;
     return new Promise<Exchange>((resolve, reject) => {
       const request = open(() =>
         (secure ? https : http).request({
-          agent: fresh ? false : secure ? this.#https : this.#http,
+          agent: secure ? agents.https : agents.http,
           ...connectionOf(target, options.deadlines.connectMs),
           path: url.pathname + url.search,
           headers: { host: url.host, ...options.headers },
@@ -110,10 +116,11 @@ export class HttpExchanger {
 
   /** Ends the idle connections, and those in use with an error. */
   close(): void {
-    this.#http.destroy();
-    this.#https.destroy();
+    for (const agent of [...Object.values(this.#kept), ...Object.values(this.#fresh)]) agent.destroy();
   }
 }
+
+type Agents = Record<'http' | 'https', http.Agent>;
 
 class StaleConnection extends Error {}
 
