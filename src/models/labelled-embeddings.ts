@@ -100,14 +100,15 @@ async function partNames(folder: string): Promise<string[]> {
   return parts;
 }
 
-async function labelSource(database: WorkDatabase, path: string): Promise<string> {
+function readerOf(path: string): string {
   const kind = extname(path).toLowerCase();
-  const source =
-    kind === '.parquet'
-      ? `read_parquet(${sqlText(path)})`
-      : /^\.(json|jsonl|ndjson)$/.test(kind)
-        ? `read_json_auto(${sqlText(path)})`
-        : `read_csv(${sqlText(path)}, header = true)`;
+  if (kind === '.parquet') return `read_parquet(${sqlText(path)})`;
+  if (/^\.(json|jsonl|ndjson)$/.test(kind)) return `read_json_auto(${sqlText(path)})`;
+  return `read_csv(${sqlText(path)}, header = true)`;
+}
+
+async function labelSource(database: WorkDatabase, path: string): Promise<string> {
+  const source = readerOf(path);
   try {
     await database.all(`SELECT * FROM ${source} LIMIT 1`);
   } catch (error) {
@@ -126,7 +127,8 @@ async function splitter(database: WorkDatabase, { seed, testShare, validationSha
     shares.set(identity, Number(part) / 2 ** 48);
   const cut = (identity: string, test: number): Split => {
     const share = shares.get(identity)!;
-    return share < test ? 'test' : share < test + validationShare ? 'validation' : 'train';
+    if (share < test) return 'test';
+    return share < test + validationShare ? 'validation' : 'train';
   };
   const names: Readonly<Record<string, Split>> = { test: 'test', validation: 'validation', val: 'validation', valid: 'validation' };
   const [{ validation } = { validation: 0n }] = await database.all<{ validation: bigint }>(

@@ -10,11 +10,16 @@ export function normalise(vector: Float32Array): Float32Array {
   return vector;
 }
 
-/** Dot product in float64, rounded to float32 as it is stored: the cosine of two vectors of length 1. */
-export function cosine(a: Float32Array, b: Float32Array): number {
+/** Dot product, summed in float64. */
+export function dot(a: Float32Array, b: Float32Array): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
-  return Math.fround(sum);
+  return sum;
+}
+
+/** The cosine of two vectors of length 1, rounded to float32 as it is stored. */
+export function cosine(a: Float32Array, b: Float32Array): number {
+  return Math.fround(dot(a, b));
 }
 
 /** The rows of an output [rows, dimensions], each a copy. */

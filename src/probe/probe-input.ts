@@ -11,6 +11,7 @@ import { type PictureFolder, pictureFolder } from '../sources/picture-folder.ts'
 import { listSources } from '../sources/list-sources.ts';
 import { tars } from '../stages/import/import.ts';
 import { findCaptions, ListedCaptions } from '../stages/import/listed-captions.ts';
+import type { OwnPicture } from '../stages/import/own-picture.ts';
 import { picturesOfFolder } from '../stages/import/pictures-of-folder.ts';
 import { isUrl } from '../storage/location.ts';
 import type { S3Objects } from '../storage/s3-objects.ts';
@@ -87,7 +88,8 @@ async function* names({ tar, rows }: SampleShardFiles): AsyncGenerator<{ key: st
   for await (const row of readParquet(rows)) {
     const { key, hash, status = 'success', url, caption } = row as Record<string, string | bigint | undefined>;
     if (status !== 'success') continue;
-    yield { key: String(key), identity: hash === undefined ? (url === undefined ? place(String(key)) : `${url} ${caption ?? ''}`) : String(hash) };
+    const known = url === undefined ? place(String(key)) : `${url} ${caption ?? ''}`;
+    yield { key: String(key), identity: hash === undefined ? known : String(hash) };
   }
 }
 
@@ -126,11 +128,16 @@ async function* picturesAt(
     settings.signal.throwIfAborted();
     const [picture] = await picturesOfFolder(folder, [path], captions);
     const { caption, known, url } = picture!;
-    const column = findListColumns(Object.keys(known)).language;
-    const named = column === undefined ? undefined : known[column];
-    const language = typeof named === 'string' ? named.trim().toLowerCase() : caption === '' ? '' : ((await settings.detector())?.detect(caption)?.code ?? '');
+    const language = statedLanguage(known) ?? (caption === '' ? '' : ((await settings.detector())?.detect(caption)?.code ?? ''));
     yield { key: basename(path), picture: await picture!.read(), row: { caption, language, url, hash: sampleHash(url, caption) } };
   }
+}
+
+/** Undefined where nothing beside the picture says it. */
+function statedLanguage(known: OwnPicture['known']): string | undefined {
+  const column = findListColumns(Object.keys(known)).language;
+  const stated = column === undefined ? undefined : known[column];
+  return typeof stated === 'string' ? stated.trim().toLowerCase() : undefined;
 }
 
 async function isFolder(path: string): Promise<boolean> {

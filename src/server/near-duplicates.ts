@@ -1,3 +1,5 @@
+import { dot } from '../models/vectors.ts';
+
 /**
  * The first of each group of near-duplicates, with how many others it stands for. Groups are the connected components
  * over pairs whose vectors have an inner product of at least `threshold`, as in clip-retrieval's `deduplicate`.
@@ -20,10 +22,4 @@ export function firstOfGroups<T>(items: readonly T[], vectorOf: (item: T) => Flo
   const sizes = items.map(() => 0);
   for (let i = 0; i < items.length; i++) sizes[root(i)]!++;
   return items.map((first, i) => ({ first, others: sizes[i]! - 1 })).filter(({ others }) => others >= 0);
-}
-
-function dot(a: Float32Array, b: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
-  return sum;
 }

@@ -16,5 +16,6 @@ export function withoutSecrets(path: string): string {
 /** Name of a crawl file as the candidates carry it. */
 export function sourceName(path: string): string {
   const object = parseS3Url(path);
-  return object ? basename(object.key) : isUrl(path) ? basename(new URL(path).pathname) : basename(path);
+  if (object) return basename(object.key);
+  return basename(isUrl(path) ? new URL(path).pathname : path);
 }

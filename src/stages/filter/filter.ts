@@ -13,11 +13,12 @@ import {
 } from '../../formats/sample-shard.ts';
 import { PREPROCESSING_CHANGE } from '../../models/preprocessing-change.ts';
 import { encodeAhead } from '../../models/encode-ahead.ts';
+import { Underway } from '../../models/underway.ts';
 import { blocklistChecksums, residentBlocklist } from '../../sources/blocklist.ts';
 import { readMarker } from '../../runtime/marker.ts';
 import { kebabCase } from '../../runtime/stable-json.ts';
 import { type FilterOptions, filterOptions } from './options.ts';
-import { PairShard } from './pair-shard.ts';
+import { openPairShard } from './pair-shard.ts';
 import { modelThresholds, type SampleScorer, sampleScorer, scorerChecksums } from './sample-scorer.ts';
 import { topThresholds } from './score.ts';
 import { Similarities, SimilarityCounts, similarityLines } from './similarities.ts';
@@ -65,7 +66,7 @@ export const filter: Stage<'filter', typeof filterOptions, FilterWork> = {
     const { score, thresholds, close } = await scoresOf(name, work, context);
     try {
       const further = await furtherSampleColumns(files.rows, Pair);
-      const pairs = await PairShard.open(name, further, thresholds, effects, await residentBlocklist(options, context.resources));
+      const pairs = await openPairShard(name, further, { thresholds, blocklist: await residentBlocklist(options, context.resources) }, effects);
       for await (const { batch, encoded } of encodeAhead(readSampleShard(files), options.batchSize, score)) {
         effects.signal.throwIfAborted();
         await pairs.take(batch, encoded);
@@ -79,18 +80,18 @@ export const filter: Stage<'filter', typeof filterOptions, FilterWork> = {
   async receive({ name }, context, effects, columns) {
     const { options } = context;
     const { score, thresholds } = await scoresOf(name, {}, context);
-    const pairs = await PairShard.open(name, furtherColumnsOf(columns, Pair), thresholds, effects, await residentBlocklist(options, context.resources));
+    const rules = { thresholds, blocklist: await residentBlocklist(options, context.resources) };
+    const pairs = await openPairShard(name, furtherColumnsOf(columns, Pair), rules, effects);
     let waiting: ShardSample[] = [];
-    // Judged while the next batch is downloaded.
-    let judged = Promise.resolve();
+    // One batch is judged while the next is downloaded.
+    const judging = new Underway(1);
     const judge = async (): Promise<void> => {
       const batch = waiting;
       waiting = [];
-      await judged;
-      effects.signal.throwIfAborted();
-      judged = (async () => pairs.take(batch, await score(batch)))();
-      // Whoever waits next hears of it.
-      judged.catch(() => undefined);
+      await judging.start(async () => {
+        effects.signal.throwIfAborted();
+        await pairs.take(batch, await score(batch));
+      });
     };
     return {
       take: async (sample) => {
@@ -99,7 +100,7 @@ export const filter: Stage<'filter', typeof filterOptions, FilterWork> = {
       },
       result: async () => {
         await judge();
-        await judged;
+        await judging.end();
         return pairs.result();
       },
     };

@@ -1,3 +1,4 @@
+import { dot } from '../../models/vectors.ts';
 import { WordLists } from '../../language/word-lists.ts';
 import type { NsfwCategories } from './nsfw-categories.ts';
 
@@ -101,10 +102,4 @@ function nearestFirst(image: Float32Array, categories: readonly Category[]): Ran
 
 function twoNearest(image: Float32Array, categories: readonly Category[]): [Ranked, Ranked] {
   return nearestFirst(image, categories).slice(0, 2) as [Ranked, Ranked];
-}
-
-function dot(a: Float32Array, b: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
-  return sum;
 }

@@ -1,105 +1,57 @@
 import { messageOf, ShardError } from '../../contracts/errors.ts';
 import { Pair, withFurtherColumns } from '../../contracts/records.ts';
-import type { RowWriter, SampleFileWriter } from '../../contracts/shard-files.ts';
 import type { Effects, ShardResult } from '../../contracts/stage.ts';
 import { type FurtherColumns, furtherValues } from '../../formats/further-columns.ts';
 import { extendedJson, floatColumns } from '../../formats/sample-json.ts';
 import type { ShardSample } from '../../formats/sample-shard.ts';
-import type { Blocklist } from '../../sources/blocklist.ts';
-import { blockedReason } from './blocked-sample.ts';
 import type { Score } from './sample-scorer.ts';
 import { SimilarityCounts } from './similarities.ts';
-import { thresholdFor, type Thresholds } from './thresholds.ts';
+import { type FilterRules, rejectOf, verdictOn } from './verdict.ts';
 
-/** A shard of pairs/ in the making: takes samples with their scores, in order, and writes those that pass. */
-export class PairShard {
-  readonly #tar: SampleFileWriter;
-  readonly #rows: RowWriter<Pair>;
-  /** Columns of the samples that are none of ours. */
-  readonly #further: FurtherColumns;
-  readonly #thresholds: Thresholds;
-  readonly #effects: Effects<'filter'>;
-  readonly #blocklist: Blocklist | undefined;
-  readonly #similarities = new SimilarityCounts();
-  #read = 0;
+/** A shard of pairs/ in the making. */
+export interface PairShard {
+  /** Takes samples with their scores, in order, and writes those that pass. */
+  take(samples: readonly ShardSample[], scores: readonly Score[]): Promise<void>;
+  result(): ShardResult;
+}
 
-  private constructor(
-    tar: SampleFileWriter,
-    rows: RowWriter<Pair>,
-    further: FurtherColumns,
-    thresholds: Thresholds,
-    effects: Effects<'filter'>,
-    blocklist: Blocklist | undefined,
-  ) {
-    this.#blocklist = blocklist;
-    this.#tar = tar;
-    this.#rows = rows;
-    this.#further = further;
-    this.#thresholds = thresholds;
-    this.#effects = effects;
-  }
+/** `further`: columns of the samples that are none of ours. */
+export async function openPairShard(name: string, further: FurtherColumns, rules: FilterRules, effects: Effects<'filter'>): Promise<PairShard> {
+  const tar = await effects.files.samples(`${name}.tar`);
+  const rows = await effects.files.parquet(`${name}.parquet`, withFurtherColumns(Pair, further, 'first'));
+  const similarities = new SimilarityCounts();
+  let read = 0;
 
-  static async open(
-    name: string,
-    further: FurtherColumns,
-    thresholds: Thresholds,
-    effects: Effects<'filter'>,
-    blocklist: Blocklist | undefined,
-  ): Promise<PairShard> {
-    const tar = await effects.files.samples(`${name}.tar`);
-    const rows = await effects.files.parquet(`${name}.parquet`, withFurtherColumns(Pair, further, 'first'));
-    return new PairShard(tar, rows, further, thresholds, effects, blocklist);
-  }
-
-  async take(samples: readonly ShardSample[], scores: readonly Score[]): Promise<void> {
-    for (const [i, sample] of samples.entries()) await this.#keepOrDrop(sample, scores[i]!);
-    this.#read += samples.length;
-    this.#effects.progress({ in: samples.length });
-  }
-
-  result(): ShardResult {
-    return { in: this.#read, out: [this.#rows], extra: { similarity: this.#similarities.toJSON() } };
-  }
-
-  async #keepOrDrop({ key, row, raw, members }: ShardSample, score: Score): Promise<void> {
-    const blocked = this.#blocklist && blockedReason({ row, raw }, this.#blocklist);
-    if (blocked) {
-      this.#effects.drop(blocked.reason, { hash: row.hash, url: '', text: null, value: blocked.value, threshold: null });
+  const takeOne = async ({ key, row, raw, members }: ShardSample, score: Score): Promise<void> => {
+    const verdict = verdictOn({ row, raw }, score, rules);
+    if (verdict.similarity !== undefined) similarities.add(row.language, verdict.similarity, !('reason' in verdict));
+    if ('reason' in verdict) {
+      effects.drop(verdict.reason, rejectOf(row, verdict));
       return;
     }
-    const item = { hash: row.hash, url: row.url, text: row.caption };
-    if ('reason' in score) {
-      this.#effects.drop(score.reason, { ...item, value: score.value, threshold: null });
-      return;
-    }
-    const { similarity, NSFW, unlawful } = score;
-    const threshold = thresholdFor(this.#thresholds, row.language);
-    const keeps = similarity >= threshold && unlawful === undefined;
-    this.#similarities.add(row.language, similarity, keeps);
-    if (unlawful !== undefined) {
-      // Neither where it is nor what it says: rejects must not become a list of such pictures.
-      this.#effects.drop(unlawful, { hash: row.hash, url: '', text: null, value: null, threshold: null });
-      return;
-    }
-    if (!keeps) {
-      this.#effects.drop('similarity', { ...item, value: String(similarity), threshold: String(threshold) });
-      return;
-    }
-    const scored = { similarity, NSFW };
-    await this.#tar.write(
+    await tar.write(
       key,
-      [...members].map(([suffix, bytes]) => [suffix, suffix === 'json' ? pairJson(key, bytes, scored) : bytes] as const),
+      [...members].map(([suffix, bytes]) => [suffix, suffix === 'json' ? pairJson(key, bytes, verdict) : bytes] as const),
     );
-    await this.#rows.write({ ...furtherValues(raw, this.#further), ...row, ...scored });
-    this.#effects.progress({ out: 1 });
-  }
+    await rows.write({ ...furtherValues(raw, further), ...row, ...verdict });
+    effects.progress({ out: 1 });
+  };
+
+  return {
+    async take(samples, scores) {
+      for (const [i, sample] of samples.entries()) await takeOne(sample, scores[i]!);
+      read += samples.length;
+      effects.progress({ in: samples.length });
+    },
+    result: () => ({ in: read, out: [rows], extra: { similarity: similarities.toJSON() } }),
+  };
 }
 
 const floats = floatColumns(Pair);
 
 function pairJson(key: string, json: Uint8Array, scored: Pick<Pair, 'similarity' | 'NSFW'>): Uint8Array {
   try {
-    return extendedJson(json, scored, floats);
+    return extendedJson(json, { similarity: scored.similarity, NSFW: scored.NSFW }, floats);
   } catch (error) {
     throw new ShardError(`the json of the sample ${key} can't be read: ${messageOf(error)}. Make the samples shard again.`, { cause: error });
   }
