@@ -38,6 +38,9 @@ export const modelOptions = {
   ),
 };
 
+/** Option of every stage that has models look at samples. */
+export const batchSize = option(z.int().min(1).default(256), 'Samples in memory at a time in each worker', { decidesResult: false, shared: true });
+
 /** Where models come from and how they run. */
 export interface ModelSettings {
   cacheFolder: string;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { option } from '../../contracts/option.ts';
-import { modelOptions } from '../../models/model-settings.ts';
+import { batchSize, modelOptions } from '../../models/model-settings.ts';
 
 export const embedOptions = z.object({
   model: option(z.string().default('clip-vit-l-14'), 'Model: an id, a folder, or hf://OWNER/NAME (docs/models.md)', {
@@ -18,7 +18,7 @@ export const embedOptions = z.object({
     aliases: ['part-size'],
   }),
   shardsPerPart: option(z.int().min(1).optional(), 'Number of shards of pairs in a part, instead of --write-batch-size'),
-  batchSize: option(z.int().min(1).default(256), 'Samples in memory at a time in each worker', { decidesResult: false, shared: true }),
+  batchSize,
   ...modelOptions,
 });
 export type EmbedOptions = z.output<typeof embedOptions>;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { option } from '../../contracts/option.ts';
+import { signRequest } from '../../sources/sign-request.ts';
 import { languageOptions } from '../../language/language-options.ts';
 
 export const extractOptions = z.object({
@@ -19,10 +20,7 @@ export const extractOptions = z.object({
     decidesResult: false,
   }),
   seed: option(z.int().default(1), 'Seed of the choice that --sample makes', { decidesResult: false, often: true }),
-  signRequest: option(z.boolean().default(true), 'Sign requests to s3:// where there are credentials; --no-sign-request reads public buckets without', {
-    shared: true,
-    decidesResult: false,
-  }),
+  signRequest,
   documentType: option(
     z.enum(['image', 'image_only', 'audio', 'video', 'text']).default('image'),
     'Which links: images with alt text, all images, or links to audio, video or text documents by their extension',

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { option } from '../../contracts/option.ts';
 import { blocklistOptions } from '../../sources/blocklist.ts';
-import { modelOptions } from '../../models/model-settings.ts';
+import { batchSize, modelOptions } from '../../models/model-settings.ts';
 
 const cosine = z.number().min(-1).max(1).optional();
 const thresholdOf = (set: string) => option(cosine, `Smallest similarity for the samples of the set ${set}; --threshold where none is given`);
@@ -28,7 +28,7 @@ export const scoreOptions = z.object({
     // The checksum of the file is in the fingerprint.
     { value: 'FILE', path: 'name', shared: true, decidesResult: false },
   ),
-  batchSize: option(z.int().min(1).default(256), 'Samples in memory at a time in each worker', { decidesResult: false, shared: true }),
+  batchSize,
   ...modelOptions,
 });
 export type ScoreOptions = z.output<typeof scoreOptions>;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { option } from '../../contracts/option.ts';
+import { signRequest } from '../../sources/sign-request.ts';
 import { languageCode, languageOptions } from '../../language/language-options.ts';
 
 export const listOptions = z.object({
@@ -21,10 +22,7 @@ export const listOptions = z.object({
   trustHash: option(z.boolean().default(false), 'Keep the hash column of the list even where it is not that of URL and text'),
   maxUrlLength: option(z.int().min(1).default(20_000), 'Links with longer URLs are dropped', { unit: 'characters', shared: true }),
   maxTextLength: option(z.int().min(1).default(20_000), 'Longer texts are cut', { unit: 'characters', shared: true }),
-  signRequest: option(z.boolean().default(true), 'Sign requests to s3:// where there are credentials; --no-sign-request reads public buckets without', {
-    shared: true,
-    decidesResult: false,
-  }),
+  signRequest,
   memory: option(z.int().min(100).default(1024), 'Memory for reading a list', { unit: 'MB', shared: true, decidesResult: false }),
 });
 export type ListOptions = z.output<typeof listOptions>;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { option } from '../../contracts/option.ts';
-import { modelOptions } from '../../models/model-settings.ts';
+import { batchSize, modelOptions } from '../../models/model-settings.ts';
 
 export const tagOptions = z.object({
   model: option(z.string().default('clip-vit-l-14'), 'Model that made the embeddings: an id, a folder, or hf://OWNER/NAME (docs/models.md)', {
@@ -36,7 +36,7 @@ export const tagOptions = z.object({
     path: 'one',
     decidesResult: false,
   }),
-  batchSize: option(z.int().min(1).default(256), 'Samples in memory at a time in each worker', { decidesResult: false, shared: true }),
+  batchSize,
   ...modelOptions,
 });
 export type TagOptions = z.output<typeof tagOptions>;
