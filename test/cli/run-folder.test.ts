@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { generateEmojiWeb } from '../../src/demo/generate.ts';
 import { readParquet } from '../../src/formats/parquet.ts';
-import { lockFolder } from '../../src/runtime/run-lock.ts';
+import { lockFolder } from '../../src/runtime/lock-folder.ts';
 import { pairmill, root } from '../pipeline/pairmill.ts';
 
 /** Where commands write, and where they write nothing. */

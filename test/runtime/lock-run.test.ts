@@ -2,14 +2,15 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Storage } from '../../src/contracts/storage.ts';
 import { RunError, UsageError } from '../../src/contracts/errors.ts';
-import { lockRun, type LockSettings } from '../../src/runtime/lock-run.ts';
+import type { PrefixLockSettings } from '../../src/runtime/lock-prefix.ts';
+import { lockRun } from '../../src/runtime/lock-run.ts';
 import { openStorage } from '../../src/storage/open-storage.ts';
 import { environmentOf, withoutAws } from '../storage/aws-environment.ts';
 import { type S3Server, startS3Server } from '../storage/s3-server.ts';
 
 withoutAws();
 
-const times = { expiresMs: 2_000, renewMs: 300, lookMs: 100 } satisfies LockSettings;
+const times = { expiresMs: 2_000, renewMs: 300, lookMs: 100 } satisfies PrefixLockSettings;
 const LOCK = 'run/_lock.json';
 
 const openRun = async (): Promise<{ server: S3Server; storage: Storage }> => {

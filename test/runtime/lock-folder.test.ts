@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { UsageError } from '../../src/contracts/errors.ts';
-import { lockFolder } from '../../src/runtime/run-lock.ts';
+import { lockFolder } from '../../src/runtime/lock-folder.ts';
 
 let folder: string;
 beforeEach(async () => void (folder = await mkdtemp(join(tmpdir(), 'pairmill-lock-'))));
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-const lockModule = JSON.stringify(new URL('../../src/runtime/run-lock.ts', import.meta.url).href);
+const lockModule = JSON.stringify(new URL('../../src/runtime/lock-folder.ts', import.meta.url).href);
 
 /** A process that locks when told to, at a given instant, and says whether it got in. */
 async function startContender(): Promise<ChildProcess> {
