@@ -1,6 +1,6 @@
 import type { ShardStats } from '../contracts/shard-stats.ts';
 import type { OpenedRun } from '../runtime/run-pipeline.ts';
-import { isOurs } from '../runtime/shard-verdict.ts';
+import { isOurs } from '../runtime/marker.ts';
 import type { StageState } from '../runtime/stage-state.ts';
 
 /** What a stage has to do yet, as far as its finished shards and its input tell; undefined where they don't. */

@@ -1,8 +1,7 @@
 import { ShardError } from '../contracts/errors.ts';
 import type { ShardStats } from '../contracts/shard-stats.ts';
 import type { Storage } from '../contracts/storage.ts';
-import { readMarker, readMarkers, writeMarker } from './marker.ts';
-import { isOurs } from './shard-verdict.ts';
+import { isOurs, readMarker, readMarkers, writeMarker } from './marker.ts';
 import type { Finding } from './verify-run.ts';
 
 /** A finished shard whose files do not fit its marker. */

@@ -1,7 +1,7 @@
 import { RunError } from '../contracts/errors.ts';
 import type { Shard, Stage } from '../contracts/stage.ts';
 import type { Storage } from '../contracts/storage.ts';
-import { byNumber } from './marker.ts';
+import { byNumber } from './by-number.ts';
 import { stableJson } from './stable-json.ts';
 
 /** Choices of plans that don't follow from markers (which file has which number): one immutable `_plan/NNNNN.json` a shard. */

@@ -6,7 +6,7 @@ import { UsageError } from '../contracts/errors.ts';
 import type { ShardStats, StageSummary } from '../contracts/shard-stats.ts';
 import type { Stage } from '../contracts/stage.ts';
 import { openStorage } from '../storage/open-storage.ts';
-import { readDatasetState } from './dataset-reader.ts';
+import { readDatasetState } from './dataset-state.ts';
 import type { Executor } from './executor.ts';
 import { scratchRoot } from './local-home.ts';
 import { removeJournals } from './shard-journal.ts';

@@ -7,7 +7,7 @@ import type { ShardStats } from '../contracts/shard-stats.ts';
 import type { Resources, RunContext, Stage } from '../contracts/stage.ts';
 import { openStorage } from '../storage/open-storage.ts';
 import type { Storage } from '../contracts/storage.ts';
-import { openDataset } from './dataset-reader.ts';
+import { openDataset } from './open-dataset.ts';
 import { type FusedPart, makeFusedShard } from './fused-shard.ts';
 import { scratchRoot } from './local-home.ts';
 import type { FusedWith, JobHost, JobResult, ShardJob } from './shard-job.ts';

@@ -7,12 +7,12 @@ import type { Storage } from '../contracts/storage.ts';
 import { joinLocation } from '../storage/location.ts';
 import { openStorage } from '../storage/open-storage.ts';
 import { PublishedFiles } from '../storage/shard-files.ts';
-import { digestOf, lineageOf, readMarker, writeMarker } from './marker.ts';
+import { isOurs, type Marker, readMarker, writeMarker } from './marker.ts';
 import { Rejects } from './rejects.ts';
-import { removeFiles, removeShard } from './remove-shard.ts';
+import { removeShard } from './remove-shard.ts';
+import { digestOf, lineageOf } from './shard-digest.ts';
 import type { JobHost, ShardJob } from './shard-job.ts';
 import { ShardJournal } from './shard-journal.ts';
-import { isOurs } from './shard-verdict.ts';
 
 /** What a shard is made with. */
 interface Making {
@@ -36,10 +36,10 @@ export class ShardMaking {
   readonly #started = Date.now();
   readonly #rejects: Rejects;
   readonly #files: PublishedFiles;
-  readonly #old: Awaited<ReturnType<typeof readMarker>>;
+  readonly #old: Marker | undefined;
   #journal: ShardJournal | undefined;
 
-  private constructor(making: Making, rejects: Rejects, old: Awaited<ReturnType<typeof readMarker>>) {
+  private constructor(making: Making, rejects: Rejects, old: Marker | undefined) {
     const { stage, job, host, own, scratch, handOver } = making;
     const { settings, shard, madeBy, redo } = job;
     this.#making = making;
@@ -120,11 +120,8 @@ export class ShardMaking {
     await writeMarker(own, stats);
     this.effects.reached('marked');
     await this.#journal?.remove();
-    if (this.#old && stage.swaps && isOurs(this.#old))
-      await removeFiles(
-        own,
-        this.#old.files.map((file) => file.name).filter((file) => !stats.files.some(({ name }) => name === file)),
-      );
+    if (!this.#old || !stage.swaps || !isOurs(this.#old)) return;
+    for (const { name } of this.#old.files) if (!stats.files.some((file) => file.name === name)) await own.remove(name);
   }
 
   /** Lets go of everything, after an error. */

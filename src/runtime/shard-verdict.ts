@@ -1,5 +1,6 @@
-import type { MadeBy, ShardStats } from '../contracts/shard-stats.ts';
-import { differences } from './marker.ts';
+import type { MadeBy } from '../contracts/shard-stats.ts';
+import { isOurs, type Marker } from './marker.ts';
+import { kebabCase, stableJson } from './stable-json.ts';
 
 /** What is to be done with a planned shard. */
 export type Verdict =
@@ -22,23 +23,53 @@ export interface VerdictSettings {
 }
 
 /** Compares a shard's marker with how it would be made now. */
-export function verdictOf(marker: ShardStats | { foreign: unknown } | undefined, now: MadeBy, settings: VerdictSettings): Verdict {
+export function verdictOf(marker: Marker | undefined, now: MadeBy, settings: VerdictSettings): Verdict {
+  const { redo, acceptChanged, irreplaceable, damage } = settings;
   if (marker === undefined) return { do: 'make', why: 'missing' };
-  if (settings.redo !== undefined && !('redo' in marker && marker['redo'] === settings.redo)) return { do: 'make', why: 'redo' };
+  if (redo !== undefined && !(isOurs(marker) && marker.redo === redo)) return { do: 'make', why: 'redo' };
   if (!isOurs(marker)) return { do: 'refuse', why: 'foreign', because: 'its marker was written by another tool or an earlier version of pairmill' };
-  const { options, inputs } = differences(marker.made_by, now, settings.formatChanges);
-  const why = marker.made_by.format === now.format ? 'options' : 'format';
-  if (options.length > 0) return settings.acceptChanged ? { do: 'accept' } : { do: 'refuse', why, because: options.join('; ') };
-  if (settings.damage !== undefined)
-    return 'removed' in marker && marker.removed !== undefined && settings.irreplaceable
-      ? { do: 'refuse', why: 'inputs', because: settings.damage }
-      : { do: 'make', why: 'damaged', because: settings.damage };
+  const { format, options, inputs } = differences(marker.made_by, now, settings.formatChanges);
+  const others = [...format, ...options];
+  if (others.length > 0 && acceptChanged) return { do: 'accept' };
+  if (others.length > 0) return { do: 'refuse', why: format.length > 0 ? 'format' : 'options', because: others.join('; ') };
+  if (damage !== undefined && marker.removed !== undefined && irreplaceable) return { do: 'refuse', why: 'inputs', because: damage };
+  if (damage !== undefined) return { do: 'make', why: 'damaged', because: damage };
   if (inputs.length === 0) return { do: 'keep' };
   const because = inputs.length === 1 ? inputs[0]! : `${inputs.length} inputs changed`;
-  if (settings.irreplaceable) return settings.acceptChanged ? { do: 'accept' } : { do: 'refuse', why: 'inputs', because };
-  return { do: 'make', why: 'stale', because };
+  if (!irreplaceable) return { do: 'make', why: 'stale', because };
+  return acceptChanged ? { do: 'accept' } : { do: 'refuse', why: 'inputs', because };
 }
 
-export function isOurs(marker: ShardStats | { foreign: unknown }): marker is ShardStats {
-  return !('foreign' in marker);
+interface Differences {
+  /** One where the versions differ. */
+  format: string[];
+  /** Of options and models. */
+  options: string[];
+  inputs: string[];
+}
+
+/** Says in words what differs between two makings: `--min-bytes was 5000, is 100`. `changes`: of the format, by version. */
+function differences(before: MadeBy, now: MadeBy, changes: Readonly<Record<number, string>> = {}): Differences {
+  const format: string[] = [];
+  if (before.format !== now.format) {
+    const since = Object.entries(changes).flatMap(([version, what]) => (Number(version) > before.format ? [`since ${version}, ${what}`] : []));
+    format.push(`the format was version ${before.format}, is ${now.format}${since.length > 0 ? ` (${since.join('; ')})` : ''}`);
+  }
+  const options = changed(before.options, now.options).map(({ key, was, is }) => `--${kebabCase(key)} was ${was}, is ${is}`);
+  const models = changed(before.models, now.models).map(
+    ({ key, was, is }) => `${key.startsWith('blocklist ') ? key : `model file ${key}`} was ${was}, is ${is}`,
+  );
+  const inputs = changed(before.inputs, now.inputs).map(({ key }) => {
+    if (!(key in before.inputs)) return `${key} is new`;
+    return key in now.inputs ? `${key} has changed` : `${key} is gone`;
+  });
+  return { format, options: [...options, ...models], inputs };
+}
+
+/** The keys whose values differ, sorted, with the values as JSON. */
+function changed(before: Readonly<Record<string, unknown>>, now: Readonly<Record<string, unknown>>): { key: string; was: string; is: string }[] {
+  return [...new Set([...Object.keys(before), ...Object.keys(now)])]
+    .sort()
+    .map((key) => ({ key, was: stableJson(before[key]), is: stableJson(now[key]) }))
+    .filter(({ was, is }) => was !== is);
 }

@@ -1,5 +1,5 @@
 import type { MadeBy, ShardStats } from '../contracts/shard-stats.ts';
-import { digestOf } from './marker.ts';
+import { digestOf } from './shard-digest.ts';
 
 /** The marker of a shard that failed for good and counts as empty from now on (--skip-failed), so that every later run agrees. */
 export function skippedMarker(stage: string, shard: string, madeBy: MadeBy, skipped: { reason: string; tries: number }): ShardStats {

@@ -4,13 +4,15 @@ import { UsageError } from '../contracts/errors.ts';
 import type { MadeBy, SealedDataset, ShardStats } from '../contracts/shard-stats.ts';
 import type { Plan, Shard, Stage } from '../contracts/stage.ts';
 import type { Storage } from '../contracts/storage.ts';
-import { publishedShard, readSeal } from './dataset-reader.ts';
-import { allBefore, byNumber, readMarkers } from './marker.ts';
+import { byNumber } from './by-number.ts';
+import { publishedShard } from './dataset-state.ts';
+import { isOurs, type Marker, readMarkers } from './marker.ts';
 import { readRecordedWork, recordWork } from './recorded-work.ts';
 import type { RunSettings } from './run-settings.ts';
 import { decidingOptions } from './deciding-options.ts';
-import { sealOf } from './seal.ts';
-import { isOurs, type Verdict, verdictOf } from './shard-verdict.ts';
+import { readSeal, sealOf } from './seal.ts';
+import { allBefore } from './shard-digest.ts';
+import { type Verdict, verdictOf } from './shard-verdict.ts';
 import { damageOf, type FileSizes, fileSizes } from './file-sizes.ts';
 
 /** A planned shard that is to be made. */
@@ -37,7 +39,7 @@ export class StageState {
   readonly stage: Stage;
   readonly storage: Storage;
   readonly #settings: RunSettings;
-  readonly #markers: Map<string, ShardStats | { foreign: Record<string, unknown> }>;
+  readonly #markers: Map<string, Marker>;
   readonly #recorded: Map<string, unknown>;
   readonly #sizes: FileSizes;
   #models: Record<string, string> | undefined;
@@ -81,7 +83,7 @@ export class StageState {
     return state;
   }
 
-  get markers(): Map<string, ShardStats | { foreign: Record<string, unknown> }> {
+  get markers(): Map<string, Marker> {
     return this.#markers;
   }
 

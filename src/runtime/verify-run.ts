@@ -5,10 +5,11 @@ import type { ShardInput } from '../contracts/stage.ts';
 import { wholeInput } from '../contracts/whole-input.ts';
 import { checksum } from '../storage/shard-files.ts';
 import type { Storage } from '../contracts/storage.ts';
-import { publishedShard, readSeal, SEALED } from './dataset-reader.ts';
-import { allBefore, markerName, readMarkers } from './marker.ts';
+import { publishedShard } from './dataset-state.ts';
+import { isOurs, type Marker, markerName, readMarkers } from './marker.ts';
 import { readRecordedWork } from './recorded-work.ts';
-import { isOurs } from './shard-verdict.ts';
+import { readSeal, SEALED } from './seal.ts';
+import { allBefore } from './shard-digest.ts';
 
 /** Something that is not as the markers say. `file` is relative to the dataset. */
 export interface Finding {
@@ -21,7 +22,7 @@ export interface Finding {
   plain?: true;
 }
 
-type Markers = Awaited<ReturnType<typeof readMarkers>>;
+type Markers = ReadonlyMap<string, Marker>;
 
 /** Names of ours beside the shards: they follow from them, or lead to them. */
 const OURS = /^_|(?:^|\/)(?:run\.json|summary\.json|\.lock.*)$|^(?:rejects|\.scratch|postgres)\//;

@@ -4,7 +4,7 @@ import type { DatasetState } from '../../contracts/dataset.ts';
 import { option } from '../../contracts/option.ts';
 import { openDatabase } from '../../db/open-database.ts';
 import { pipeline } from '../../pipeline.ts';
-import { readDatasetState } from '../../runtime/dataset-reader.ts';
+import { readDatasetState } from '../../runtime/dataset-state.ts';
 import { faultPoint } from '../../runtime/fault-point.ts';
 import { InlineExecutor } from '../../runtime/inline-executor.ts';
 import { readOptions } from '../../runtime/read-options.ts';

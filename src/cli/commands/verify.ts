@@ -8,7 +8,7 @@ import { option } from '../../contracts/option.ts';
 import type { Storage } from '../../contracts/storage.ts';
 import { pipeline } from '../../pipeline.ts';
 import { damagedShards, type DamagedShard, markDamaged, unmarkWhole } from '../../runtime/mark-damage.ts';
-import { allBefore } from '../../runtime/marker.ts';
+import { allBefore } from '../../runtime/shard-digest.ts';
 import { readOptions } from '../../runtime/read-options.ts';
 import { recordedRun } from '../../runtime/recorded-run.ts';
 import { type Finding, verifyRun } from '../../runtime/verify-run.ts';

@@ -4,7 +4,8 @@ import { z } from 'zod';
 import { Pair, withFurtherColumns } from '../../../src/contracts/records.ts';
 import { writeParquet } from '../../../src/formats/parquet-writer.ts';
 import { sampleHash } from '../../../src/formats/sample-hash.ts';
-import { digestOf, writeMarker } from '../../../src/runtime/marker.ts';
+import { writeMarker } from '../../../src/runtime/marker.ts';
+import { digestOf } from '../../../src/runtime/shard-digest.ts';
 import { LocalStorage } from '../../../src/storage/local-storage.ts';
 import { checksum } from '../../../src/storage/shard-files.ts';
 

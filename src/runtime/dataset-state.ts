@@ -1,11 +1,9 @@
-import type { Dataset, DatasetInput, DatasetState, PublishedShard } from '../contracts/dataset.ts';
-import { ShardError } from '../contracts/errors.ts';
-import { SealedDataset, type ShardStats } from '../contracts/shard-stats.ts';
+import type { DatasetInput, DatasetState, PublishedShard } from '../contracts/dataset.ts';
+import type { ShardStats } from '../contracts/shard-stats.ts';
 import type { Storage } from '../contracts/storage.ts';
-import { byNumber, readMarkers } from './marker.ts';
-import { isOurs } from './shard-verdict.ts';
-
-export const SEALED = '_sealed.json';
+import { byNumber } from './by-number.ts';
+import { isOurs, readMarkers } from './marker.ts';
+import { readSeal } from './seal.ts';
 
 /** A shard as plans see it, from its marker. */
 export function publishedShard(marker: ShardStats): PublishedShard {
@@ -69,41 +67,4 @@ async function unmarkedShards(storage: Storage, pattern: RegExp, markers: Map<st
       ...(typeof counted === 'number' && { out: counted }),
     };
   });
-}
-
-export async function readSeal(storage: Storage): Promise<SealedDataset | undefined> {
-  const text = await storage.readText(SEALED);
-  if (text === undefined) return undefined;
-  try {
-    return SealedDataset.parse(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
-}
-
-/** A dataset as a running shard sees it: the shards that count. Copies of remote files go into `scratch`. */
-export function openDataset(
-  name: string,
-  storage: Storage,
-  input: DatasetInput | undefined,
-  scratch: string,
-  signal: AbortSignal,
-  counts?: (marker: ShardStats) => boolean,
-): Dataset {
-  let state: Promise<DatasetState> | undefined;
-  return {
-    name,
-    location: storage.location,
-    storage,
-    state: () => (state ??= readDatasetState(storage, input, counts)),
-    fetch: async (file) => {
-      if ((await storage.size(file)) === undefined && !(await isFolder(storage, file)))
-        throw new ShardError(`${file} in ${storage.location} is missing. pairmill verify says what else is; the stage that wrote it makes it again.`);
-      return storage.fetch(file, scratch, signal);
-    },
-  };
-}
-
-async function isFolder(storage: Storage, name: string): Promise<boolean> {
-  return (await storage.list(name)).length > 0;
 }
