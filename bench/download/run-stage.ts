@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { openRun } from '../../src/runtime/run-pipeline.ts';
+import { openRun } from '../../src/runtime/open-run.ts';
 import { ThreadExecutor } from '../../src/runtime/thread-executor.ts';
 import { download } from '../../src/stages/download/download.ts';
 import { list } from '../../src/stages/list/list.ts';
@@ -33,7 +33,6 @@ const run = await openRun(
     environment: {},
     redo: [],
     skipFailed: 0,
-    version: 'bench',
     signal: new AbortController().signal,
   },
   executor,

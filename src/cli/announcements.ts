@@ -1,4 +1,4 @@
-import type { OpenedRun } from '../runtime/run-pipeline.ts';
+import type { OpenedRun } from '../runtime/open-run.ts';
 import type { Session } from './session.ts';
 
 /** What the stages of a command say before their first shard, a line each. */

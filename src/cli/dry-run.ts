@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { counted } from '../contracts/counted.ts';
 import { InlineExecutor } from '../runtime/inline-executor.ts';
 import { readDatasetState } from '../runtime/dataset-state.ts';
-import { openRun, type OpenedRun } from '../runtime/run-pipeline.ts';
+import { openRun, type OpenedRun } from '../runtime/open-run.ts';
 import { openStorage } from '../storage/open-storage.ts';
 import { announcements, planNotes } from './announcements.ts';
 import { bytesText } from './bytes-text.ts';

@@ -1,5 +1,5 @@
 import type { ShardStats } from '../contracts/shard-stats.ts';
-import type { OpenedRun } from '../runtime/run-pipeline.ts';
+import type { OpenedRun } from '../runtime/open-run.ts';
 import { isOurs } from '../runtime/marker.ts';
 import type { StageState } from '../runtime/stage-state.ts';
 

@@ -1,4 +1,4 @@
-import { recordedRun } from '../runtime/recorded-run.ts';
+import { recordedRun } from '../runtime/run-record.ts';
 import type { Stage } from '../contracts/stage.ts';
 import { joinLocation } from '../storage/location.ts';
 import { openStorage } from '../storage/open-storage.ts';

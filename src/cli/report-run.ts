@@ -4,7 +4,8 @@ import { totalDropped } from '../contracts/drop-reason.ts';
 import type { StageSummary } from '../contracts/shard-stats.ts';
 import type { Stage } from '../contracts/stage.ts';
 import { pipeline } from '../pipeline.ts';
-import { type OpenedRun, type PipelineOutcome, summarise } from '../runtime/run-pipeline.ts';
+import type { OpenedRun, PipelineOutcome } from '../runtime/open-run.ts';
+import { summarise } from '../runtime/stage-summary.ts';
 import { openStorage } from '../storage/open-storage.ts';
 import { announcements } from './announcements.ts';
 import type { CommandIo } from './command.ts';
@@ -37,9 +38,9 @@ export async function reportRun(opened: OpenedRun, outcome: PipelineOutcome, ses
 }
 
 /** The stages that made something in this session, with the figures of that alone. */
-function madeNow({ states, scheduler }: OpenedRun): StageSummary[] {
-  return states.flatMap(({ stage, valid }, i) => {
-    const activity = scheduler.activities[i]!;
+function madeNow({ activities }: OpenedRun): StageSummary[] {
+  return activities.flatMap((activity) => {
+    const { stage, valid } = activity.state;
     const shards = [...valid.values()].filter(({ shard }) => !activity.kept.has(shard));
     return shards.length > 0 ? [summarise(stage.name, shards, activity)] : [];
   });
@@ -53,24 +54,19 @@ function conclusions({ states }: OpenedRun, made: readonly StageSummary[]): stri
   });
 }
 
-/** What was finished before this session. */
-function already({ states, scheduler }: OpenedRun, made: readonly StageSummary[]): string[] {
-  const kept = states.flatMap(({ stage }, i) => {
-    const shards = scheduler.activities[i]!.kept.size;
-    return shards > 0 ? [{ name: stage.name, shards, whole: !made.some(({ name }) => name === stage.name) }] : [];
-  });
-  const whole = kept.filter((each) => each.whole);
-  const parts = kept.filter((each) => !each.whole);
-  return [
-    ...(whole.length > 0
-      ? [
-          `${counted(whole.length, 'stages')} ${whole.length === 1 ? 'was' : 'were'} already finished: ${whole.map(({ name }) => name).join(', ')}.${made.length === 0 ? ' Nothing was to be done.' : ''}`,
-        ]
-      : []),
-    ...(parts.length > 0
-      ? [`Already finished, and not in the table: ${parts.map(({ name, shards }) => `${counted(shards, 'shards')} of ${name}`).join(', ')}.`]
-      : []),
-  ];
+/** What was finished before this session: stages that made nothing now, and shards of those that did. */
+function already({ activities }: OpenedRun, made: readonly StageSummary[]): string[] {
+  const before = activities.filter(({ kept }) => kept.size > 0).map(({ state, kept }) => ({ stage: state.stage.name, shards: kept.size }));
+  const isMade = ({ stage }: { stage: string }): boolean => made.some(({ name }) => name === stage);
+  const whole = before.filter((each) => !isMade(each)).map(({ stage }) => stage);
+  const parts = before.filter(isMade).map(({ stage, shards }) => `${counted(shards, 'shards')} of ${stage}`);
+  const lines: string[] = [];
+  if (whole.length > 0)
+    lines.push(
+      `${counted(whole.length, 'stages')} ${whole.length === 1 ? 'was' : 'were'} already finished: ${whole.join(', ')}.${made.length === 0 ? ' Nothing was to be done.' : ''}`,
+    );
+  if (parts.length > 0) lines.push(`Already finished, and not in the table: ${parts.join(', ')}.`);
+  return lines;
 }
 
 /** Where most of what a stage took failed for reasons that may have passed later. */

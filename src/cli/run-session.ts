@@ -8,7 +8,7 @@ import { type OpenDatabase, openDatabase } from '../db/open-database.ts';
 import { faultPoint } from '../runtime/fault-point.ts';
 import { lockRun } from '../runtime/lock-run.ts';
 import { localHome, scratchRoot } from '../runtime/local-home.ts';
-import { openRun, type OpenedRun, type PipelineOutcome } from '../runtime/run-pipeline.ts';
+import { openRun, type OpenedRun, type PipelineOutcome } from '../runtime/open-run.ts';
 import { ThreadExecutor } from '../runtime/thread-executor.ts';
 import { isUrl } from '../storage/location.ts';
 import { openStorage } from '../storage/open-storage.ts';
@@ -62,7 +62,7 @@ export async function runSession(session: Session, io: CommandIo): Promise<0 | 1
   let opened: OpenedRun | undefined;
   try {
     opened = await openRun({ ...pipelineRun(session, io), signal: stop }, executor, {
-      changed: (state, activity) => progress.update(stageProgress(state, activity, opened?.states ?? [])),
+      changed: (activity) => progress.update(stageProgress(activity, opened?.states ?? [])),
       finished: (stats, already) => {
         if (!already) watch.finished(stats);
       },
@@ -72,7 +72,7 @@ export async function runSession(session: Session, io: CommandIo): Promise<0 | 1
       reached: faultPoint(io.environment),
     });
     if (!run.quiet) for (const line of [...announcements(session), ...planNotes(opened)]) progress.note(line);
-    for (const [i, state] of opened.states.entries()) progress.update(stageProgress(state, opened.scheduler.activities[i]!, opened.states));
+    for (const activity of opened.activities) progress.update(stageProgress(activity, opened.states));
     // What a killed run left there is of no use.
     await rm(await scratchRoot(session.location), { recursive: true, force: true });
     const outcome = await untilStopped(opened.run(), executor, database, stop);

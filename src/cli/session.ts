@@ -1,10 +1,9 @@
 import { UsageError } from '../contracts/errors.ts';
-import { packageVersion } from '../contracts/package-root.ts';
 import type { Stage } from '../contracts/stage.ts';
 import { pipeline } from '../pipeline.ts';
 import { nearest } from '../runtime/nearest.ts';
 import type { RunOptions } from '../runtime/run-options.ts';
-import type { PipelineRun } from '../runtime/run-pipeline.ts';
+import type { PipelineRun } from '../runtime/open-run.ts';
 import { joinLocation } from '../storage/location.ts';
 import type { CommandIo } from './command.ts';
 import { retryReasons } from './retry-reasons.ts';
@@ -55,7 +54,6 @@ export function pipelineRun({ stages, options, location, elsewhere, unread, inpu
     skipFailed: Number(run.skipFailed.replace('%', '')) / 100,
     keep: run.keep,
     fused: run.fused && assertFused(stages, options),
-    version: packageVersion(),
     signal: io.signal,
   };
 }

@@ -3,7 +3,8 @@ import type { StageState } from '../runtime/stage-state.ts';
 import type { StageProgress } from './progress.ts';
 
 /** The figures of one stage for the display, from what the scheduler knows. `states` are all stages of the command. */
-export function stageProgress(state: StageState, activity: StageActivity, states: readonly StageState[]): StageProgress {
+export function stageProgress(activity: StageActivity, states: readonly StageState[]): StageProgress {
+  const { state } = activity;
   const { stage } = state;
   const kept = [...activity.kept].map((name) => state.valid.get(name)).filter((marker) => marker !== undefined);
   const sum = (of: (marker: (typeof kept)[number]) => number): number => kept.reduce((total, marker) => total + of(marker), 0);
@@ -13,7 +14,7 @@ export function stageProgress(state: StageState, activity: StageActivity, states
   return {
     name: stage.name,
     unit: stage.unit,
-    state: activity.failed.size > 0 && activity.running.size === 0 ? 'failed' : state.sealed ? 'done' : activity.running.size > 0 ? 'running' : 'waiting',
+    state: stateOf(activity),
     waitsFor: waitsFor(state, states),
     in: received,
     out: sum((marker) => marker.out) + activity.counts.out,
@@ -22,6 +23,12 @@ export function stageProgress(state: StageState, activity: StageActivity, states
     ...(expected !== undefined && { expected: Math.max(expected, received), final: producer!.sealed }),
     shards: { finished: state.valid.size, running: activity.running.size, planned: state.plan.shards.length },
   };
+}
+
+function stateOf({ state, running, failed }: StageActivity): StageProgress['state'] {
+  if (failed.size > 0 && running.size === 0) return 'failed';
+  if (state.sealed) return 'done';
+  return running.size > 0 ? 'running' : 'waiting';
 }
 
 function waitsFor({ stage }: StageState, states: readonly StageState[]): string {

@@ -3,7 +3,7 @@ import type { Dropped } from '../contracts/drop-reason.ts';
 import { RunError } from '../contracts/errors.ts';
 import type { ShardStats } from '../contracts/shard-stats.ts';
 import type { Stage } from '../contracts/stage.ts';
-import { summarise } from '../runtime/run-pipeline.ts';
+import { summarise } from '../runtime/stage-summary.ts';
 import type { StageState } from '../runtime/stage-state.ts';
 import { dropAdvice } from './drop-advice.ts';
 import { droppedWords } from './dropped-words.ts';

@@ -24,7 +24,7 @@ export interface SchedulerSettings {
 
 export interface SchedulerEvents {
   /** Something of a stage has changed: counts, shards, what it waits for. */
-  changed(stage: StageState, activity: StageActivity): void;
+  changed(activity: StageActivity): void;
   finished(stats: ShardStats, already: boolean): void;
   /** A stage is whole, now or since before. May throw, which stops the run. */
   sealed?(stage: StageState): void;

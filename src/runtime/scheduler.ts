@@ -125,7 +125,7 @@ export class Scheduler {
     askForRemoved(this.#work, state);
     const after = JSON.stringify([...state.valid].map(([name, { digest }]) => [name, digest])) + String(state.sealed);
     if (before !== after) readersOf(this.#work, state).forEach((reader) => (reader.dirty = true));
-    this.#events.changed(state, work);
+    this.#events.changed(work);
     if (state.sealed) this.#events.sealed?.(state);
   }
 
@@ -226,7 +226,7 @@ export class Scheduler {
       }
     })();
     this.#follow(work, task);
-    this.#events.changed(state, work);
+    this.#events.changed(work);
   }
 
   #submit(work: StageWork, job: ShardJob, lane?: string): Promise<JobResult> {
@@ -238,7 +238,7 @@ export class Scheduler {
         work.counts.in += counts.in ?? 0;
         work.counts.out += counts.out ?? 0;
         work.counts.dropped += counts.dropped ?? 0;
-        this.#events.changed(work.state, work);
+        this.#events.changed(work);
       },
     });
   }

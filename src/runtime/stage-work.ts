@@ -4,6 +4,7 @@ import type { StageState } from './stage-state.ts';
 
 /** What a stage is doing in this session. */
 export interface StageActivity {
+  readonly state: StageState;
   running: Set<string>;
   failed: Map<string, string>;
   /** Items since the start, of shards that are made now. */
@@ -15,7 +16,6 @@ export interface StageActivity {
 
 /** A stage as the scheduler handles it. */
 export interface StageWork extends StageActivity {
-  readonly state: StageState;
   readonly tries: Map<string, number>;
   readonly pausedUntil: Map<string, number>;
   /** Its inputs or markers have changed since the last plan. */

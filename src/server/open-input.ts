@@ -1,7 +1,6 @@
 import { access } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UsageError } from '../contracts/errors.ts';
-import { packageVersion } from '../contracts/package-root.ts';
 import { localHome } from '../runtime/local-home.ts';
 import { readRunRecord } from '../runtime/run-record.ts';
 import { isUrl, joinLocation } from '../storage/location.ts';
@@ -37,7 +36,7 @@ export async function findServedInput(input: string, pairs: string | undefined, 
       : new LocalIndexFolder(index),
   });
   if (await holdsIndex(folder, environment)) return served(folder, basename(above(folder)), locationIn(above(folder), 'pairs'));
-  const { datasets } = await readRunRecord(await openStorage(folder, environment), packageVersion());
+  const { datasets } = await readRunRecord(await openStorage(folder, environment));
   const index = locationIn(folder, datasets['index'] ?? 'index');
   if (!(await holdsIndex(index, environment)))
     throw new UsageError(`${folder} holds no index (index/index.json). Make one with pairmill demo or pairmill index, or name another folder with --input.`);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Stage } from '../../src/contracts/stage.ts';
 import { InlineExecutor } from '../../src/runtime/inline-executor.ts';
-import { openRun, type PipelineOutcome } from '../../src/runtime/run-pipeline.ts';
+import { openRun, type PipelineOutcome } from '../../src/runtime/open-run.ts';
 import { branchStage, copyStage, sumStage, writeNumbers } from './toy-stages.ts';
 
 let base: string;
@@ -42,7 +42,6 @@ async function run(
       redo,
       skipFailed,
       keep,
-      version: '0',
       signal: new AbortController().signal,
       firstPauseMs: 5,
     },

@@ -7,7 +7,7 @@ import type { Stage } from '../../src/contracts/stage.ts';
 import { readParquet } from '../../src/formats/parquet.ts';
 import type { Executor } from '../../src/runtime/executor.ts';
 import { InlineExecutor } from '../../src/runtime/inline-executor.ts';
-import { openRun } from '../../src/runtime/run-pipeline.ts';
+import { openRun } from '../../src/runtime/open-run.ts';
 
 export interface StageRun {
   summary: StageSummary;
@@ -80,7 +80,6 @@ export async function runOneStage(stage: Stage, runDir: string, options: Record<
         redo: settings.redo ? [stage.name] : [],
         retry: settings.retry ?? [],
         skipFailed: settings.skipFailed ?? 0,
-        version: '0.0.0-test',
         signal,
         firstPauseMs: 10,
       },

@@ -6,7 +6,6 @@ import { z } from 'zod';
 import { counted } from '../../contracts/counted.ts';
 import { UsageError } from '../../contracts/errors.ts';
 import { option } from '../../contracts/option.ts';
-import { packageVersion } from '../../contracts/package-root.ts';
 import { generateEmojiWeb } from '../../demo/generate.ts';
 import { startOriginThread } from '../../demo/origin.ts';
 import { routes } from '../../pipeline.ts';
@@ -125,7 +124,7 @@ async function demoDryRun(location: string, demo: DemoOptions, run: RunOptions, 
 async function crawlFolder(location: string, io: CommandIo): Promise<string> {
   // The files that the origin serves are local, wherever the run lies.
   const crawl = isUrl(location) ? join(tmpdir(), `pairmill-demo-${createHash('sha256').update(location).digest('hex').slice(0, 16)}`) : join(location, 'crawl');
-  const { inputs, options } = await readRunRecord(await openStorage(location, io.environment), packageVersion());
+  const { inputs, options } = await readRunRecord(await openStorage(location, io.environment));
   const known = inputs['extract'];
   if (known === undefined ? Object.keys(options).length > 0 : !crawlFilesOf(crawl).endsWith(known))
     throw new UsageError(

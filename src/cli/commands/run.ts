@@ -2,7 +2,6 @@ import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { UsageError } from '../../contracts/errors.ts';
 import { option } from '../../contracts/option.ts';
-import { packageVersion } from '../../contracts/package-root.ts';
 import type { Stage } from '../../contracts/stage.ts';
 import { pipeline, withFirstPass, withSemanticDuplicates } from '../../pipeline.ts';
 import { readOptions } from '../../runtime/read-options.ts';
@@ -145,7 +144,7 @@ function absolute(input: string): string {
 
 /** Throws UsageError where the folder holds a run that began with another kind of data. */
 async function assertSameWay(location: string, { inputs }: Route, io: CommandIo): Promise<void> {
-  const record = await readRunRecord(await openStorage(location, io.environment), packageVersion());
+  const record = await readRunRecord(await openStorage(location, io.environment));
   const before = Object.entries(record.inputs)[0];
   const now = Object.keys(inputs)[0];
   if (before && now !== undefined && before[0] !== now)

@@ -10,8 +10,8 @@ import { openWorkDatabase, sqlParquet, sqlText } from '../../formats/duckdb.ts';
 import { pipeline } from '../../pipeline.ts';
 import { isOurs, readMarkers } from '../../runtime/marker.ts';
 import { readOptions } from '../../runtime/read-options.ts';
-import { recordedRun } from '../../runtime/recorded-run.ts';
-import { summarise } from '../../runtime/run-pipeline.ts';
+import { recordedRun } from '../../runtime/run-record.ts';
+import { summarise } from '../../runtime/stage-summary.ts';
 import { sampleStatus } from '../../stages/download/sample-status.ts';
 import { openStorage } from '../../storage/open-storage.ts';
 import type { Command } from '../command.ts';
@@ -59,9 +59,7 @@ export const statusCommand: Command = {
       const storage = await openStorage(location, io.environment);
       const markers = [...(await readMarkers(storage)).values()].filter(isOurs).filter((marker) => marker.stage === stage.name);
       if (markers.length === 0) continue;
-      stages.push(
-        mostDroppedFirst(summarise(stage.name, markers, { kept: new Set(markers.map(({ shard }) => shard)), firstStart: undefined, lastEnd: undefined })),
-      );
+      stages.push(mostDroppedFirst(summarise(stage.name, markers)));
       if (stage.name === 'download') links = await linksOf(storage, markers, options);
     }
     if (options.json) io.out(`${JSON.stringify({ stages, ...links })}\n`);

@@ -8,7 +8,7 @@ import { readDatasetState } from '../../runtime/dataset-state.ts';
 import { faultPoint } from '../../runtime/fault-point.ts';
 import { InlineExecutor } from '../../runtime/inline-executor.ts';
 import { readOptions } from '../../runtime/read-options.ts';
-import { recordedRun } from '../../runtime/recorded-run.ts';
+import { recordedRun } from '../../runtime/run-record.ts';
 import { StageState } from '../../runtime/stage-state.ts';
 import { openStorage } from '../../storage/open-storage.ts';
 import type { Command } from '../command.ts';

@@ -10,7 +10,7 @@ import { pipeline } from '../../pipeline.ts';
 import { damagedShards, type DamagedShard, markDamaged, unmarkWhole } from '../../runtime/mark-damage.ts';
 import { allBefore } from '../../runtime/shard-digest.ts';
 import { readOptions } from '../../runtime/read-options.ts';
-import { recordedRun } from '../../runtime/recorded-run.ts';
+import { recordedRun } from '../../runtime/run-record.ts';
 import { type Finding, verifyRun } from '../../runtime/verify-run.ts';
 import { openStorage } from '../../storage/open-storage.ts';
 import type { Command, CommandIo } from '../command.ts';
