@@ -18,7 +18,7 @@ beforeAll(async () => {
   base = await mkdtemp(join(tmpdir(), 'pairmill-mistakes-'));
   await chmod(base, 0o755);
   process.chdir(base);
-  for (const folder of ['folder', 'crawl', 'secret']) await mkdir(folder);
+  for (const folder of ['folder', 'crawl', 'cut', 'secret']) await mkdir(folder);
   const wet = ['warcinfo', 'conversion'].map((type) => `WARC/1.0\r\nWARC-Type: ${type}\r\nContent-Length: 0\r\n\r\n\r\n\r\n`).join('');
   const files = {
     file: 'x',
@@ -30,6 +30,7 @@ beforeAll(async () => {
     'run.yaml': 'input: crawl\nlist:\n  langage: en\n',
     'mapping.yaml': '- input\n',
     'stage.yaml': 'input: crawl\nfilter: mini\n',
+    'cut/run.json': '{"format": 1, "ver',
   };
   for (const [name, content] of Object.entries(files)) await writeFile(name, content);
   before = (await readdir(base, { recursive: true })).sort();
@@ -130,6 +131,7 @@ const mistakes: Record<string, [line: string, message: string][]> = {
     ],
     ['serve --input file', 'pairmill: --input: BASE/file is a file where a folder is meant. Name the folder that it lies in.'],
     ['verify folder', 'pairmill: BASE/folder is no run: it has no run.json. Name the folder or s3:// prefix that --run-dir named.'],
+    ['status cut', 'pairmill: BASE/cut/run.json is not a record of a run that this version reads. Give another run folder, or remove the file to begin anew.'],
   ],
   'where it is to be written': [
     [
