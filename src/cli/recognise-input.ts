@@ -7,6 +7,7 @@ import { findListColumns } from '../formats/list-columns.ts';
 import { pipeline } from '../pipeline.ts';
 import { isOurs, readMarkers } from '../runtime/marker.ts';
 import { type FileKind, fileKindOf, HEAD_BYTES } from '../sources/file-kind.ts';
+import { encodingAdvice } from '../formats/list-format.ts';
 import { listSources } from '../sources/list-sources.ts';
 import { openList } from '../sources/open-list.ts';
 import { openSource } from '../sources/open-source.ts';
@@ -80,14 +81,14 @@ export async function recogniseInput(
     case 'picture':
     case 'vectors':
     case undefined:
-      throw new UsageError(`${name} is ${wordsOf(kind)}`);
+      throw new UsageError(`${name} is ${wordsOf(kind, await headOf(path, s3))}`);
   }
 }
 
-function wordsOf(kind: FileKind | undefined): string {
+function wordsOf(kind: FileKind | undefined, head: Uint8Array): string {
   if (kind === 'picture') return 'a single picture. Give the folder that it lies in.';
   if (kind === 'vectors') return 'a file of vectors. Give the folder that holds img_emb/ or text_emb/.';
-  return `none of the files that Pairmill reads. Give ${anyFile.wanted}.`;
+  return encodingAdvice(head) ?? `none of the files that Pairmill reads. Give ${anyFile.wanted}.`;
 }
 
 /** A folder that a stage wrote, or another tool in the same form. */
@@ -105,6 +106,11 @@ async function datasetIn(location: string, environment: Environment): Promise<Re
     if (format === 'files' || format === 'parquet') return { kind: 'pictures', what: `pictures that download wrote with --output-format ${format}` };
     if (stage) return { kind: 'dataset', dataset: stage.writes, what: `${stage.writes}/ of Pairmill, which ${stage.name} wrote` };
   }
+  const vectors = [...names].find((name) => name.endsWith('.npy'));
+  if (vectors !== undefined)
+    throw new UsageError(
+      `${location} holds ${vectors} itself. Vectors of pictures lie in img_emb/, those of texts in text_emb/, and their rows in metadata/: move them there, and give the folder of these.`,
+    );
   if (names.has('img_emb') || names.has('text_emb')) return { kind: 'dataset', dataset: 'embeddings', what: "embeddings in clip-retrieval's layout" };
   const tars = [...names].filter((name) => /^\d+\.tar$/.test(name));
   const rows = tars.filter((name) => names.has(name.replace('.tar', '.parquet')));

@@ -1,4 +1,5 @@
 import { brotliDecompressSync, gunzipSync, inflateSync, inflateRawSync, zstdDecompressSync } from 'node:zlib';
+import { decodeText, markedEncoding } from './decode-text.ts';
 
 /** An HTTP response as a WARC record holds it: status, header fields in lower case (the last of two equal ones), body. */
 export interface HttpResponse {
@@ -92,19 +93,7 @@ export function htmlText({ fields, body }: HttpResponse): string {
   const meta = /<meta[^>]*charset[^>]*>/i.exec(body.toString('latin1', 0, 4096))?.[0] ?? '';
   const declared = markedEncoding(body) ?? charsetOf(fields.get('content-type') ?? '') ?? charsetOf(meta);
   const decoder = declared === undefined ? undefined : decoderOf(declared);
-  if (decoder) return decoder.decode(body);
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(body);
-  } catch {
-    return new TextDecoder('windows-1252').decode(body);
-  }
-}
-
-/** By the byte order mark. */
-function markedEncoding(body: Buffer): string | undefined {
-  if (body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf) return 'utf-8';
-  if (body[0] === 0xff && body[1] === 0xfe) return 'utf-16le';
-  return body[0] === 0xfe && body[1] === 0xff ? 'utf-16be' : undefined;
+  return decoder ? decoder.decode(body) : decodeText(body);
 }
 
 function charsetOf(text: string): string | undefined {

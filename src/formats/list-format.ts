@@ -1,4 +1,5 @@
 import { constants, zstdDecompressSync } from 'node:zlib';
+import { encodingOf } from './decode-text.ts';
 import { plainStart } from './plain-start.ts';
 
 /** How a list of links is written. */
@@ -21,6 +22,15 @@ export function listFormatOf(head: Uint8Array): ListFormat | undefined {
   if (compression === 'none' && startsWith(text, 'PAR1')) return { type: 'parquet', compression };
   const type = textTypeOf(text);
   return type && { type, compression };
+}
+
+/** Where a file is no list because of its encoding: what it is, and what helps. */
+export function encodingAdvice(head: Uint8Array): string | undefined {
+  const text = decompressed(head, compressionOf(head)) ?? head;
+  const encoding = encodingOf(text, { cut: true });
+  if (encoding === 'utf-8' || (encoding === 'windows-1252' && text.includes(0))) return undefined;
+  const name = encoding === 'windows-1252' ? 'WINDOWS-1252' : 'UTF-16';
+  return `a text whose encoding is not UTF-8${name === 'UTF-16' ? ' but UTF-16' : ''}. Convert it: iconv -f ${name} -t UTF-8 OLD > NEW.`;
 }
 
 function textTypeOf(bytes: Uint8Array): 'csv' | 'json' | 'jsonl' | 'txt' | undefined {

@@ -19,7 +19,10 @@ export async function listSources(input: string, kind: SourceKind, s3: S3Objects
     .map((part) => part.trim())
     .filter(Boolean))
     files.push(...(await expand(item, kind, s3)));
-  if (files.length === 0) throw new UsageError(`No ${kind.name} matches ${input}. Give ${kind.wanted} with --input.`);
+  if (files.length === 0) {
+    const isFolder = !isUrl(input) && (await stat(input).catch(() => undefined))?.isDirectory() === true;
+    throw new UsageError(`${isFolder ? `The folder ${input} holds no ${kind.name}` : `No ${kind.name} matches ${input}`}. Give ${kind.wanted} with --input.`);
+  }
   return files;
 }
 

@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, ShardError } from '../contracts/errors.ts';
 import { openWorkDatabase, sqlText, type WorkDatabase } from '../formats/duckdb.ts';
-import { LIST_HEAD_BYTES, type ListFormat, listFormatOf } from '../formats/list-format.ts';
+import { encodingAdvice, LIST_HEAD_BYTES, type ListFormat, listFormatOf } from '../formats/list-format.ts';
 import { localCopy } from './local-copy.ts';
 import type { S3Objects } from '../storage/s3-objects.ts';
 
@@ -45,7 +45,9 @@ export async function openList(
   if (head.length === 0) throw new ShardError(`${item} is empty: 0 bytes. Get it again, or leave it out.`);
   const format = listFormatOf(head);
   if (!format)
-    throw new ShardError(`${item} is no list of links: it is neither Parquet nor a csv, tsv, txt, json or jsonl file. Name such a file with --input.`);
+    throw new ShardError(
+      `${item} is no list of links: it is ${encodingAdvice(head) ?? 'neither Parquet nor a csv, tsv, txt, json or jsonl file. Name such a file with --input.'}`,
+    );
   // One thread: rows come in the order of the file.
   const database = await openWorkDatabase(join(scratch, 'work'), { memoryMb, threads: 1 });
   const unreadable = (error: unknown): ShardError =>

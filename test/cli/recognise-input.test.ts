@@ -68,6 +68,12 @@ test.each([
   ['a.jpg', jpeg, 'a.jpg is a single picture. Give the folder that it lies in.'],
   ['a.npy', Buffer.from('\x93NUMPY\x01\0', 'latin1'), 'a.npy is a file of vectors. Give the folder that holds img_emb/ or text_emb/.'],
   ['a.exe', Buffer.from('4d5a90000300000004000000ffff0000', 'hex'), 'a.exe is none of the files that Pairmill reads'],
+  [
+    'latin.csv',
+    Buffer.from(`url,caption\n${'http://a.test/1.jpg,caf\xe9\n'.repeat(20)}`, 'latin1'),
+    'latin.csv is a text whose encoding is not UTF-8. Convert it: iconv',
+  ],
+  ['wide.csv', Buffer.from('\uFEFFurl,caption\n', 'utf16le'), 'wide.csv is a text whose encoding is not UTF-8 but UTF-16. Convert it'],
   ['empty.csv', Buffer.alloc(0), 'empty.csv is empty: 0 bytes'],
   ['captions.csv', Buffer.from('file,caption\na.jpg,cat\n'), 'has no column with URLs. Its columns are file, caption.'],
 ])('%s is refused by what it is', async (name, content, message) => {
@@ -77,5 +83,9 @@ test.each([
 test('the folder of a run, and nothing at all', async () => {
   await put('run/run.json', '{}');
   await expect(recognise(join(folder, 'run'))).rejects.toThrow('is the folder of a run');
+  await put('vectors/img_emb_0.npy', '');
+  await expect(recognise(join(folder, 'vectors'))).rejects.toThrow('holds img_emb_0.npy itself. Vectors of pictures lie in img_emb/');
+  await put('other/notes.md', '');
+  await expect(recognise(join(folder, 'other'))).rejects.toThrow(/^The folder .*other holds no file\./);
   await expect(recognise(join(folder, 'none'))).rejects.toThrow('No file matches');
 });

@@ -27,6 +27,7 @@ const QUALITY = 95;
  * its EXIF, on white, its longer side `maxSide`. Either way it has been decoded whole.
  */
 export async function packPicture(bytes: Uint8Array, { maxSide, maxPixels }: Pick<ImportOptions, 'maxSide' | 'maxPixels'>): Promise<PackedPicture | Refused> {
+  if (bytes.length === 0) return { reason: 'not-an-image', value: 'the file is empty', threshold: null };
   const input = sharp(bytes, { failOn: 'truncated', limitInputPixels: maxPixels, sequentialRead: true });
   try {
     const { format, width, height, orientation = 1, pages = 1, autoOrient } = await input.metadata();

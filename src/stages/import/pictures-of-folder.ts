@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { ShardError } from '../../contracts/errors.ts';
 import { type PictureFolder, stemOf } from '../../sources/picture-folder.ts';
+import { decodeText } from '../../formats/decode-text.ts';
 import type { ListedCaptions } from './listed-captions.ts';
 import { captionOf, knownOfJson, type OwnPicture, urlOf } from './own-picture.ts';
 
@@ -20,7 +21,7 @@ export async function picturesOfFolder(
     pictures.push({
       // What download has written as files keeps its URL, and with it its identity.
       url: (beside?.['key'] === basename(stem) ? urlOf(beside) : undefined) ?? path,
-      caption: captionOf({ known, txt: txt?.toString('utf8'), fileName: path }, captionCol),
+      caption: captionOf({ known, txt: txt && decodeText(txt), fileName: path }, captionCol),
       known,
       ...(json && !beside && { broken: `${stem}.json` }),
       read: () => pictureAt(folder, path),

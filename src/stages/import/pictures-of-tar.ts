@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { messageOf, ShardError } from '../../contracts/errors.ts';
+import { decodeText } from '../../formats/decode-text.ts';
 import { readInto } from '../../formats/read-into.ts';
 import { indexTar, type TarMember } from '../../formats/webdataset.ts';
 import { PICTURE_FILE } from '../../sources/picture-folder.ts';
@@ -27,20 +28,26 @@ export async function picturesOfTar(path: string, item: string, captionCol?: str
       samples.set(key, members);
     }
   } catch (error) {
-    throw new ShardError(`${item} is not a whole tar file: ${messageOf(error)}. Get it again.`, { cause: error });
+    // The message itself names the local copy.
+    const why = messageOf((error as Error).cause ?? error);
+    throw new ShardError(`${item} is not a whole tar file: ${why}. Get it again.`, { cause: error });
   }
   const file = await open(path);
   const pictures: OwnPicture[] = [];
   try {
     for (const members of samples.values()) {
-      const picture = [...members].find(([suffix]) => PICTURE_FILE.test(`.${suffix}`))?.[1];
-      if (!picture) continue;
-      const json = members.get('json');
+      const [suffix, picture] = [...members].find(([name]) => PICTURE_FILE.test(`.${name}`)) ?? [];
+      if (!suffix || !picture) continue;
+      // v1.2.txt belongs to v1.2.jpg, as far as it is there.
+      const before = suffix.slice(0, suffix.lastIndexOf('.') + 1);
+      const beside = (...endings: string[]): Member | undefined =>
+        [...endings.map((ending) => before + ending), ...endings].map((name) => members.get(name)).find((member) => member !== undefined);
+      const json = beside('json');
       const known = json && knownOfJson(await readMember(file, json));
-      const txt = members.get('txt') ?? members.get('caption') ?? members.get('text');
+      const txt = beside('txt', 'caption', 'text');
       pictures.push({
         url: urlOf(known) ?? `${basename(item)}/${picture.name}`,
-        caption: captionOf({ known: known ?? {}, txt: txt && (await readMember(file, txt)).toString('utf8') }, captionCol),
+        caption: captionOf({ known: known ?? {}, txt: txt && decodeText(await readMember(file, txt)) }, captionCol),
         known: known ?? {},
         ...(json && !known && { broken: json.name }),
         read: () => readMember(file, picture),

@@ -101,9 +101,9 @@ describe('a folder of pictures', () => {
     for (const name of ['1_json', '2_txt', '3_a-red_house', 'IMG_2041']) await put(`${name}.jpg`, await picture());
     await put('1_json.json', JSON.stringify({ caption: 'of the json', stars: 4, lang: 'DE', tags: ['x'], similarity: 0.5 }));
     await put('1_json.txt', 'not this');
-    await put('2_txt.txt', ' of the txt\n');
+    await put('2_txt.txt', Buffer.from(' café of the txt\n', 'latin1'));
     const { rows } = await run();
-    expect(rows.map(({ caption }) => caption)).toEqual(['of the json', 'of the txt', 'a red house', '']);
+    expect(rows.map(({ caption }) => caption)).toEqual(['of the json', 'café of the txt', 'a red house', '']);
     expect(rows[0]).toMatchObject({ stars: 4n, tags: '["x"]', input_similarity: 0.5, language: 'de' });
     expect(rows[1]).toMatchObject({ stars: null, tags: null });
   });
@@ -162,9 +162,10 @@ describe('a folder of pictures', () => {
     await put('4.png', await picture('png', 300, 300));
     await put('5.jpg', bytes);
     await put('5.json', '{');
+    await put('6.jpg', '');
     const { summary, rows } = await run(photos, { maxPixels: 90_000 });
-    expect(summary).toMatchObject({ in: 5, out: 2, dropped: { 'decode-failed': 1, 'not-an-image': 1, 'broken-json': 1 } });
-    expect(rows.map(({ status }) => status)).toEqual(['failed_to_resize', 'failed_to_resize', 'success', 'success', 'failed_to_resize']);
+    expect(summary).toMatchObject({ in: 6, out: 2, dropped: { 'decode-failed': 1, 'not-an-image': 2, 'broken-json': 1 } });
+    expect(rows.map(({ status }) => status)).toEqual(['failed_to_resize', 'failed_to_resize', 'success', 'success', 'failed_to_resize', 'failed_to_resize']);
   });
 
   test('pictures that come later fill new shards; those that go or change make theirs again', async () => {
@@ -199,12 +200,15 @@ describe('webdataset tars of any tool', () => {
       'train/dog.PNG': await picture('png'),
       'readme.md': 'no sample',
       'train/none.txt': 'no picture',
+      'v1.2.jpg': bytes,
+      'v1.2.txt': 'a name with two dots',
     });
     const { rows, summary } = await run(tar);
-    expect(summary).toMatchObject({ in: 2, out: 2 });
+    expect(summary).toMatchObject({ in: 3, out: 3 });
     expect(rows.map(({ key, url, caption, source }) => [key, url, caption, source])).toEqual([
       ['000000000', 'my tar.tar/train/cat 1.jpg', 'a cat', null],
       ['000000001', 'http://a.test/dog.jpg', 'a dog', 'web'],
+      ['000000002', 'my tar.tar/v1.2.jpg', 'a name with two dots', null],
     ]);
   });
 
