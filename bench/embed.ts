@@ -181,7 +181,7 @@ async function flopsOf(model: string, captions: readonly string[]): Promise<numb
   const layer = (length: number, of: number): number => 24 * length * of * of + 4 * length * length * of;
   const picture = layers * layer(tokens, width) + 2 * tokens * 3 * patch * patch * width;
   const tokenize = await readTokenizer(join(model, 'tokenizer.json'), entry.text);
-  const texts = captions.reduce((sum, caption) => sum + 12 * layer(Math.min(77, Math.ceil(tokenize(caption).length / 8) * 8), textWidth), 0);
+  const texts = captions.reduce((sum, caption) => sum + 12 * layer(Math.min(77, Math.ceil(tokenize(caption).length / 4) * 4), textWidth), 0);
   return captions.length * picture + texts;
 }
 

@@ -53,7 +53,7 @@ python3 -m venv zig && zig/bin/pip install --quiet ziglang==0.17.1
 # shellcheck disable=SC2086
 zig/bin/python -m ziglang cc -target wasm32-wasi -mexec-model=reactor -O3 -DNDEBUG -DNO_GETENV -msimd128 -mbulk-memory -w \
   -Iconfigured -I"$recipe" -I"$c/src" -I"$c/simd/powerpc" $sources \
-  "$recipe/simd.c" "$recipe/absent.c" "$recipe/decode-mcu.c" "$recipe/block-means.c" "$recipe/resample.c" "$recipe/picture.c" \
+  "$recipe/simd.c" "$recipe/absent.c" "$recipe/decode-mcu.c" "$recipe/block-means.c" "$recipe/resample.c" "$recipe/pil-resize.c" "$recipe/picture.c" \
   -Wl,--export=__stack_pointer -Wl,--strip-all -o plain.wasm 2>/dev/null
 
 npm install --silent --no-save --ignore-scripts binaryen@132.0.0 >/dev/null

@@ -1,8 +1,8 @@
 import sharp, { type OutputInfo } from 'sharp';
 import { jpegCodec, type Pixels } from '../pictures/jpeg-codec.ts';
+import type { Crop, PilResize, Size } from '../pictures/pil-resize.ts';
 import type { ImagePreprocessing } from './model-entry.ts';
 import { alignedBilinear, nearestPixel } from './nearest-pixels.ts';
-import { type Crop, resample } from './resample.ts';
 
 /**
  * Encoded picture -> pixels as the image tower sees them: what CLIP's own preprocessing, PIL's convert('RGB'), makes of it. So the picture
@@ -17,14 +17,21 @@ export async function decodePicture(picture: Uint8Array, preprocessing: ImagePre
   const { size, interpolation } = preprocessing;
   if (preprocessing.resize === 'libvips') return shrunkBySharp(picture, size, interpolation === 'bicubic' ? 'cubic' : 'linear');
   // Whole, and shrunk by PIL's own arithmetic: what the reference sees, to the byte.
-  const { data, width, height } = jpegCodec().decode(picture) ?? (await decodeBySharp(picture));
-  if (interpolation === 'aligned') return alignedBilinear(data, [width, height], size);
-  const { to, crop } = placement(width, height, preprocessing);
-  return interpolation === 'nearest' ? nearestPixel(data, [width, height], to, crop) : resample(data, [width, height], to, crop, interpolation);
+  if (interpolation === 'aligned' || interpolation === 'nearest') {
+    const { data, width, height } = jpegCodec().decode(picture) ?? (await decodeBySharp(picture));
+    if (interpolation === 'aligned') return alignedBilinear(data, [width, height], size);
+    const { to, crop } = placement({ width, height }, preprocessing);
+    return nearestPixel(data, [width, height], to, crop);
+  }
+  const plan = (of: Size): PilResize => ({ ...placement(of, preprocessing), kernel: interpolation });
+  const resized = jpegCodec().decodeResized(picture, plan);
+  if (resized) return resized;
+  const pixels = await decodeBySharp(picture);
+  return jpegCodec().resize(pixels, plan(pixels));
 }
 
 /** To which sides a picture is resized, and what of it is kept. */
-function placement(width: number, height: number, { size, fit, resizeTo = size, centre }: ImagePreprocessing): { to: [number, number]; crop: Crop } {
+function placement({ width, height }: Size, { size, fit, resizeTo = size, centre }: ImagePreprocessing): { to: [number, number]; crop: Crop } {
   const to: [number, number] = fit === 'crop' ? shortestSide(width, height, resizeTo) : [resizeTo, resizeTo];
   const [left, top] = to.map((length) => (centre === 'down' ? Math.floor((length - size) / 2) : centreOf(length, size))) as [number, number];
   return { to, crop: { left, top, width: size, height: size } };

@@ -1,4 +1,4 @@
-import type { Resampling } from './resample.ts';
+import type { PilKernel } from '../pictures/pil-resize.ts';
 
 /** What is known of a model before a file of it is opened: an entry of the registry, or read from a local folder. */
 export interface ModelEntry {
@@ -34,7 +34,7 @@ export interface ImageTower {
 }
 
 /** `aligned`: between the four nearest pixels, the corners of both pictures in one place, and not rounded (TensorFlow.js, align_corners). */
-export type Interpolation = Resampling | 'nearest' | 'aligned';
+export type Interpolation = PilKernel | 'nearest' | 'aligned';
 
 export interface ImagePreprocessing {
   /** Side of the square that the model sees, in pixels: the centre of the resized picture. */

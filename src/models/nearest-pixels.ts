@@ -1,4 +1,4 @@
-import type { Crop } from './resample.ts';
+import type { Crop } from '../pictures/pil-resize.ts';
 
 /** Resizing that weighs no more than the pixels next to a place, as some classifiers were trained with it. */
 

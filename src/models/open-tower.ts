@@ -47,9 +47,10 @@ export async function openTextTower(
   settings: ModelSettings,
   openSession: OpenSession,
 ): Promise<Tower<TextEncoder>> {
-  const { textEncoder } = await import('./text-encoder.ts');
+  const { INT8_LENGTH_STEP, textEncoder } = await import('./text-encoder.ts');
   const session = await openSession(sessionSettings(files.text, [entry.text.maxTokens], settings));
-  return towerOf(textEncoder(session, tokenize, entry.text, entry.dimensions, projection), session);
+  const tower = settings.precision === 'int8' ? { ...entry.text, lengthStep: INT8_LENGTH_STEP } : entry.text;
+  return towerOf(textEncoder(session, tokenize, tower, entry.dimensions, projection), session);
 }
 
 /** The numbers of an int8 model are scaled by the largest of its batch: one row a batch makes them depend on their own item alone. */

@@ -8,8 +8,13 @@ import type { Tokenizer } from './tokenizer.ts';
 import { Underway } from './underway.ts';
 import { normalise, rowsOf } from './vectors.ts';
 
-/** Texts are padded to a multiple of this by their own length alone, never by what else is in the batch. */
-const LENGTH_STEP = 8;
+/**
+ * Texts are padded to a multiple of this by their own length alone, never by what else is in the batch: to fewer lengths, so that batches
+ * fill up. Measured with B/32 and LAION's captions: 13.2 ms a text with 4, 2 and 1, 14.8 with 8.
+ */
+const LENGTH_STEP = 4;
+/** The same in int8, where the numbers depend on the padding, and a batch is one text anyway. */
+export const INT8_LENGTH_STEP = 8;
 
 /** Encodes texts; one that can't be tokenised gives an Error in its place. */
 export type TextEncoder = (texts: readonly string[]) => Promise<(Float32Array | Error)[]>;
@@ -25,7 +30,7 @@ const embedding: Reading = { outputs: ['text_embeds', 'pooler_output', 'embeddin
 export function textEncoder(
   session: OnnxSession,
   tokenize: Tokenizer,
-  tower: Omit<TextTower, 'source' | 'file'>,
+  tower: Omit<TextTower, 'source' | 'file'> & { lengthStep?: number },
   dimensions: number,
   projection?: Projection,
   reading = embedding,
@@ -38,7 +43,8 @@ export function textEncoder(
   const fixedLength = ids.shape[1] ?? (tower.padding === 'full' ? tower.maxTokens : undefined);
   const output = outputName(session, tower.pooling === 'mean' ? ['token_embeddings', 'last_hidden_state'] : reading.outputs);
 
-  const paddedLength = (tokens: readonly number[]): number => fixedLength ?? Math.min(tower.maxTokens, Math.ceil(tokens.length / LENGTH_STEP) * LENGTH_STEP);
+  const { lengthStep = LENGTH_STEP } = tower;
+  const paddedLength = (tokens: readonly number[]): number => fixedLength ?? Math.min(tower.maxTokens, Math.ceil(tokens.length / lengthStep) * lengthStep);
 
   const infer = async (batch: readonly (readonly number[])[], length: number): Promise<Float32Array[]> => {
     const rows = fixedRows ?? batch.length;

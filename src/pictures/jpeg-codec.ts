@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../contracts/package-root.ts';
 import { HASHED_SIDE } from './perceptual-hash.ts';
+import { type PilResize, pilKernels, type Size } from './pil-resize.ts';
 
 // TypeScript has these in its library for browsers only.
 declare const WebAssembly: {
@@ -10,7 +11,7 @@ declare const WebAssembly: {
   RuntimeError: new () => Error;
 };
 
-/** Exports of wasm/picture.wasm: libjpeg-turbo and a resize of planes (recipes/picture-wasm). Pointers are offsets in `memory`. */
+/** Exports of wasm/picture.wasm: libjpeg-turbo, a resize of planes, and PIL's of pixels (recipes/picture-wasm). Pointers are offsets in `memory`. */
 interface PictureModule {
   memory: { buffer: ArrayBuffer };
   __stack_pointer: { value: number };
@@ -27,6 +28,11 @@ interface PictureModule {
   packed_address(): number;
   /** Brightness of the picture that was packed last, 32 x 32. */
   small_address(): number;
+  resize_address(): number;
+  resize_begin(): void;
+  resize_rows(pixels: number, rows: number): void;
+  /** Pixels of the resized picture. */
+  resize_end(): number;
 }
 
 /** How a JPEG is packed, in pixels of the picture as it is shown. */
@@ -58,6 +64,9 @@ export interface Pixels {
 /** What a picture may take here, so that one large one does not leave every worker's memory large: libvips streams such. */
 const MAX_BYTES = 64 * 1024 * 1024;
 
+/** Pixels that are resized without having been decoded here come in pieces of this size. */
+const RESIZED_AT_ONCE = 1024 * 1024;
+
 /**
  * Of what is asked for, a side that is decoded has at least this. Blocks are decoded to means of 2 x 2, 4 x 4 or 8 x 8 pixels where enough of them
  * are left: an area is then whole means, and at its edges parts of two.
@@ -65,7 +74,7 @@ const MAX_BYTES = 64 * 1024 * 1024;
 const MIN_DECODED_SCALE = 2;
 
 /**
- * Decodes JPEGs, and packs them in another size, in one memory that is used again. It takes plain JPEGs only: undefined means that
+ * Decodes JPEGs, resizes them, and packs them in another size, in one memory that is used again. It takes plain JPEGs only: undefined means that
  * the picture is unusual (CMYK, 12 bits, arithmetic coding, very large) or damaged, and that another decoder has to say what it is.
  */
 export class JpegCodec {
@@ -88,6 +97,49 @@ export class JpegCodec {
       const at = this.#module.decode_rgb();
       return at === 0 ? undefined : { data: this.#copy(at, width * height * 3), width, height };
     });
+  }
+
+  /** The same pixels, resized as `plan` says of the picture's size; only these leave the module's memory. */
+  decodeResized(picture: Uint8Array, plan: (of: Size) => PilResize): Uint8Array | undefined {
+    return this.#withoutTraps(() => {
+      const header = this.#readHeader(picture);
+      if (!header || this.#bytesOf(header, 8) > MAX_BYTES) return undefined;
+      const at = this.#module.decode_rgb();
+      if (at === 0) return undefined;
+      const resize = plan(header);
+      const { firstRow, rows } = this.#beginResize(header, resize);
+      this.#module.resize_rows(at + firstRow * header.width * 3, rows);
+      return this.#endResize(resize);
+    });
+  }
+
+  /** Pixels that another decoder gave, resized. They pass through here a few rows at a time, however large the picture is. */
+  resize(pixels: Pixels, resize: PilResize): Uint8Array {
+    const line = pixels.width * 3;
+    const most = Math.max(1, Math.floor(RESIZED_AT_ONCE / line));
+    const at = this.#module.reserve(most * line);
+    const { firstRow, rows } = this.#beginResize(pixels, resize);
+    for (let row = 0; row < rows; row += most) {
+      const count = Math.min(most, rows - row);
+      const from = (firstRow + row) * line;
+      new Uint8Array(this.#module.memory.buffer).set(pixels.data.subarray(from, from + count * line), at);
+      this.#module.resize_rows(at, count);
+    }
+    return this.#endResize(resize);
+  }
+
+  /** Gives the rows of the picture that are needed. */
+  #beginResize({ width, height }: Size, { to, crop, kernel }: PilResize): { firstRow: number; rows: number } {
+    const at = this.#module.resize_address();
+    const asked = [width, height, ...to, crop.left, crop.top, crop.width, crop.height, pilKernels[kernel]];
+    new Int32Array(this.#module.memory.buffer, at).set(asked);
+    this.#module.resize_begin();
+    const [firstRow, rows] = new Int32Array(this.#module.memory.buffer, at + 4 * asked.length, 2);
+    return { firstRow: firstRow!, rows: rows! };
+  }
+
+  #endResize({ crop }: PilResize): Uint8Array {
+    return this.#copy(this.#module.resize_end(), crop.width * crop.height * 3);
   }
 
   /** The packed JPEG. Undefined also where the picture has a colour profile. */

@@ -194,6 +194,46 @@ print(max(int(np.abs(np.asarray(Image.open(f"{sys.argv[1]}/{i}.jpg").convert("RG
   });
 });
 
+test('resizing what was decoded here or elsewhere: the same bytes, also of a picture that passes through in pieces; those of PIL', async (context) => {
+  const body = await (await photograph(1000, 701)).jpeg().toBuffer();
+  const decoded = codec.decode(body)!;
+  const resizes = (['bilinear', 'bicubic', 'lanczos'] as const).flatMap((kernel) =>
+    (
+      [
+        [320, 224],
+        [77, 54],
+        [1300, 911],
+      ] as const
+    ).map(([width, height]) => ({ to: [width, height] as const, crop: { left: 5, top: 3, width: 61, height: 50 }, kernel })),
+  );
+  for (const resize of resizes)
+    expect(
+      Buffer.compare(
+        codec.resize(decoded, resize),
+        codec.decodeResized(body, () => resize)!,
+      ),
+    ).toBe(0);
+  const python = requirePython(context, 'PIL', 'numpy');
+  const folder = await mkdtemp(join(tmpdir(), 'resize-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  await writeFile(
+    join(folder, 'picture.png'),
+    await sharp(decoded.data, { raw: { width: 1000, height: 701, channels: 3 } })
+      .png()
+      .toBuffer(),
+  );
+  for (const [i, resize] of resizes.entries()) await writeFile(join(folder, `${i}.rgb`), codec.resize(decoded, resize));
+  const different = python(
+    `import sys, json, numpy as np
+from PIL import Image
+picture = Image.open(sys.argv[1] + "/picture.png")
+kernels = {"bilinear": Image.BILINEAR, "bicubic": Image.BICUBIC, "lanczos": Image.LANCZOS}
+print(sum(picture.resize(each["to"], kernels[each["kernel"]]).crop((5, 3, 66, 53)).tobytes() != open(f"{sys.argv[1]}/{i}.rgb", "rb").read() for i, each in enumerate(json.loads(sys.argv[2]))))`,
+    [folder, JSON.stringify(resizes)],
+  );
+  expect(Number(different)).toBe(0);
+});
+
 describe('what is left to another decoder', () => {
   const picture = photograph(300, 200);
 
