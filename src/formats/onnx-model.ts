@@ -1,6 +1,8 @@
+import { bytes, float, int, message, text } from './protocol-buffers.ts';
+
 /**
  * ONNX files for graphs that we make ourselves: heads as one graph, classifiers converted from other formats. The few messages
- * of onnx.proto3 that such a graph needs, encoded as protocol buffers.
+ * of onnx.proto3 that such a graph needs, encoded as protocol buffers. `onnx-file.ts` reads files of others.
  */
 
 export type OnnxType = 'float32' | 'uint8' | 'int64' | 'float16';
@@ -55,7 +57,7 @@ export function onnxModel(graph: OnnxGraph): Uint8Array {
   return message(int(1, IR_VERSION), text(2, 'pairmill'), bytes(7, encodedGraph), bytes(8, message(text(1, ''), int(2, OPSET))));
 }
 
-function encodeNode({ op, inputs, outputs, attributes = {} }: OnnxNode): Uint8Array {
+export function encodeNode({ op, inputs, outputs, attributes = {} }: OnnxNode): Uint8Array {
   return message(
     ...inputs.map((name) => text(1, name)),
     ...outputs.map((name) => text(2, name)),
@@ -70,7 +72,7 @@ function encodeAttribute(name: string, attribute: OnnxAttribute): Uint8Array {
   return message(text(1, name), ...attribute.ints.map((value) => int(8, value)), int(20, attributeTypes.ints));
 }
 
-function encodeTensor(name: string, { type, shape, data }: OnnxTensor): Uint8Array {
+export function encodeTensor(name: string, { type, shape, data }: OnnxTensor): Uint8Array {
   const raw = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   return message(...shape.map((side) => int(1, side)), int(2, onnxTypeNumbers[type]), text(8, name), bytes(9, raw));
 }
@@ -78,35 +80,4 @@ function encodeTensor(name: string, { type, shape, data }: OnnxTensor): Uint8Arr
 function encodeValue({ name, type, shape }: OnnxValue): Uint8Array {
   const sides = shape.map((side) => bytes(1, typeof side === 'number' ? message(int(1, side)) : message(text(2, side))));
   return message(text(1, name), bytes(2, message(bytes(1, message(int(1, onnxTypeNumbers[type]), bytes(2, message(...sides)))))));
-}
-
-function message(...fields: readonly Uint8Array[]): Uint8Array {
-  return Buffer.concat(fields);
-}
-
-/** A base-128 number; negative ones take ten bytes, as protocol buffers ask. */
-function varint(value: number): number[] {
-  const digits: number[] = [];
-  let rest = BigInt.asUintN(64, BigInt(value));
-  while (rest >= 128n) {
-    digits.push(Number(rest & 127n) | 128);
-    rest >>= 7n;
-  }
-  return [...digits, Number(rest)];
-}
-
-function int(field: number, value: number): Uint8Array {
-  return Uint8Array.from([...varint(field << 3), ...varint(value)]);
-}
-
-function float(field: number, value: number): Uint8Array {
-  return Uint8Array.from([...varint((field << 3) | 5), ...new Uint8Array(Float32Array.of(value).buffer)]);
-}
-
-function bytes(field: number, value: Uint8Array): Uint8Array {
-  return Buffer.concat([Uint8Array.from([...varint((field << 3) | 2), ...varint(value.length)]), value]);
-}
-
-function text(field: number, value: string): Uint8Array {
-  return bytes(field, Buffer.from(value));
 }

@@ -1,5 +1,6 @@
 import { InferenceSession, type OnnxValue, Tensor } from 'onnxruntime-node';
 import { messageOf, RunError } from '../contracts/errors.ts';
+import { withEarlyClassToken } from './class-token.ts';
 
 /** The values of an input or output: plain data, so that they can go to another thread. */
 export interface Values {
@@ -40,21 +41,25 @@ export const devices = ['cpu', 'cuda', 'webgpu'] as const;
 export type Device = (typeof devices)[number];
 
 /**
- * Loads an ONNX file as it is written. How many threads run it does not change what comes out.
+ * Loads an ONNX file, less what a picture tower computes for nothing (`class-token.ts`). How many threads run it does not change what comes out.
  * Throws RunError where onnxruntime refuses the file, or the device is not there.
  */
 export async function openOnnxSession(path: string, threads: number, device: Device = 'cpu', pace: Pace = alone(threads)): Promise<OnnxSession> {
+  const options = (more: object): InferenceSession.SessionOptions => ({
+    executionProviders: [device],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    // Errors only: exporters leave initialisers behind that onnxruntime warns of.
+    logSeverityLevel: 3,
+    // Spinning idle threads would take the cores from the decoding of the next batch.
+    extra: { session: { intra_op: { allow_spinning: '0' }, ...more } },
+  });
+  const shorter = device === 'cpu' ? withEarlyClassToken(path) : undefined;
   let session: InferenceSession;
   try {
-    session = await InferenceSession.create(path, {
-      executionProviders: [device],
-      intraOpNumThreads: threads,
-      interOpNumThreads: 1,
-      // Errors only: exporters leave initialisers behind that onnxruntime warns of.
-      logSeverityLevel: 3,
-      // Spinning idle threads would take the cores from the decoding of the next batch.
-      extra: { session: { intra_op: { allow_spinning: '0' } } },
-    });
+    const changed = shorter && InferenceSession.create(shorter.model, options({ model_external_initializers_file_folder_path: shorter.folder }));
+    // Where that can't be, as the file is.
+    session = (await changed?.catch(() => undefined)) ?? (await InferenceSession.create(path, options({})));
   } catch (error) {
     const said = messageOf(error);
     if (device !== 'cpu' && !said.includes('.onnx'))

@@ -1,7 +1,10 @@
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readOnnxFile } from '../../src/formats/onnx-file.ts';
+import { withEarlyClassToken } from '../../src/models/class-token.ts';
 import { type DualEncoder, loadModel } from '../../src/models/load-model.ts';
 import { openHere } from '../../src/models/open-tower.ts';
 import { openSharedSession } from '../../src/models/shared-session.ts';
@@ -40,6 +43,31 @@ test("vectors of pictures and texts are torch's", async () => {
   expect(difference(await model.encodeTexts(expected.texts), expected.textVectors)).toBeLessThan(2e-6);
   expect(difference(await model.encodeImages(pictures), expected.pictureVectors)).toBeLessThan(2e-6);
   await model.close();
+});
+
+test('the class token is taken early in the picture tower alone: the bits of the whole graph, through a link too', async () => {
+  const path = join(folder, 'onnx/vision_model.onnx');
+  for (const other of ['text_model', 'text_model_quantized', 'vision_model_quantized'])
+    expect(withEarlyClassToken(join(folder, `onnx/${other}.onnx`)), other).toBeUndefined();
+  const linked = join(folder, 'linked/model.onnx');
+  await mkdir(join(folder, 'linked'));
+  await symlink(path, linked);
+  const early = withEarlyClassToken(linked)!;
+  const changedPath = join(folder, 'linked/changed.onnx');
+  await writeFile(changedPath, early.model);
+  // The token is taken of what the attention gives, and of what is added to it.
+  expect(readOnnxFile(changedPath).nodes).toHaveLength(readOnnxFile(path).nodes.length + 2);
+  const data = Float32Array.from({ length: 3 * 3 * 224 * 224 }, (_, i) => 2 * Math.sin(1.7 * i));
+  const whole = await InferenceSession.create(path, { intraOpNumThreads: 1, logSeverityLevel: 3 });
+  const { image_embeds: wanted } = await whole.run({ pixel_values: new Tensor('float32', data, [3, 3, 224, 224]) });
+  // Of the changed graph itself, which openHere would do without where it can't be loaded.
+  const changed = await InferenceSession.create(early.model, {
+    logSeverityLevel: 3,
+    extra: { session: { model_external_initializers_file_folder_path: early.folder } },
+  });
+  const { image_embeds: found } = await changed.run({ pixel_values: new Tensor('float32', data, [3, 3, 224, 224]) });
+  expect(found!.data).toEqual(wanted!.data);
+  await Promise.all([whole.release(), changed.release()]);
 });
 
 test('int8 comes near, and a vector depends on its batch no more than in float32', async () => {
