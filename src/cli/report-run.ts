@@ -5,6 +5,7 @@ import type { StageSummary } from '../contracts/shard-stats.ts';
 import type { Stage } from '../contracts/stage.ts';
 import { pipeline } from '../pipeline.ts';
 import type { OpenedRun, PipelineOutcome } from '../runtime/open-run.ts';
+import { kebabCase } from '../runtime/stable-json.ts';
 import { summarise } from '../runtime/stage-summary.ts';
 import { openStorage } from '../storage/open-storage.ts';
 import { announcements } from './announcements.ts';
@@ -106,7 +107,18 @@ function nextCommand({ states, settings }: OpenedRun, { location, elsewhere }: S
   if (last.stage.writes === 'index') return `pairmill serve --input ${quoted(outside ? at : location)}`;
   const next = stageAfter(last.stage);
   if (next === undefined) return undefined;
-  return outside ? `pairmill ${next.name} --input ${quoted(at)} --output DIR` : `pairmill ${next.name} --run-dir ${quoted(location)}`;
+  const places = outside ? `${placeFor(next, last.stage.writes, at)} --output DIR` : `--run-dir ${quoted(location)}`;
+  // The release may be there already, made without what was written now.
+  const taking = last.stage.takenUpBy && ` ${last.stage.takenUpBy}${outside ? '' : ` --redo ${next.name}`}`;
+  return `pairmill ${next.name} ${places}${taking ?? ''}`;
+}
+
+/** How a stage is told where a dataset lies that it reads: as its input, or by an option beside that. */
+function placeFor({ reads, locates = {} }: Stage, dataset: string, at: string): string {
+  const input = reads[0]!.dataset;
+  if (dataset === input) return `--input ${quoted(at)}`;
+  const [option] = Object.entries(locates).find(([, name]) => name === dataset) ?? [];
+  return [`--input ${input.toUpperCase()}`, ...(option === undefined ? [] : [`--${kebabCase(option)} ${quoted(at)}`])].join(' ');
 }
 
 function stageAfter({ name, writes }: Stage): Stage | undefined {

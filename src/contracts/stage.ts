@@ -201,6 +201,8 @@ export interface Stage<S extends string = string, Schema extends z.ZodObject = z
   readonly retries?: boolean;
   /** Options that name the place of a dataset, by option: `--tags DIR` of release is where its dataset `tags` lies. */
   readonly locates?: Readonly<Record<string, string>>;
+  /** What the command of the next stage needs beside places to take up what this one writes: a flag. */
+  readonly takenUpBy?: string;
   /** True where its input can't be had again (links die): a stale shard is refused and not made again unasked. */
   readonly irreplaceable?: boolean;
   /** True where the new is written beside the old and takes its place at once, so that a reader can go on. */

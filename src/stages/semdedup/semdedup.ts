@@ -33,6 +33,7 @@ export const semdedup: Stage<'semdedup', typeof semdedupOptions, SemdedupWork> =
   does: 'Finds semantic duplicates, as SemDeDup does: clusters the picture embeddings, and marks those that are nearly the same as another of their cluster.',
   reads: [{ dataset: 'embeddings', whole: true, unmarked: /^(?:img_emb\/img_emb|metadata\/metadata)_(\d+)\.(?:npy|parquet)$/ }],
   writes: 'semantic-duplicates',
+  takenUpBy: '--drop-semantic-duplicates',
   unit: 'embeddings',
   format: 1,
   options: semdedupOptions,

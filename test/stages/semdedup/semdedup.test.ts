@@ -140,7 +140,7 @@ test('killed in each of its steps, it goes on after what was noted, to the same 
   const input = await writeEmbeddings([rows.slice(0, 200), rows.slice(200)]);
   await marksOf(input, {}, join(folder, 'quiet'));
   const run = join(folder, 'run');
-  const command = ['semdedup', '--quiet', '--input', input, '--run-dir', run];
+  const command = ['semdedup', '--input', input, '--run-dir', run];
   for (const point of ['iterated:2', 'assigned', 'compared']) {
     const { signal, err } = await pairmill(command, { PAIRMILL_KILL_AT: `semdedup.${point}` });
     expect(signal, err).toBe('SIGKILL');
@@ -149,6 +149,7 @@ test('killed in each of its steps, it goes on after what was noted, to the same 
   const steps = ['iterated', 'centred', 'assigned', 'compared'].map((step) => `semdedup.${step}`);
   const { code, err } = await pairmill(command, { PAIRMILL_KILL_AT: steps.join(',') });
   expect(code, err).toBe(0);
+  expect(err).toContain(`Next: pairmill release --run-dir ${run} --drop-semantic-duplicates --redo release\n`);
   expect(await digests(join(run, 'semantic-duplicates'))).toEqual(await digests(join(folder, 'quiet/semantic-duplicates')));
   expect(await readdir(run)).not.toContain('_journal');
 });
