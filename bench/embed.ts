@@ -6,7 +6,7 @@ import { readNpy } from '../src/formats/npy.ts';
 import { readParquet } from '../src/formats/parquet.ts';
 import { SampleWriter } from '../src/formats/webdataset.ts';
 import { findModel } from '../src/models/find-model.ts';
-import { readTokenizer } from '../src/models/tokenizer.ts';
+import { readTokenizer } from '../src/models/tokenizers/tokenizer.ts';
 import { cosine } from '../src/models/vectors.ts';
 import { photographs, pythons } from '../test/local-paths.ts';
 import type { BenchResult } from './main.ts';

@@ -1,6 +1,6 @@
-"""Writes the tables of src/models/caption-tables.ts from ftfy and Python's html module, and the golden captions of the
+"""Writes the tables of src/models/tokenizers/caption-tables.ts from ftfy and Python's html module, and the golden captions of the
 tests from ftfy and open_clip. Run with ftfy 6.3.1 and open_clip_torch 2.32.0: python make_tables.py COMMAND
-  tables           src/models/caption-tables.ts
+  tables           src/models/tokenizers/caption-tables.ts
   captions         test/models/golden/open-clip-captions.json
   differences      test/models/golden/tokenizer-differences.json, of the real captions that PAIRMILL_SHARED_DATA holds
   trial            the same of many real captions, which PAIRMILL_SHARED_DATA holds, to standard output
@@ -73,7 +73,7 @@ def tables():
         f"export const looksLikeUtf8 = {quoted(compact(chardata.UTF8_DETECTOR_RE.pattern))};",
         "",
     ]
-    (ROOT / "src/models/caption-tables.ts").write_text("\n".join(lines), encoding="utf-8")
+    (ROOT / "src/models/tokenizers/caption-tables.ts").write_text("\n".join(lines), encoding="utf-8")
 
 
 def real_captions():

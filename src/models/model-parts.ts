@@ -6,7 +6,7 @@ import type { ModelEntry } from './model-entry.ts';
 import { type ModelFiles, modelFiles } from './model-files.ts';
 import type { ModelSettings } from './model-settings.ts';
 import type { Projection } from './text-encoder.ts';
-import { readTokenizer, type Tokenizer } from './tokenizer.ts';
+import { readTokenizer, type Tokenizer } from './tokenizers/tokenizer.ts';
 
 /** All of a model but its ONNX files: what it is, where its files lie, how it reads texts. */
 export interface ModelParts {

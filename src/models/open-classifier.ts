@@ -5,7 +5,7 @@ import type { Reading } from './image-encoder.ts';
 import type { ModelSettings } from './model-settings.ts';
 import { openHere, type OpenSession, sessionSettings, type Tower, towerOf } from './open-tower.ts';
 import { withoutRepeats } from './repeated-pictures.ts';
-import { readTokenizer } from './tokenizer.ts';
+import { readTokenizer } from './tokenizers/tokenizer.ts';
 
 /** Scores of the columns of a classifier for each item; an Error in its place where it can't be decoded or tokenised. */
 export type Classify<Item> = (items: readonly Item[]) => Promise<(Float32Array | Error)[]>;

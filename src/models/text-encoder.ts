@@ -4,7 +4,7 @@ import type { Reading } from './image-encoder.ts';
 import type { TextTower } from './model-entry.ts';
 import { type OnnxSession, outputName, type Values } from './onnx-session.ts';
 import { batchesAhead } from './shared-session.ts';
-import type { Tokenizer } from './tokenizer.ts';
+import type { Tokenizer } from './tokenizers/tokenizer.ts';
 import { Underway } from './underway.ts';
 import { normalise, rowsOf } from './vectors.ts';
 

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { findModel } from '../../src/models/find-model.ts';
 import { type DualEncoder, loadModel } from '../../src/models/load-model.ts';
 import { packagedModelFolder } from '../../src/models/registry.ts';
-import { readTokenizer } from '../../src/models/tokenizer.ts';
+import { readTokenizer } from '../../src/models/tokenizers/tokenizer.ts';
 
 /** What PyTorch and Python's tokenizers made when the model was exported: recipes/mini-clip/export.py. */
 interface Golden {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { Tokenizer as UntypedTokenizer } from '@huggingface/tokenizers';
-import { messageOf, RunError } from '../contracts/errors.ts';
-import type { TextTower } from './model-entry.ts';
+import { messageOf, RunError } from '../../contracts/errors.ts';
+import type { TextTower } from '../model-entry.ts';
 import { openClipTokenizer } from './open-clip-tokenizer.ts';
 
 /** Of the package's class: its own declarations import without extensions, which TypeScript does not follow under Node's rules. */
