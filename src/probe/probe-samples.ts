@@ -1,8 +1,8 @@
 import sharp from 'sharp';
 import { setOfLanguage } from '../contracts/records.ts';
 import type { Resources } from '../contracts/stage.ts';
-import type { Head } from '../models/head.ts';
-import { type HeadScorer, openHeadScorer } from '../models/head-scorer.ts';
+import type { Head } from '../models/heads/head.ts';
+import { type HeadScorer, openHeadScorer } from '../models/heads/head-scorer.ts';
 import type { Encoders } from '../models/load-model.ts';
 import type { ScoreOptions } from '../stages/filter/options.ts';
 import { type SampleScorer, sampleScorer, type Score } from '../stages/filter/sample-scorer.ts';

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readNpy } from '../../src/formats/npy.ts';
 import { readSafetensors, safetensorsBytes } from '../../src/formats/safetensors.ts';
-import { type Head, readHead } from '../../src/models/head.ts';
-import { openHeadScorer } from '../../src/models/head-scorer.ts';
-import { loadHeads } from '../../src/models/model-heads.ts';
+import { type Head, readHead } from '../../src/models/heads/head.ts';
+import { openHeadScorer } from '../../src/models/heads/head-scorer.ts';
+import { loadHeads } from '../../src/models/heads/model-heads.ts';
 import { requireSharedData } from '../local-paths.ts';
 
 let folder: string;

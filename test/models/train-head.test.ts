@@ -2,10 +2,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { classifierReport } from '../../src/models/classifier-report.ts';
-import { readHead } from '../../src/models/head.ts';
-import { scoreRows } from '../../src/models/head-scorer.ts';
-import { type LabelledRows, trainHead } from '../../src/models/train-head.ts';
+import { headReport } from '../../src/models/heads/head-report.ts';
+import { readHead } from '../../src/models/heads/head.ts';
+import { scoreRows } from '../../src/models/heads/head-scorer.ts';
+import { type LabelledRows, trainHead } from '../../src/models/heads/train-head.ts';
 import { requirePython } from '../python.ts';
 
 let folder: string;
@@ -37,7 +37,7 @@ function clouds(rows: number, seed: number): LabelledRows {
 
 async function accuracy(bytes: Uint8Array, { values, labels }: LabelledRows): Promise<number> {
   await writeFile(join(folder, 'head.safetensors'), bytes);
-  return classifierReport(await scoreRows(await readHead(join(folder, 'head.safetensors')), values), labels).accuracy;
+  return headReport(await scoreRows(await readHead(join(folder, 'head.safetensors')), values), labels).accuracy;
 }
 
 describe('training a head', () => {
@@ -87,7 +87,7 @@ print(make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(*re
 
 describe('what a classifier is worth', () => {
   test('by hand: six rows, two scores alike', () => {
-    const report = classifierReport([0.9, 0.8, 0.6, 0.6, 0.3, 0.1], Uint8Array.from([1, 0, 1, 0, 1, 0]));
+    const report = headReport([0.9, 0.8, 0.6, 0.6, 0.3, 0.1], Uint8Array.from([1, 0, 1, 0, 1, 0]));
     // Of nine pairs of a yes and a no, five in order and one tied.
     expect(report.roc_auc).toBeCloseTo(5.5 / 9, 12);
     expect(report.average_precision).toBeCloseTo((1 + 2 / 4 + 3 / 5) / 3, 12);

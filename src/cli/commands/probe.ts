@@ -7,7 +7,7 @@ import { option } from '../../contracts/option.ts';
 import { setNames } from '../../contracts/records.ts';
 import { languageOptions, residentDetector } from '../../language/language-options.ts';
 import { encodeAhead } from '../../models/encode-ahead.ts';
-import { headFiles, loadHeads } from '../../models/model-heads.ts';
+import { headFiles, loadHeads } from '../../models/heads/model-heads.ts';
 import { modelSettings } from '../../models/model-settings.ts';
 import { modelFrom } from '../../models/shared-models.ts';
 import { findingsOf, type ProbeFindings } from '../../probe/probe-findings.ts';

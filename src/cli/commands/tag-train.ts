@@ -4,14 +4,14 @@ import { z } from 'zod';
 import { counted } from '../../contracts/counted.ts';
 import { UsageError } from '../../contracts/errors.ts';
 import { option } from '../../contracts/option.ts';
-import { classifierReport } from '../../models/classifier-report.ts';
-import { classifierCharts } from '../../models/classifier-charts.ts';
+import { headReport } from '../../models/heads/head-report.ts';
+import { headCharts } from '../../models/heads/head-charts.ts';
 import { findModel } from '../../models/find-model.ts';
-import { readHead } from '../../models/head.ts';
-import { scoreRows } from '../../models/head-scorer.ts';
-import { labelledEmbeddings } from '../../models/labelled-embeddings.ts';
-import { loadHeads } from '../../models/model-heads.ts';
-import { type LabelledRows, trainHead } from '../../models/train-head.ts';
+import { readHead } from '../../models/heads/head.ts';
+import { scoreRows } from '../../models/heads/head-scorer.ts';
+import { labelledEmbeddings } from '../../models/heads/labelled-embeddings.ts';
+import { loadHeads } from '../../models/heads/model-heads.ts';
+import { type LabelledRows, trainHead } from '../../models/heads/train-head.ts';
 import { readOptions } from '../../runtime/read-options.ts';
 import { tagOptions } from '../../stages/tag/options.ts';
 import type { Command } from '../command.ts';
@@ -100,7 +100,7 @@ export const tagTrainCommand: Command = {
       io.err('No report: the test rows are not of both labels. Give more labels, or a split.\n');
       return 0;
     }
-    const report = classifierReport(await scoreRows(await readHead(output), test.values), test.labels);
+    const report = headReport(await scoreRows(await readHead(output), test.values), test.labels);
     const base = output.slice(0, -'.safetensors'.length);
     const trained = {
       rows: training.labels.length,
@@ -112,7 +112,7 @@ export const tagTrainCommand: Command = {
       seed,
     };
     await writeFile(`${base}.report.json`, `${JSON.stringify({ column, model: entry.headsFor, trained, validation_loss: losses, test: report }, null, 2)}\n`);
-    await writeFile(`${base}.report.svg`, classifierCharts(report, `${column} on ${report.rows} test rows`));
+    await writeFile(`${base}.report.svg`, headCharts(report, `${column} on ${report.rows} test rows`));
     io.out(
       `${output}: right on ${percent(report.accuracy)} of ${report.rows} test rows (always saying the more frequent label: ${percent(report.majority)}), area under the ROC curve ${report.roc_auc.toFixed(4)}. The report is ${base}.report.svg.\n`,
     );

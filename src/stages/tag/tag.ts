@@ -6,8 +6,8 @@ import { HashReader } from '../../formats/hash-reader.ts';
 import { npyShape, readNpyBlocks } from '../../formats/npy.ts';
 import { countParquetRows } from '../../formats/parquet.ts';
 import type { FoundClassifier } from '../../models/find-classifier.ts';
-import type { Head } from '../../models/head.ts';
-import { headChecksums, headFiles, loadHeads } from '../../models/model-heads.ts';
+import type { Head } from '../../models/heads/head.ts';
+import { headChecksums, headFiles, loadHeads } from '../../models/heads/model-heads.ts';
 import { modelSettings } from '../../models/model-settings.ts';
 import { findClassifiers } from '../../models/shared-classifiers.ts';
 import { captionsWithWords, readWordLists, WORD_LIST_COLUMN, wordListChecksums } from './caption-word-list.ts';
@@ -64,7 +64,7 @@ export const tag: Stage<'tag', typeof tagOptions, TagWork> = {
     const hashes = new HashReader(metadata);
     const scorer = await context.resources.get('heads', { heads: Object.values(await headChecksums(files)), dimensions, type }, async () =>
       // Loaded here, with onnxruntime: all worker threads have this file, and few score.
-      (await import('../../models/head-scorer.ts')).openHeadScorer(heads, dimensions, type),
+      (await import('../../models/heads/head-scorer.ts')).openHeadScorer(heads, dimensions, type),
     );
     let row = 0;
     try {

@@ -1,10 +1,10 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
-import { messageOf, systemCode, UsageError } from '../contracts/errors.ts';
-import { openWorkDatabase, sqlName, sqlText, type WorkDatabase } from '../formats/duckdb.ts';
-import { npyShape, readNpyRows } from '../formats/npy.ts';
-import { parquetColumns } from '../formats/parquet.ts';
+import { messageOf, systemCode, UsageError } from '../../contracts/errors.ts';
+import { openWorkDatabase, sqlName, sqlText, type WorkDatabase } from '../../formats/duckdb.ts';
+import { npyShape, readNpyRows } from '../../formats/npy.ts';
+import { parquetColumns } from '../../formats/parquet.ts';
 import type { LabelledRows } from './train-head.ts';
 
 export const splits = ['train', 'validation', 'test'] as const;

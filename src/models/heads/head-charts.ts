@@ -1,8 +1,8 @@
-import { lineCharts } from '../formats/line-chart.ts';
-import type { ClassifierReport } from './classifier-report.ts';
+import { lineCharts } from '../../formats/line-chart.ts';
+import type { HeadReport } from './head-report.ts';
 
 /** A report as one picture (SVG): ROC, precision and recall, calibration, what a threshold does, the two confusions. */
-export function classifierCharts(report: ClassifierReport, title: string): string {
+export function headCharts(report: HeadReport, title: string): string {
   const { confusion, thresholds } = report;
   const counts = (['0.5', '0.8'] as const).map((threshold) => {
     const { true_positive: tp, false_positive: fp, true_negative: tn, false_negative: fn } = confusion[threshold];

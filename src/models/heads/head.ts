@@ -1,6 +1,6 @@
-import { UsageError } from '../contracts/errors.ts';
-import { readSafetensors, type Tensor } from '../formats/safetensors.ts';
-import { isOfLaion } from './tag-column.ts';
+import { UsageError } from '../../contracts/errors.ts';
+import { readSafetensors, type Tensor } from '../../formats/safetensors.ts';
+import { isOfLaion } from '../tag-column.ts';
 
 /**
  * A head: a small model on an image embedding that gives one number (a tag). Two spellings of safetensors are read:

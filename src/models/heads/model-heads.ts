@@ -1,11 +1,11 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { UsageError } from '../contracts/errors.ts';
-import { fileChecksum } from './file-checksum.ts';
-import { findModel } from './find-model.ts';
+import { UsageError } from '../../contracts/errors.ts';
+import { fileChecksum } from '../file-checksum.ts';
+import { findModel } from '../find-model.ts';
 import { type Head, readHead } from './head.ts';
-import type { HubSettings } from './model-settings.ts';
-import { claimColumn } from './tag-column.ts';
+import type { HubSettings } from '../model-settings.ts';
+import { claimColumn } from '../tag-column.ts';
 
 /**
  * The files of heads: those named (a path, or the name of one in the model's `heads/` folder), else all that the model's

@@ -1,5 +1,5 @@
-import { UsageError } from '../contracts/errors.ts';
-import { safetensorsBytes } from '../formats/safetensors.ts';
+import { UsageError } from '../../contracts/errors.ts';
+import { safetensorsBytes } from '../../formats/safetensors.ts';
 
 /** Embeddings with a yes or no each. */
 export interface LabelledRows {

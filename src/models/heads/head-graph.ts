@@ -1,4 +1,4 @@
-import { type OnnxGraph, type OnnxNode, type OnnxTensor, type OnnxType, onnxTypeNumbers } from '../formats/onnx-model.ts';
+import { type OnnxGraph, type OnnxNode, type OnnxTensor, type OnnxType, onnxTypeNumbers } from '../../formats/onnx-model.ts';
 import type { DenseLayer, Head } from './head.ts';
 
 /**

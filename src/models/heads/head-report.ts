@@ -1,5 +1,5 @@
-/** What a yes-or-no classifier is worth on rows that it was not trained on. */
-export interface ClassifierReport {
+/** What a head that says yes or no is worth on rows that it was not trained on. */
+export interface HeadReport {
   rows: number;
   positives: number;
   /** Share of rows that are right at 0.5, and that would be if every row got the more frequent label. */
@@ -21,7 +21,7 @@ export interface ClassifierReport {
 const CURVE_POINTS = 200;
 
 /** Scores of 0 to 1 (`score >= threshold` is a yes) and labels of 0 or 1, of both at least one. */
-export function classifierReport(scores: ArrayLike<number>, labels: Uint8Array): ClassifierReport {
+export function headReport(scores: ArrayLike<number>, labels: Uint8Array): HeadReport {
   const rows = labels.length;
   const positives = labels.reduce((sum, label) => sum + label, 0);
   const order = Array.from(labels.keys()).sort((a, b) => scores[b]! - scores[a]!);
@@ -68,7 +68,7 @@ export function classifierReport(scores: ArrayLike<number>, labels: Uint8Array):
   };
 }
 
-function confusionAt(scores: ArrayLike<number>, labels: Uint8Array, threshold: number): ClassifierReport['confusion']['0.5'] {
+function confusionAt(scores: ArrayLike<number>, labels: Uint8Array, threshold: number): HeadReport['confusion']['0.5'] {
   const counts = { true_positive: 0, false_positive: 0, true_negative: 0, false_negative: 0 };
   for (const [row, label] of labels.entries()) {
     const yes = scores[row]! >= threshold;
@@ -77,7 +77,7 @@ function confusionAt(scores: ArrayLike<number>, labels: Uint8Array, threshold: n
   return counts;
 }
 
-function calibration(scores: ArrayLike<number>, labels: Uint8Array): ClassifierReport['calibration'] {
+function calibration(scores: ArrayLike<number>, labels: Uint8Array): HeadReport['calibration'] {
   return Array.from({ length: 10 }, (_, bin) => {
     let [rows, sum, positives] = [0, 0, 0];
     for (const [row, label] of labels.entries()) {
