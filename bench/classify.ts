@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { UsageError } from '../src/contracts/errors.ts';
-import { findClassifier } from '../src/models/find-classifier.ts';
-import { openPictureClassifier } from '../src/models/open-classifier.ts';
+import { findClassifier } from '../src/models/classifiers/find-classifier.ts';
+import { openPictureClassifier } from '../src/models/classifiers/open-classifier.ts';
 import { pythons } from '../test/local-paths.ts';
 import type { BenchResult } from './main.ts';
 

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename } from 'node:path';
 import sharp from 'sharp';
-import { findClassifier } from '../../src/models/find-classifier.ts';
-import { openPictureClassifier } from '../../src/models/open-classifier.ts';
+import { findClassifier } from '../../src/models/classifiers/find-classifier.ts';
+import { openPictureClassifier } from '../../src/models/classifiers/open-classifier.ts';
 
 /**
  * Compares the scores of models/nsfw-pixels with those of nsfwjs on TensorFlow.js: node parity.ts PICTURE…, after npm ci in this folder.

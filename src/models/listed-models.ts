@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { glob } from 'node:fs/promises';
 import { join } from 'node:path';
-import { configFiles, readClassifier } from './classifier-config.ts';
-import { classifierFiles, packagedClassifier, packagedClassifiers } from './find-classifier.ts';
+import { configFiles, readClassifier } from './classifiers/classifier-config.ts';
+import { classifierFiles, packagedClassifier, packagedClassifiers } from './classifiers/find-classifier.ts';
 import { findModel } from './find-model.ts';
 import type { FileSource } from './model-entry.ts';
 import { presentFiles, presentOf, type PresentFiles } from './model-files.ts';

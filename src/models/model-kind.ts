@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
-import type { ClassifierInput } from './classifier.ts';
-import { configFiles } from './classifier-config.ts';
-import { packagedClassifiers } from './find-classifier.ts';
+import type { ClassifierInput } from './classifiers/classifier.ts';
+import { configFiles } from './classifiers/classifier-config.ts';
+import { packagedClassifiers } from './classifiers/find-classifier.ts';
 import { hubRepository } from './hub-repository.ts';
 import { readModelConfig } from './model-config.ts';
 import { checkedFile, placeOf, withPlaces } from './model-files.ts';

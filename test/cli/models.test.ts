@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { modelsCommands } from '../../src/cli/commands/models.ts';
-import { findClassifier } from '../../src/models/find-classifier.ts';
+import { findClassifier } from '../../src/models/classifiers/find-classifier.ts';
 import { loadModel, modelChecksums } from '../../src/models/load-model.ts';
 import { clipTokenizerJson } from '../models/clip-tokenizer-json.ts';
 import { LoopbackHub } from '../models/loopback-hub.ts';

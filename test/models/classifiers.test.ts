@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { packageRoot } from '../../src/contracts/package-root.ts';
-import { readClassifier } from '../../src/models/classifier-config.ts';
-import { findClassifier } from '../../src/models/find-classifier.ts';
-import { openPictureClassifier, openTextClassifier } from '../../src/models/open-classifier.ts';
-import { findClassifiers } from '../../src/models/shared-classifiers.ts';
+import { readClassifier } from '../../src/models/classifiers/classifier-config.ts';
+import { findClassifier } from '../../src/models/classifiers/find-classifier.ts';
+import { openPictureClassifier, openTextClassifier } from '../../src/models/classifiers/open-classifier.ts';
+import { findClassifiers } from '../../src/models/classifiers/shared-classifiers.ts';
 import { emojiPicture } from '../stages/emoji-samples.ts';
 
 const settings = { cacheFolder: '/nowhere', hubUrl: 'http://127.0.0.1:1', threads: 1 };

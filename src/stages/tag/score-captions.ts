@@ -1,8 +1,8 @@
 import { readColumnGroups } from '../../formats/parquet-column-groups.ts';
 import { encodeAhead } from '../../models/encode-ahead.ts';
-import type { FoundClassifier } from '../../models/find-classifier.ts';
-import type { Classify } from '../../models/open-classifier.ts';
-import { textClassifier } from '../../models/shared-classifiers.ts';
+import type { FoundClassifier } from '../../models/classifiers/find-classifier.ts';
+import type { Classify } from '../../models/classifiers/open-classifier.ts';
+import { textClassifier } from '../../models/classifiers/shared-classifiers.ts';
 import type { Classifying } from './score-pictures.ts';
 import type { ScoredColumns } from './scored-columns.ts';
 

@@ -5,10 +5,10 @@ import { shardsOfKey } from '../../contracts/sample-key.ts';
 import { readColumnGroups } from '../../formats/parquet-column-groups.ts';
 import { readSampleShard, sampleShardFiles, type ShardSample } from '../../formats/sample-shard.ts';
 import { encodeAhead } from '../../models/encode-ahead.ts';
-import type { FoundClassifier } from '../../models/find-classifier.ts';
+import type { FoundClassifier } from '../../models/classifiers/find-classifier.ts';
 import type { ModelSettings } from '../../models/model-settings.ts';
-import type { Classify } from '../../models/open-classifier.ts';
-import { pictureClassifier } from '../../models/shared-classifiers.ts';
+import type { Classify } from '../../models/classifiers/open-classifier.ts';
+import { pictureClassifier } from '../../models/classifiers/shared-classifiers.ts';
 import type { ScoredColumns } from './scored-columns.ts';
 
 /** The rows of a part whose pictures are in one shard, by key. */

@@ -1,4 +1,4 @@
-import type { FoundClassifier } from '../../models/find-classifier.ts';
+import type { FoundClassifier } from '../../models/classifiers/find-classifier.ts';
 
 /** Why a row has no score: its picture could not be decoded, its caption not be tokenised, or no tar holds its picture. */
 export type NoScore = 'decode-failed' | 'text-failed' | 'no-picture';

@@ -5,11 +5,11 @@ import type { Effects, RunContext, Shard, Stage } from '../../contracts/stage.ts
 import { HashReader } from '../../formats/hash-reader.ts';
 import { npyShape, readNpyBlocks } from '../../formats/npy.ts';
 import { countParquetRows } from '../../formats/parquet.ts';
-import type { FoundClassifier } from '../../models/find-classifier.ts';
+import type { FoundClassifier } from '../../models/classifiers/find-classifier.ts';
 import type { Head } from '../../models/heads/head.ts';
 import { headChecksums, headFiles, loadHeads } from '../../models/heads/model-heads.ts';
 import { modelSettings } from '../../models/model-settings.ts';
-import { findClassifiers } from '../../models/shared-classifiers.ts';
+import { findClassifiers } from '../../models/classifiers/shared-classifiers.ts';
 import { captionsWithWords, readWordLists, WORD_LIST_COLUMN, wordListChecksums } from './caption-word-list.ts';
 import { type TagOptions, tagOptions } from './options.ts';
 import { planTags, TagWork } from './plan-tags.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { FoundClassifier } from './find-classifier.ts';
-import { OWN, readRecorded, recordedPictures } from './recorded-file.ts';
+import { OWN, readRecorded, recordedPictures } from '../recorded-file.ts';
 
 /** What the code of a classifier's origin said of pictures or texts: the scores of its columns. */
 export interface RecordedScores {

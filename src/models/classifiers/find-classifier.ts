@@ -1,13 +1,13 @@
 import { access, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { UsageError } from '../contracts/errors.ts';
-import { packageRoot } from '../contracts/package-root.ts';
+import { UsageError } from '../../contracts/errors.ts';
+import { packageRoot } from '../../contracts/package-root.ts';
 import type { Classifier, ClassifierInput } from './classifier.ts';
 import { configFiles, readClassifier } from './classifier-config.ts';
-import { hubRepository } from './hub-repository.ts';
-import { type CheckedFile, checkedFile, type ModelFile, placeOf, withPlaces } from './model-files.ts';
-import type { FileSource } from './model-entry.ts';
-import type { ModelSettings } from './model-settings.ts';
+import { hubRepository } from '../hub-repository.ts';
+import { type CheckedFile, checkedFile, type ModelFile, placeOf, withPlaces } from '../model-files.ts';
+import type { FileSource } from '../model-entry.ts';
+import type { ModelSettings } from '../model-settings.ts';
 
 type Settings = Pick<ModelSettings, 'cacheFolder' | 'hubUrl' | 'hubToken' | 'precision'>;
 

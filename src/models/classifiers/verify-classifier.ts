@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { counted } from '../contracts/counted.ts';
-import { messageOf } from '../contracts/errors.ts';
+import { counted } from '../../contracts/counted.ts';
+import { messageOf } from '../../contracts/errors.ts';
 import type { FoundClassifier } from './find-classifier.ts';
-import { again, check, differs, type ModelCheck, samplePicture, sampleTexts, same } from './model-check.ts';
-import type { ModelSettings, Precision } from './model-settings.ts';
+import { again, check, differs, type ModelCheck, samplePicture, sampleTexts, same } from '../model-check.ts';
+import type { ModelSettings, Precision } from '../model-settings.ts';
 import { type Classify, openPictureClassifier, openTextClassifier } from './open-classifier.ts';
 import type { RecordedScores } from './recorded-scores.ts';
 

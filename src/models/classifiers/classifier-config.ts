@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { UsageError } from '../contracts/errors.ts';
+import { UsageError } from '../../contracts/errors.ts';
 import type { Classifier, ClassifierActivation, ClassifierInput } from './classifier.ts';
-import { readModelConfig } from './model-config.ts';
-import type { FileSource } from './model-entry.ts';
-import { Preprocessor, preprocessingOf } from './preprocessor-config.ts';
-import { isOfLaion } from './tag-column.ts';
+import { readModelConfig } from '../model-config.ts';
+import type { FileSource } from '../model-entry.ts';
+import { Preprocessor, preprocessingOf } from '../preprocessor-config.ts';
+import { isOfLaion } from '../tag-column.ts';
 
 /**
  * Reads the entry of a classifier whose configuration lies in a folder, in the hub's layout: config.json, and preprocessor_config.json

@@ -1,10 +1,10 @@
-import type { Resources } from '../contracts/stage.ts';
+import type { Resources } from '../../contracts/stage.ts';
 import type { ClassifierInput } from './classifier.ts';
 import { findClassifier, type FoundClassifier } from './find-classifier.ts';
-import type { ModelSettings } from './model-settings.ts';
+import type { ModelSettings } from '../model-settings.ts';
 import { type Classify, openPictureClassifier, openTextClassifier } from './open-classifier.ts';
-import { sessionOpener } from './shared-models.ts';
-import { claimColumn } from './tag-column.ts';
+import { sessionOpener } from '../shared-models.ts';
+import { claimColumn } from '../tag-column.ts';
 
 /** The classifiers of these names, their files brought here. Throws UsageError where two of them, or one and a column of `taken`, have the same name. */
 export async function findClassifiers(

@@ -1,4 +1,4 @@
-import type { FileSource, ImagePreprocessing, TextTower } from './model-entry.ts';
+import type { FileSource, ImagePreprocessing, TextTower } from '../model-entry.ts';
 
 /** A classifier of pictures or of texts: what its files say of it, before the ONNX file is opened. */
 export interface Classifier<Input extends ClassifierInput = ClassifierInput> {
