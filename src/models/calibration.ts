@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { availableParallelism, cpus, freemem, loadavg } from 'node:os';
-import { dirname, join } from 'node:path';
-import { threadId } from 'node:worker_threads';
+import { join } from 'node:path';
+import { keepInCache, readFromCache } from './files/cache-record.ts';
 import { type Device, type OnnxSession, openOnnxSession, type Pace, USUAL_ROWS, type Values } from './onnx-session.ts';
 
 /**
@@ -56,14 +56,14 @@ export async function calibrated(path: string, device: Device, settings: Calibra
     .digest('hex')
     .slice(0, 32);
   const kept = join(cacheFolder, 'calibration', `${name}.json`);
-  const known = await readKept(kept);
+  const known = await readFromCache<Measured>(kept);
   if (!known && isBusy(load, cores)) return choose(untried(cores, fixedRows ?? UNTRIED_ROWS), cores, affordable, chosen);
   const measured = known ?? (await measure(path, cores, settings));
   if (measured === 'quick') {
     const threads = chosen.threads ?? 1;
     return { sessions: chosen.sessions ?? Math.max(1, Math.min(Math.floor(cores / threads), affordable)), threads, rows: fixedRows ?? USUAL_ROWS };
   }
-  if (!known) await keep(kept, { path, machine, ...measured });
+  if (!known) await keepInCache(kept, { path, machine, ...measured });
   return choose(measured, cores, affordable, chosen);
 }
 
@@ -154,24 +154,4 @@ function blank(type: string, dims: readonly number[]): Values {
   if (type === 'int64') return { type, dims, data: new BigInt64Array(length).fill(1n) };
   if (type === 'int32') return { type, dims, data: new Int32Array(length).fill(1) };
   return { type, dims, data: new Float32Array(length).fill(0.5) };
-}
-
-async function readKept(path: string): Promise<Measured | undefined> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8')) as Measured;
-  } catch {
-    return undefined;
-  }
-}
-
-/** A cache that may only be read works: the trial is then made each time. */
-async function keep(path: string, outcome: Measured & { path: string; machine: string }): Promise<void> {
-  const temporary = `${path}.${process.pid}-${threadId}.tmp`;
-  try {
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(temporary, `${JSON.stringify(outcome, undefined, 2)}\n`);
-    await rename(temporary, path);
-  } catch {
-    await rm(temporary, { force: true }).catch(() => undefined);
-  }
 }

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { UsageError } from '../contracts/errors.ts';
-import { hubRepository } from './hub-repository.ts';
+import { hubRepository } from './files/hub-repository.ts';
 import type { ModelEntry } from './model-entry.ts';
 import { bringFiles } from './model-files.ts';
 import { encoderConfigs, hubEncoderFiles, readModelFolder } from './model-folder.ts';

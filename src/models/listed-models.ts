@@ -5,7 +5,8 @@ import { configFiles, readClassifier } from './classifiers/classifier-config.ts'
 import { classifierFiles, packagedClassifier, packagedClassifiers } from './classifiers/find-classifier.ts';
 import { findModel } from './find-model.ts';
 import type { FileSource } from './model-entry.ts';
-import { presentFiles, presentOf, type PresentFiles } from './model-files.ts';
+import { presentOf, type PresentFiles } from './files/file-places.ts';
+import { presentFiles } from './model-files.ts';
 import { encoderConfigs } from './model-folder.ts';
 import { kindOfFolder, type ModelKind } from './model-kind.ts';
 import type { ModelSettings } from './model-settings.ts';
@@ -51,7 +52,7 @@ async function encoder(id: string, settings: ModelSettings): Promise<ListedModel
 
 async function classifier(id: string, kind: 'pictures' | 'texts', folder: string, source: FileSource, settings: ModelSettings): Promise<ListedModel> {
   const { labels, input } = await readClassifier(folder, kind, { name: id, source, file: '' });
-  const files = await presentOf(await classifierFiles(source, kind, settings));
+  const files = await presentOf(classifierFiles(source, kind, settings));
   const side = input.kind === 'pictures' ? { side: input.preprocessing.size } : {};
   return { id, kind, labels, ...side, here: files.missing.length === 0, ...files };
 }

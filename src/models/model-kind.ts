@@ -4,9 +4,10 @@ import { z } from 'zod';
 import type { ClassifierInput } from './classifiers/classifier.ts';
 import { configFiles } from './classifiers/classifier-config.ts';
 import { packagedClassifiers } from './classifiers/find-classifier.ts';
-import { hubRepository } from './hub-repository.ts';
+import { hubRepository } from './files/hub-repository.ts';
 import { readModelConfig } from './model-config.ts';
-import { checkedFile, placeOf, withPlaces } from './model-files.ts';
+import { checkedFile } from './files/checked-file.ts';
+import { placeOf, withPlaces } from './files/file-places.ts';
 import { encoderConfigs, hubEncoderFiles } from './model-folder.ts';
 import type { HubSettings } from './model-settings.ts';
 

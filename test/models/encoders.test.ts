@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RunError, UsageError } from '../../src/contracts/errors.ts';
-import { fileChecksum } from '../../src/models/file-checksum.ts';
+import { fileChecksum } from '../../src/models/files/file-checksum.ts';
 import { findModel } from '../../src/models/find-model.ts';
 import { imageEncoder } from '../../src/models/image-encoder.ts';
 import { type DualEncoder, loadModel, modelChecksums } from '../../src/models/load-model.ts';

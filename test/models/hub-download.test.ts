@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from '
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { downloadFromHub as download, type HubFile } from '../../src/models/hub-download.ts';
+import { downloadFromHub as download, type HubFile } from '../../src/models/files/hub-download.ts';
 import { modelFiles, presentFiles } from '../../src/models/model-files.ts';
 import { registry } from '../../src/models/registry.ts';
 import { LoopbackHub } from './loopback-hub.ts';

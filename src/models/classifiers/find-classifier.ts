@@ -1,11 +1,13 @@
-import { access, stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UsageError } from '../../contracts/errors.ts';
 import { packageRoot } from '../../contracts/package-root.ts';
 import type { Classifier, ClassifierInput } from './classifier.ts';
 import { configFiles, readClassifier } from './classifier-config.ts';
-import { hubRepository } from '../hub-repository.ts';
-import { type CheckedFile, checkedFile, type ModelFile, placeOf, withPlaces } from '../model-files.ts';
+import { hubRepository } from '../files/hub-repository.ts';
+import { type CheckedFile, checkedFile } from '../files/checked-file.ts';
+import { type ModelFile, placeOf, withPlaces } from '../files/file-places.ts';
 import type { FileSource } from '../model-entry.ts';
 import type { ModelSettings } from '../model-settings.ts';
 
@@ -41,7 +43,7 @@ export async function findClassifier(
   settings: Settings,
   brought: (file: string, bytes: number) => void = () => undefined,
 ): Promise<FoundClassifier> {
-  const source = await sourceOf(name, kind);
+  const source = sourceOf(name, kind);
   const checksums: Record<string, string> = {};
   let bytes = 0;
   const bring = async (file: string): Promise<CheckedFile> => {
@@ -55,9 +57,9 @@ export async function findClassifier(
   };
   try {
     const configs: CheckedFile[] = [];
-    for (const file of await namedFiles(source, kind)) configs.push(await bring(file));
+    for (const file of namedFiles(source, kind)) configs.push(await bring(file));
     const folder = dirname(configs[0]!.path);
-    const onnx = await onnxFile(source, settings);
+    const onnx = onnxFile(source, settings);
     const id = 'folder' in source ? basename(folder) : basename(source.repository);
     const classifier = await readClassifier(folder, kind, { name: id, source, file: onnx });
     const { path } = await bring(onnx);
@@ -71,21 +73,21 @@ export async function findClassifier(
       bytes,
     };
   } catch (error) {
-    throw await withPlaces(error, [{ files: await classifierFiles(source, kind, settings) }], name);
+    throw await withPlaces(error, [{ files: classifierFiles(source, kind, settings) }], name);
   }
 }
 
 /** The files of a classifier, each with its place on this machine and, of the hub, where it is fetched from. */
-export async function classifierFiles(source: FileSource, kind: ClassifierInput['kind'], settings: Settings): Promise<ModelFile[]> {
-  return [...(await namedFiles(source, kind)), await onnxFile(source, settings)].map((file) => placeOf(source, file, settings));
+export function classifierFiles(source: FileSource, kind: ClassifierInput['kind'], settings: Settings): ModelFile[] {
+  return [...namedFiles(source, kind), onnxFile(source, settings)].map((file) => placeOf(source, file, settings));
 }
 
-async function sourceOf(name: string, kind: ClassifierInput['kind']): Promise<FileSource> {
+function sourceOf(name: string, kind: ClassifierInput['kind']): FileSource {
   if (packagedClassifiers[name]?.kind === kind) return packagedClassifier(name)!;
   const repository = hubRepository(name);
   if (repository) return repository;
   const folder = resolve(name);
-  if (await isThere(join(folder, 'config.json'))) return { folder };
+  if (existsSync(join(folder, 'config.json'))) return { folder };
   const ids = Object.entries(packagedClassifiers).flatMap(([id, each]) => (each.kind === kind ? [`one of the package (${id})`] : []));
   throw new UsageError(
     `There is no classifier of ${kind} ${name}: it is neither ${[...ids, 'a folder with a config.json'].join(', nor ')}, nor hf://OWNER/NAME on the hub. docs/models.md says what such a folder holds.`,
@@ -99,27 +101,18 @@ export function packagedClassifier(id: string): { folder: string } | undefined {
 }
 
 /** All of the configuration; of a folder without those that only the hub always has. */
-async function namedFiles(source: FileSource, kind: ClassifierInput['kind']): Promise<string[]> {
+function namedFiles(source: FileSource, kind: ClassifierInput['kind']): string[] {
   if (!('folder' in source)) return [...configFiles[kind]];
   const optional = 'tokenizer_config.json';
-  const present = await isThere(join(source.folder, optional));
+  const present = existsSync(join(source.folder, optional));
   return configFiles[kind].filter((file) => file !== optional || present);
 }
 
 /** The ONNX file of a precision, as transformers.js names them. */
-async function onnxFile(source: FileSource, { precision }: Settings): Promise<string> {
+function onnxFile(source: FileSource, { precision }: Settings): string {
   const names = precision === 'int8' ? ['model_quantized.onnx', 'model_int8.onnx'] : ['model.onnx'];
   if (!('folder' in source)) return `onnx/${names[0]}`;
   const files = names.flatMap((name) => [name, `onnx/${name}`]);
-  for (const file of files) if (await isThere(join(source.folder, file))) return file;
+  for (const file of files) if (existsSync(join(source.folder, file))) return file;
   throw new UsageError(`The folder ${source.folder} has none of ${files.join(', ')}. docs/models.md says what the folder of a classifier holds.`);
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await access(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

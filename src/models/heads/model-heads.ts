@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { UsageError } from '../../contracts/errors.ts';
-import { fileChecksum } from '../file-checksum.ts';
+import { fileChecksum } from '../files/file-checksum.ts';
 import { findModel } from '../find-model.ts';
 import { type Head, readHead } from './head.ts';
 import type { HubSettings } from '../model-settings.ts';

@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { messageOf, UsageError } from '../../contracts/errors.ts';
 import { packageRoot } from '../../contracts/package-root.ts';
-import { fileChecksum } from '../../models/file-checksum.ts';
+import { fileChecksum } from '../../models/files/file-checksum.ts';
 import type { ScoreOptions } from './options.ts';
 
 const Prompts = z.array(z.string().trim().min(1)).min(1);

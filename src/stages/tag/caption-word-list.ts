@@ -5,7 +5,7 @@ import { messageOf, UsageError } from '../../contracts/errors.ts';
 import { readColumnGroups } from '../../formats/parquet-column-groups.ts';
 import { parquetColumns } from '../../formats/parquet.ts';
 import { WordLists } from '../../language/word-lists.ts';
-import { fileChecksum } from '../../models/file-checksum.ts';
+import { fileChecksum } from '../../models/files/file-checksum.ts';
 
 /** Words by language, as `--caption-word-list` takes them. */
 const Lists = z.record(z.string().regex(/^[a-z]{2,3}$/, 'a language is two or three letters'), z.array(z.string().min(1)).min(1));

@@ -3,7 +3,7 @@ import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { messageOf, RunError } from '../contracts/errors.ts';
+import { messageOf, RunError } from '../../contracts/errors.ts';
 import { type FileChecksum, fileChecksum } from './file-checksum.ts';
 
 /**
