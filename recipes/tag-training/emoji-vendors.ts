@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { z } from 'zod';
-import { NpyWriter } from '../../src/formats/npy.ts';
+import { NpyWriter } from '../../src/formats/npy-writer.ts';
 import { writeParquet } from '../../src/formats/parquet-writer.ts';
 import { sampleHash } from '../../src/formats/sample-hash.ts';
 import { loadModel } from '../../src/models/load-model.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { NpyWriter } from '../../src/formats/npy.ts';
+import { NpyWriter } from '../../src/formats/npy-writer.ts';
 import { readParquet } from '../../src/formats/parquet.ts';
 import { writeParquet } from '../../src/formats/parquet-writer.ts';
 import { sampleHash } from '../../src/formats/sample-hash.ts';

@@ -2,7 +2,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { npyHeader, npyShape, NpyWriter, readNpy, readNpyBatches } from '../../src/formats/npy.ts';
+import { npyHeader, npyShape, readNpy, readNpyBatches } from '../../src/formats/npy.ts';
+import { NpyWriter } from '../../src/formats/npy-writer.ts';
 import { requirePython } from '../python.ts';
 
 let folder: string;

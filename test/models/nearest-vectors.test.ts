@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { NpyWriter } from '../../src/formats/npy.ts';
+import { NpyWriter } from '../../src/formats/npy-writer.ts';
 import { type Iteration, kMeans } from '../../src/models/k-means.ts';
 import { openNearestVectors } from '../../src/models/nearest-vectors.ts';
 import { normalise } from '../../src/models/vectors.ts';

@@ -11,7 +11,7 @@ import { gzipSync } from 'node:zlib';
 import { pack } from 'tar-stream';
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
-import { NpyWriter } from '../../src/formats/npy.ts';
+import { NpyWriter } from '../../src/formats/npy-writer.ts';
 import { readParquet } from '../../src/formats/parquet.ts';
 import { writeParquet } from '../../src/formats/parquet-writer.ts';
 import { requirePythonFor } from '../python.ts';

@@ -1,5 +1,6 @@
 import { UsageError } from '../../contracts/errors.ts';
 import { safetensorsBytes } from '../../formats/safetensors.ts';
+import { adamStep, addGradient, type Layer, logitOf, newLayer } from './dense-network.ts';
 
 /** Embeddings with a yes or no each. */
 export interface LabelledRows {
@@ -28,19 +29,7 @@ export interface TrainedHead {
   best: number;
 }
 
-interface Layer {
-  inputs: number;
-  outputs: number;
-  /** [outputs, inputs], then the biases: one array, so that the optimiser sees one. */
-  parameters: Float64Array;
-  /** Running means of the gradient and of its square (Adam). */
-  moments: [Float64Array, Float64Array];
-  gradient: Float64Array;
-}
-
 const BATCH = 64;
-/** Adam, with the constants of its paper (Kingma and Ba, 2015). */
-const [BETA1, BETA2, EPSILON] = [0.9, 0.999, 1e-8];
 /** Steps of logistic regression, whose loss has one valley, and of a network. Tried on emoji faces: 0.0003 to 0.01. */
 const RATES = { regression: 1e-2, network: 1e-3 };
 
@@ -81,9 +70,10 @@ export function trainHead(
     for (let start = 0; start < order.length; start += BATCH) {
       const batch = order.subarray(start, start + BATCH);
       for (const { gradient } of layers) gradient.fill(0);
-      for (const row of batch) backward(layers, standardised.subarray(row * dimensions, (row + 1) * dimensions), training.labels[row]!, weights, batch.length);
+      for (const row of batch)
+        addGradient(layers, standardised.subarray(row * dimensions, (row + 1) * dimensions), training.labels[row]!, weights, batch.length);
       step++;
-      for (const layer of layers) adam(layer, step, rate / (1 + epoch / 10));
+      for (const layer of layers) adamStep(layer, step, rate / (1 + epoch / 10));
     }
     losses.push(meanLoss(layers, held, validation, heldWeights));
     if (best < 0 || losses[epoch]! < losses[best]!) {
@@ -141,66 +131,10 @@ function classWeights(labels: Uint8Array): [number, number] {
   return [labels.length / (2 * (labels.length - ones)), labels.length / (2 * ones)];
 }
 
-/** He's initialisation for layers before a ReLU; the last begins at zero, which makes logistic regression independent of the seed's draw. */
-function newLayer(inputs: number, outputs: number, random: () => number): Layer {
-  const parameters = new Float64Array(inputs * outputs + outputs);
-  const scale = outputs === 1 ? 0 : Math.sqrt(6 / inputs);
-  for (let i = 0; i < inputs * outputs; i++) parameters[i] = (2 * random() - 1) * scale;
-  const zeros = (): Float64Array => new Float64Array(parameters.length);
-  return { inputs, outputs, parameters, moments: [zeros(), zeros()], gradient: zeros() };
-}
-
-/** The activations of every layer; the last is the logit. */
-function forward(layers: readonly Layer[], input: Float64Array): Float64Array[] {
-  const activations = [input];
-  for (const [i, { inputs, outputs, parameters }] of layers.entries()) {
-    const [x, y] = [activations[i]!, new Float64Array(outputs)];
-    for (let row = 0; row < outputs; row++) {
-      let sum = parameters[inputs * outputs + row]!;
-      for (let column = 0, at = row * inputs; column < inputs; column++, at++) sum += parameters[at]! * x[column]!;
-      y[row] = i < layers.length - 1 ? Math.max(0, sum) : sum;
-    }
-    activations.push(y);
-  }
-  return activations;
-}
-
-/** Adds the gradient of one row's loss to that of each layer. */
-function backward(layers: readonly Layer[], input: Float64Array, label: number, weights: readonly [number, number], rows: number): void {
-  const activations = forward(layers, input);
-  const logit = activations.at(-1)![0]!;
-  let delta = Float64Array.of((weights[label as 0 | 1] * (1 / (1 + Math.exp(-logit)) - label)) / rows);
-  for (let i = layers.length - 1; i >= 0; i--) {
-    const { inputs, outputs, parameters, gradient } = layers[i]!;
-    const x = activations[i]!;
-    const before = new Float64Array(inputs);
-    for (let row = 0; row < outputs; row++) {
-      const slope = delta[row]!;
-      if (slope === 0) continue;
-      gradient[inputs * outputs + row]! += slope;
-      for (let column = 0, at = row * inputs; column < inputs; column++, at++) {
-        gradient[at]! += slope * x[column]!;
-        before[column]! += slope * parameters[at]!;
-      }
-    }
-    delta = i > 0 ? before.map((value, column) => (x[column]! > 0 ? value : 0)) : before;
-  }
-}
-
-function adam({ parameters, gradient, moments: [first, second] }: Layer, step: number, rate: number): void {
-  const [correct1, correct2] = [1 - BETA1 ** step, 1 - BETA2 ** step];
-  for (let i = 0; i < parameters.length; i++) {
-    const slope = gradient[i]!;
-    first[i] = BETA1 * first[i]! + (1 - BETA1) * slope;
-    second[i] = BETA2 * second[i]! + (1 - BETA2) * slope * slope;
-    parameters[i]! -= (rate * (first[i]! / correct1)) / (Math.sqrt(second[i]! / correct2) + EPSILON);
-  }
-}
-
 function meanLoss(layers: readonly Layer[], rows: Float64Array, { dimensions, labels }: LabelledRows, weights: readonly [number, number]): number {
   let sum = 0;
   for (const [row, label] of labels.entries()) {
-    const logit = forward(layers, rows.subarray(row * dimensions, (row + 1) * dimensions)).at(-1)![0]!;
+    const logit = logitOf(layers, rows.subarray(row * dimensions, (row + 1) * dimensions));
     // log(1 + exp(x)) without overflow.
     const signed = label === 1 ? -logit : logit;
     sum += weights[label as 0 | 1] * (Math.max(0, signed) + Math.log1p(Math.exp(-Math.abs(signed))));
@@ -213,7 +147,7 @@ function meanLoss(layers: readonly Layer[], rows: Float64Array, { dimensions, la
  * rows, with his smoothed targets (Platt, 1999; Lin, Lin and Weng, 2007).
  */
 function calibrate(layers: readonly Layer[], rows: Float64Array, { dimensions, labels }: LabelledRows): void {
-  const logits = Float64Array.from(labels, (_, row) => forward(layers, rows.subarray(row * dimensions, (row + 1) * dimensions)).at(-1)![0]!);
+  const logits = Float64Array.from(labels, (_, row) => logitOf(layers, rows.subarray(row * dimensions, (row + 1) * dimensions)));
   const ones = labels.reduce((sum, label) => sum + label, 0);
   const targets = [1 / (labels.length - ones + 2), (ones + 1) / (ones + 2)] as const;
   let [a, b] = [1, 0];

@@ -2,7 +2,8 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Modality } from '../../../src/contracts/index-description.ts';
-import { NpyWriter, type NpyType } from '../../../src/formats/npy.ts';
+import { type NpyType } from '../../../src/formats/npy.ts';
+import { NpyWriter } from '../../../src/formats/npy-writer.ts';
 import { writeParquet } from '../../../src/formats/parquet-writer.ts';
 import { DIMENSIONS, vectorOf } from './embedding-rows.ts';
 

@@ -2,7 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { EmbeddingMetadata, type Pair, withFurtherColumns } from '../../../src/contracts/records.ts';
-import { NpyWriter } from '../../../src/formats/npy.ts';
+import { NpyWriter } from '../../../src/formats/npy-writer.ts';
 import { writeParquet } from '../../../src/formats/parquet-writer.ts';
 import { writeFixtureMarker } from '../release/pair-rows.ts';
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import type { Journal } from '../../../src/contracts/stage.ts';
-import { NpyWriter } from '../../../src/formats/npy.ts';
+import { NpyWriter } from '../../../src/formats/npy-writer.ts';
 import { normalise } from '../../../src/models/vectors.ts';
 import { compareClusters } from '../../../src/stages/semdedup/compare-clusters.ts';
 import type { EmbeddingRows } from '../../../src/stages/semdedup/embedding-rows.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { EmbeddingMetadata } from '../../../src/contracts/records.ts';
-import { NpyWriter } from '../../../src/formats/npy.ts';
+import { NpyWriter } from '../../../src/formats/npy-writer.ts';
 import { safetensorsBytes } from '../../../src/formats/safetensors.ts';
 import { parquetColumns, readParquet } from '../../../src/formats/parquet.ts';
 import { writeParquet } from '../../../src/formats/parquet-writer.ts';
