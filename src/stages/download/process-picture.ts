@@ -60,35 +60,64 @@ async function process(body: Uint8Array, format: PictureFormat, options: Downloa
   const { width, height, orientation, exif } = described;
   const shown = orientation >= 5 ? { width: height, height: width } : { width, height };
   checkShape(shown, options);
-  const original = { originalWidth: shown.width, originalHeight: shown.height, exif: options.extractExif ? exifJson(exif) : null, phash: null };
-
   const geometry = resizeGeometry(shown.width, shown.height, options);
-  const untouched = !geometry.scaled && !geometry.margins && !geometry.crop && boxes.length === 0;
   const open = (): Sharp => openBody(body, options);
-  const input = once(open);
-  if (options.disableAllReencoding || (options.skipReencode && untouched && format === options.encodeFormat && !(await hasAlpha(input, format)))) {
-    if (!options.disableAllReencoding) await decodeWhole(input());
-    const phash = options.phash && !options.disableAllReencoding ? await hashPicture(described, format, open) : null;
-    // Kept bytes are not rotated, so their size is that of the stored pixels.
-    return { ...original, bytes: body, width, height, originalWidth: width, originalHeight: height, phash };
-  }
-  const packed = format === 'jpg' && boxes.length === 0 ? packJpeg(body, described, geometry, options) : undefined;
-  if (packed) {
-    // The codec only shrinks.
-    const isSmall = Math.min(width, height) < HASHED_SIDE;
-    const phash = !options.phash ? null : isSmall ? await hashPicture(described, format, open) : perceptualHash(jpegCodec().brightness());
-    return { ...original, bytes: packed, width: geometry.width, height: geometry.height, phash };
-  }
+  const job: PictureJob = { body, format, described, geometry, options, boxes, open, input: once(open) };
+  const packed = (await keepBytes(job)) ?? (await packByCodec(job)) ?? (await packBySharp(job));
+  return { originalWidth: shown.width, originalHeight: shown.height, exif: options.extractExif ? exifJson(exif) : null, ...packed };
+}
+
+/** A picture on its way into the tar: what it is, and what is to become of it. */
+interface PictureJob {
+  body: Uint8Array;
+  format: PictureFormat;
+  described: Described;
+  geometry: ResizeGeometry;
+  options: DownloadOptions;
+  boxes: readonly Box[];
+  /** Opens the body once more. */
+  open: () => Sharp;
+  /** The body, opened once. */
+  input: () => Sharp;
+}
+
+/** What one of the ways makes; undefined where the picture is not for it, which its bytes and the options alone decide. */
+type Packed = Pick<Picture, 'bytes' | 'width' | 'height' | 'phash'>;
+
+/** The bytes as they came. They are not rotated, so their size is that of the stored pixels. */
+async function keepBytes({ body, format, described, geometry, options, boxes, open, input }: PictureJob): Promise<Omit<Picture, 'exif'> | undefined> {
+  const { width, height } = described;
+  const kept = { bytes: body, width, height, originalWidth: width, originalHeight: height, phash: null };
+  if (options.disableAllReencoding) return kept;
+  const isUntouched = !geometry.scaled && !geometry.margins && !geometry.crop && boxes.length === 0;
+  if (!options.skipReencode || !isUntouched || format !== options.encodeFormat || (await hasAlpha(input, format))) return undefined;
+  await decodeWhole(input());
+  return { ...kept, phash: options.phash ? await hashPicture(described, format, open) : null };
+}
+
+/** JPEG to JPEG by the fast codec. */
+async function packByCodec({ body, format, described, geometry, options, boxes, open }: PictureJob): Promise<Packed | undefined> {
+  const bytes = format === 'jpg' && boxes.length === 0 ? packJpeg(body, described, geometry, options) : undefined;
+  if (!bytes) return undefined;
+  const packed = { bytes, width: geometry.width, height: geometry.height };
+  if (!options.phash) return { ...packed, phash: null };
+  // The codec only shrinks.
+  const isSmall = Math.min(described.width, described.height) < HASHED_SIDE;
+  return { ...packed, phash: isSmall ? await hashPicture(described, format, open) : perceptualHash(jpegCodec().brightness()) };
+}
+
+/** Every other picture, by libvips. */
+async function packBySharp({ format, described, geometry, options, boxes, open, input }: PictureJob): Promise<Packed> {
+  const { orientation } = described;
   // PNG keeps the resolution that the file states.
   const isPlain = described.plain && orientation === 1 && options.encodeFormat !== 'png';
   const pixels = options.phash && isPlain ? await decodeOnce(open, format, described, [geometry.scaled, hashTarget(described, format)]) : undefined;
   const scaled = scale(pixels ? openPixels(pixels) : input(), geometry, orientation, options);
-  const { data, info } = await encode(frame(boxes.length === 0 ? scaled : await blurred(scaled, boxes), geometry), options).toBuffer({
-    resolveWithObject: true,
-  });
+  const framed = frame(boxes.length === 0 ? scaled : await blurred(scaled, boxes), geometry);
+  const { data, info } = await encode(framed, options).toBuffer({ resolveWithObject: true });
   const phash = options.phash ? await hashPicture(described, format, open, pixels) : null;
   if (pixels) freeBytes(pixels.data);
-  return { ...original, bytes: data, width: info.width, height: info.height, phash };
+  return { bytes: data, width: info.width, height: info.height, phash };
 }
 
 interface Described {
@@ -121,7 +150,7 @@ function once<T>(make: () => T): () => T {
   return () => (made ??= make());
 }
 
-/** JPEG to JPEG by the fast way, for the default kernels; undefined where the picture is not for it, which depends on its bytes alone. */
+/** By the fast codec, for the default kernels; undefined where the picture is not for it, which depends on its bytes alone. */
 function packJpeg(
   body: Uint8Array,
   { width: storedWidth, height: storedHeight, orientation }: Described,

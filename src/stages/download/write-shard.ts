@@ -24,7 +24,11 @@ export async function writeShard(
   const counts = { success: 0, failed_to_download: 0, failed_to_resize: 0 };
   const messages = new Map<string, number>();
   const seen = new Set<bigint>();
-  const repeated = links.map(({ hash }) => seen.size === seen.add(hash).size);
+  const repeated = links.map(({ hash }) => {
+    const isRepeated = seen.has(hash);
+    seen.add(hash);
+    return isRepeated;
+  });
 
   // Where requests go decides the answers too.
   const journal = await effects.journal<SampleOutcome>([options.connectTo, options.allowAddress]);
