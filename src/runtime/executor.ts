@@ -1,11 +1,11 @@
-import type { JobResult, ShardJob } from './shard-job.ts';
+import type { ItemCounts, JobResult, ShardJob } from './shard-job.ts';
 
 /** How a job is to be run. */
 export interface Submission {
   threads: 'cpu' | 'io';
   /** Jobs of one lane go to the same thread as long as it lives: it has their bloom filter in memory. */
   lane?: string | undefined;
-  progress(counts: { in?: number; out?: number; dropped?: number }): void;
+  progress(counts: ItemCounts): void;
 }
 
 /**

@@ -5,9 +5,7 @@ import type { PendingShard } from './stage-state.ts';
 export function madeAgain(stage: string, pending: readonly PendingShard[]): string[] {
   return [...Map.groupBy(pending, ({ why }) => why)].map(([why, shards]) => {
     const [{ shard, because }] = shards as [PendingShard, ...PendingShard[]];
-    const first = because === undefined ? '' : shards.length === 1 ? `: ${because}` : `; the first, ${shard.name}: ${because}`;
-    return shards.length === 1
-      ? `${stage} ${shard.name} is made again (${why}${first})`
-      : `${counted(shards.length, 'shards')} of ${stage} are made again (${why}${first})`;
+    if (shards.length === 1) return `${stage} ${shard.name} is made again (${why}${because === undefined ? '' : `: ${because}`})`;
+    return `${counted(shards.length, 'shards')} of ${stage} are made again (${why}${because === undefined ? '' : `; the first, ${shard.name}: ${because}`})`;
   });
 }

@@ -70,10 +70,8 @@ export async function openRun(run: PipelineRun, executor: Executor, events: Sche
   }
   const states: StageState[] = [];
   for (const stage of stages) {
-    const state = await StageState.open(stage, await openStorage(settings.locations[stage.writes]!, environment), settings, isNewRedo(stage));
-    state.redo = record.redo[stage.name];
-    if (stage.retries) state.retry = run.retry ?? [];
-    states.push(state);
+    const asked = { redo: record.redo[stage.name], isNewRedo: isNewRedo(stage), retry: stage.retries ? run.retry : [] };
+    states.push(await StageState.open(stage, await openStorage(settings.locations[stage.writes]!, environment), settings, asked));
   }
   const given = await readGivenDatasets(stages, settings, environment);
   const scheduler = new Scheduler(states, executor, { ...run, run: settings, given }, events);

@@ -1,9 +1,12 @@
 import type { DatasetState } from '../contracts/dataset.ts';
-import { messageOf, RunError, ShardError, UsageError } from '../contracts/errors.ts';
+import { messageOf, RunError, UsageError } from '../contracts/errors.ts';
 import type { ShardStats } from '../contracts/shard-stats.ts';
 import type { Executor } from './executor.ts';
+import { failureVerdict } from './failure-verdict.ts';
+import { mayBegin } from './may-begin.ts';
 import { madeAgain } from './made-again.ts';
 import { writeMarker } from './marker.ts';
+import { refusalError } from './refusal-error.ts';
 import type { SchedulerEvents, SchedulerSettings } from './scheduler-settings.ts';
 import { breakSeal, sealOf, writeSeal } from './seal.ts';
 import { removeShard } from './remove-shard.ts';
@@ -11,11 +14,12 @@ import type { JobResult, ShardJob } from './shard-job.ts';
 import { askForRemoved, removeConsumed } from './consumed-files.ts';
 import { skippedMarker } from './skipped-marker.ts';
 import type { PendingShard, StageState } from './stage-state.ts';
-import { refusalError } from './stage-state.ts';
-import { addTaken, firstLane, mayBegin, nextPause, readersOf, type StageActivity, type StageWork, stageWork, takerOf } from './stage-work.ts';
+import { addTaken, firstLane, nextPause, readersOf, type StageActivity, type StageWork, stageWork, takerOf } from './stage-work.ts';
 
-const TRIES = 3;
-const FIRST_PAUSE_MS = 1_000;
+/** Under this name the seal of a stage fails, as a shard does under its own. */
+const SEAL = 'seal';
+/** A seal has no marker that would say what made it. */
+const NOTHING = { format: 0, options: {}, models: {}, inputs: {} };
 
 /**
  * Starts whatever is ready, most downstream first, so that stages overlap and data drains. What is ready follows from the markers
@@ -48,10 +52,7 @@ export class Scheduler {
    * the first change.
    */
   async plan(): Promise<void> {
-    for (const work of this.#work) {
-      const datasets = this.#datasets(work.state);
-      if (datasets) await work.state.evaluate(datasets, this.#settings.environment);
-    }
+    for (const { state } of this.#work) await state.evaluate(this.#datasets(state), this.#settings.environment);
     this.#refuse();
   }
 
@@ -76,7 +77,9 @@ export class Scheduler {
   async #evaluateDirty(): Promise<void> {
     try {
       // What a stage needs may be a shard of an earlier one that --keep has removed: then that is planned anew.
-      while (this.#work.some(({ dirty }) => dirty)) for (const work of this.#work) if (work.dirty) await this.#evaluate(work);
+      while (this.#work.some(({ dirty }) => dirty)) {
+        for (const work of this.#work) if (work.dirty) await this.#evaluate(work);
+      }
       this.#refuse();
       if (this.#settings.keep) await removeConsumed(this.#work, this.#settings.keep);
     } catch (error) {
@@ -97,10 +100,8 @@ export class Scheduler {
   async #evaluate(work: StageWork): Promise<void> {
     work.dirty = false;
     const { state } = work;
-    const before = JSON.stringify([...state.valid].map(([name, { digest }]) => [name, digest])) + String(state.sealed);
-    const datasets = this.#datasets(state);
-    if (!datasets) return;
-    await state.evaluate(datasets, this.#settings.environment);
+    const before = visibleOf(state);
+    await state.evaluate(this.#datasets(state), this.#settings.environment);
     if (state.refusals.length > 0) return;
     await state.record();
     for (const marker of state.takeAccepted()) {
@@ -123,8 +124,7 @@ export class Scheduler {
       await breakSeal(state.storage);
     }
     askForRemoved(this.#work, state);
-    const after = JSON.stringify([...state.valid].map(([name, { digest }]) => [name, digest])) + String(state.sealed);
-    if (before !== after) readersOf(this.#work, state).forEach((reader) => (reader.dirty = true));
+    if (visibleOf(state) !== before) for (const reader of readersOf(this.#work, state)) reader.dirty = true;
     this.#events.changed(work);
     if (state.sealed) this.#events.sealed?.(state);
   }
@@ -137,8 +137,8 @@ export class Scheduler {
     work.state.setMarker(name, undefined);
   }
 
-  /** The states of what a stage reads; undefined where one that it must have can't be known yet. */
-  #datasets({ stage }: StageState): Record<string, DatasetState> | undefined {
+  /** The states of what a stage reads. */
+  #datasets({ stage }: StageState): Record<string, DatasetState> {
     const datasets: Record<string, DatasetState> = {};
     if (this.#settings.run.inputs[stage.name] !== undefined && stage.takes !== undefined) return datasets;
     for (const { dataset, optional } of stage.reads) {
@@ -253,27 +253,22 @@ export class Scheduler {
   }
 
   async #failShard(work: StageWork, name: string, madeBy: ShardJob['madeBy'], error: unknown): Promise<void> {
-    if (error instanceof RunError || error instanceof UsageError || this.#settings.signal.aborted) {
-      this.#fatal ??= error as Error;
-      return;
-    }
+    const { state } = work;
     const tries = (work.tries.get(name) ?? 0) + 1;
     work.tries.set(name, tries);
-    if (error instanceof ShardError && error.heals && tries < (this.#settings.tries ?? TRIES)) {
-      work.pausedUntil.set(name, Date.now() + (this.#settings.firstPauseMs ?? FIRST_PAUSE_MS) * 4 ** (tries - 1));
-      this.#events.failed(work.state.stage.name, name, messageOf(error), true);
-      return;
-    }
-    const skipped = [...work.state.valid.values()].filter((marker) => marker.skipped).length;
-    if (skipped + 1 <= this.#settings.skipFailed * Math.max(1, work.state.plan.shards.length)) {
-      const marker = skippedMarker(work.state.stage.name, name, madeBy, { reason: messageOf(error), tries });
-      await writeMarker(work.state.storage, marker);
-      work.state.setMarker(name, marker);
+    const verdict = failureVerdict(error, state, tries, this.#settings);
+    if (verdict.do === 'stop') this.#fatal ??= error as Error;
+    else if (verdict.do === 'fail') this.#fail(work, name, error);
+    else if (verdict.do === 'retry') {
+      work.pausedUntil.set(name, Date.now() + verdict.afterMs);
+      this.#events.failed(state.stage.name, name, messageOf(error), true);
+    } else {
+      const marker = skippedMarker(state.stage.name, name, madeBy, { reason: messageOf(error), tries });
+      await writeMarker(state.storage, marker);
+      state.setMarker(name, marker);
       work.announced.add(name);
-      this.#events.note(`${work.state.stage.name} ${name} is skipped from now on: ${messageOf(error)}`);
-      return;
+      this.#events.note(`${state.stage.name} ${name} is skipped from now on: ${messageOf(error)}`);
     }
-    this.#fail(work, name, error);
   }
 
   #fail(work: StageWork, name: string, error: unknown): void {
@@ -296,5 +291,7 @@ export class Scheduler {
   }
 }
 
-const SEAL = 'seal';
-const NOTHING = { format: 0, options: {}, models: {}, inputs: {} };
+/** What the readers of a stage see of it. */
+function visibleOf({ valid, sealed }: StageState): string {
+  return JSON.stringify([sealed, [...valid].map(([name, { digest }]) => [name, digest])]);
+}

@@ -27,13 +27,20 @@ export interface JobResult {
   record?: SealRecord | undefined;
 }
 
+/** Items since the last call. */
+export interface ItemCounts {
+  in?: number;
+  out?: number;
+  dropped?: number;
+}
+
 /** What the process that runs a job has to offer. */
 export interface JobHost {
   signal: AbortSignal;
   resources: ResourcePool;
   environment: Readonly<Record<string, string | undefined>>;
   database(): Promise<string>;
-  progress(counts: { in?: number; out?: number; dropped?: number }): void;
+  progress(counts: ItemCounts): void;
   reached(point: string): void;
 }
 

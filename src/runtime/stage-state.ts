@@ -1,6 +1,4 @@
 import type { DatasetState } from '../contracts/dataset.ts';
-import { counted } from '../contracts/counted.ts';
-import { UsageError } from '../contracts/errors.ts';
 import type { MadeBy, SealedDataset, ShardStats } from '../contracts/shard-stats.ts';
 import type { Plan, Shard, Stage } from '../contracts/stage.ts';
 import type { Storage } from '../contracts/storage.ts';
@@ -31,6 +29,24 @@ export interface Refusal {
   because: string;
 }
 
+/** What a command asks of a stage. */
+interface Asked {
+  /** Id of the open --redo. */
+  redo?: string | undefined;
+  /** True where this command opened it: the choices of earlier plans are forgotten. */
+  isNewRedo?: boolean;
+  /** Reasons of --retry-failed. */
+  retry?: readonly string[] | undefined;
+}
+
+/** What there is of the dataset that a stage writes. */
+interface Found {
+  markers: Map<string, Marker>;
+  recorded: Map<string, unknown>;
+  sizes: FileSizes;
+  seal: SealedDataset | undefined;
+}
+
 /**
  * What the coordinator knows of one stage: its markers, its plan as it follows from its inputs now, and what is to be done for each
  * planned shard. It decides and does not run anything.
@@ -54,33 +70,33 @@ export class StageState {
   leftovers: string[] = [];
   plan: Plan = { shards: [], complete: false };
   /** Id of the open --redo. */
-  redo: string | undefined;
-  /** Reasons of --retry-failed. */
-  retry: readonly string[] = [];
+  readonly redo: string | undefined;
+  readonly #retry: readonly string[];
   readonly #finishedBefore: ReadonlySet<string>;
   /** True where `_sealed.json` names exactly the shards that are valid, and all are. */
   sealed = false;
   /** `_sealed.json` as it is there. */
   seal: SealedDataset | undefined;
 
-  private constructor(stage: Stage, storage: Storage, settings: RunSettings, markers: StageState['markers'], recorded: Map<string, unknown>, sizes: FileSizes) {
+  private constructor(stage: Stage, storage: Storage, settings: RunSettings, asked: Asked, found: Found) {
     this.stage = stage;
     this.storage = storage;
+    this.redo = asked.redo;
+    this.seal = found.seal;
     this.#settings = settings;
-    this.#markers = markers;
-    this.#recorded = recorded;
-    this.#sizes = sizes;
-    this.#finishedBefore = new Set(markers.keys());
+    this.#retry = asked.retry ?? [];
+    this.#markers = found.markers;
+    this.#recorded = found.recorded;
+    this.#sizes = found.sizes;
+    this.#finishedBefore = new Set(found.markers.keys());
   }
 
-  /** Reads what is there; where a redo has just been asked for, without the choices of earlier plans. */
-  static async open(stage: Stage, storage: Storage, settings: RunSettings, newRedo = false): Promise<StageState> {
+  /** Reads what is there. */
+  static async open(stage: Stage, storage: Storage, settings: RunSettings, asked: Asked = {}): Promise<StageState> {
     const markers = await readMarkers(storage);
-    const recorded = stage.records && !newRedo ? await readRecordedWork(storage) : new Map<string, unknown>();
+    const recorded = stage.records && !asked.isNewRedo ? await readRecordedWork(storage) : new Map<string, unknown>();
     const sizes = await fileSizes(storage, [...markers.values()].filter(isOurs));
-    const state = new StageState(stage, storage, settings, markers, recorded, sizes);
-    state.seal = await readSeal(storage);
-    return state;
+    return new StageState(stage, storage, settings, asked, { markers, recorded, sizes, seal: await readSeal(storage) });
   }
 
   get markers(): Map<string, Marker> {
@@ -103,7 +119,7 @@ export class StageState {
       datasets,
       own: this.#ownState(),
       redo: this.redo !== undefined,
-      ...(this.retry.length > 0 && { retry: { reasons: this.retry, finishedBefore: this.#finishedBefore } }),
+      ...(this.#retry.length > 0 && { retry: { reasons: this.#retry, finishedBefore: this.#finishedBefore } }),
       recorded: this.#recorded,
       environment,
       runLocation: this.#settings.location,
@@ -222,32 +238,4 @@ export class StageState {
     const planned = new Set(this.plan.shards.map(({ name }) => name));
     return [...this.#markers.keys()].filter((name) => !planned.has(name));
   }
-}
-
-/** The words of a refusal: the subject, what happened, how much depends on it, and the next step. Nothing of the stage was changed. */
-export function refusalError({ stage, storage, refusals, plan, leftovers }: StageState, dependent: number): UsageError {
-  const { shard, why, because } = refusals[0]!;
-  const one = refusals.length === 1;
-  const total = plan.shards.length + leftovers.length;
-  const subject = one ? `shard ${shard}` : `${refusals.length} of ${counted(total, 'shards')} (first: ${shard})`;
-  const [was, it] = one ? ['was', 'it'] : ['were', 'them'];
-  const happened = {
-    format: `${was} made by another version of Pairmill`,
-    options: `${was} made with other options`,
-    inputs: `${was} made from other input`,
-    foreign: `${was} not made by this version`,
-    leftover: `${one ? 'is' : 'are'} not in the plan any more`,
-  }[why];
-  const depends = why === 'inputs' && stage.irreplaceable ? ` ${counted(dependent, 'finished shards')} of later stages may depend on ${it}.` : '';
-  const redo = `--redo ${stage.name} to make ${it} again`;
-  const next = {
-    format: `${redo}, or --accept-changed to keep ${it}`,
-    options: `the options as they were, ${redo}, or --accept-changed to keep ${it}`,
-    inputs: `${redo}, or --accept-changed to keep ${it}`,
-    foreign: `another output folder, or ${redo}`,
-    leftover: `--accept-changed to remove ${it}`,
-  }[why];
-  return new UsageError(
-    `${stage.name}: ${subject} in ${storage.location} ${happened}: ${because}.${depends} Nothing of ${stage.name} was changed. Give ${next}.`,
-  );
 }

@@ -2,9 +2,10 @@ import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { type MessagePort, Worker } from 'node:worker_threads';
-import { messageOf, RunError, ShardError, UsageError } from '../contracts/errors.ts';
+import { messageOf, RunError, ShardError } from '../contracts/errors.ts';
 import type { Executor, Submission } from './executor.ts';
-import type { JobResult, ShardJob } from './shard-job.ts';
+import { errorOf, type JobFailure } from './job-failure.ts';
+import type { ItemCounts, JobResult, ShardJob } from './shard-job.ts';
 import { SharedThreads } from './shared-threads.ts';
 
 /** What a worker thread is started with. */
@@ -17,17 +18,11 @@ export interface WorkerSettings {
 /** Messages between the executor and its threads. */
 export type ToWorker = { job: ShardJob } | { database: string } | { noDatabase: string } | { id: number; port: MessagePort } | { stop: true };
 export type FromWorker =
-  | { progress: { in?: number; out?: number; dropped?: number } }
+  | { progress: ItemCounts }
   | { ask: 'database' }
   | { id: number; thread: string; number: number }
   | { done: JobResult }
-  | { failed: Failure };
-interface Failure {
-  kind: 'shard' | 'run' | 'usage';
-  heals: boolean;
-  message: string;
-  stack?: string | undefined;
-}
+  | { failed: JobFailure };
 
 interface Slot {
   worker: Worker;
@@ -150,10 +145,4 @@ export class ThreadExecutor implements Executor {
     if ('done' in message) running.resolve(message.done);
     else running.reject(errorOf(message.failed));
   }
-}
-
-function errorOf({ kind, heals, message, stack }: Failure): Error {
-  const error = kind === 'run' ? new RunError(message) : kind === 'usage' ? new UsageError(message) : new ShardError(message, { heals });
-  if (stack) error.stack = stack;
-  return error;
 }

@@ -1,10 +1,11 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { messageOf, RunError, ShardError, UsageError } from '../contracts/errors.ts';
+import { RunError } from '../contracts/errors.ts';
 import type { Stage } from '../contracts/stage.ts';
 import { faultPoint } from './fault-point.ts';
+import { failureOf } from './job-failure.ts';
 import { ResourcePool } from './resource-pool.ts';
 import { runShardJob } from './run-shard-job.ts';
-import type { ShardJob } from './shard-job.ts';
+import type { ItemCounts, ShardJob } from './shard-job.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from './thread-executor.ts';
 
 /** A worker thread of the thread executor: loads the pipeline, runs the jobs that it is sent, one at a time. */
@@ -67,13 +68,11 @@ async function run(job: ShardJob): Promise<void> {
     send({ done });
   } catch (error) {
     flush();
-    const kind = error instanceof RunError ? 'run' : error instanceof UsageError ? 'usage' : 'shard';
-    const heals = error instanceof ShardError && error.heals;
-    send({ failed: { kind, heals, message: messageOf(error), stack: error instanceof Error ? error.stack : undefined } });
+    send({ failed: failureOf(error) });
   }
 }
 
-function add(counts: { in?: number; out?: number; dropped?: number }): void {
+function add(counts: ItemCounts): void {
   pending.in += counts.in ?? 0;
   pending.out += counts.out ?? 0;
   pending.dropped += counts.dropped ?? 0;

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Stage } from '../../src/contracts/stage.ts';
+import { mayBegin } from '../../src/runtime/may-begin.ts';
 import type { StageState } from '../../src/runtime/stage-state.ts';
-import { mayBegin, type StageWork, stageWork } from '../../src/runtime/stage-work.ts';
+import { type StageWork, stageWork } from '../../src/runtime/stage-work.ts';
 
 /** A stage whose reader has as many shards to make, and that has as much waiting between them. */
 function stages(): { all: StageWork[]; writer: StageWork; begins(level: number, pending: number): boolean } {

@@ -35,8 +35,7 @@ export const taskCommand: Command = {
     const { db } = readOptions(taskOptions, { flags: args.flags, environment: io.environment });
     const { settings, record } = await recordedRun(locationOf(run), io.environment);
     const storage = await openStorage(settings.locations[stage.writes]!, io.environment);
-    const state = await StageState.open(stage, storage, settings);
-    state.redo = record.redo[stage.name];
+    const state = await StageState.open(stage, storage, settings, { redo: record.redo[stage.name] });
     const datasets: Record<string, DatasetState> = {};
     for (const input of stage.reads) {
       const location = settings.locations[input.dataset];
