@@ -1,6 +1,6 @@
 import { findModel } from './find-model.ts';
 import { inPrecision } from './in-precision.ts';
-import type { Thresholds } from './model-entry.ts';
+import type { ModelEntry, Thresholds } from './model-entry.ts';
 import { modelFiles } from './model-files.ts';
 import { type ModelParts, readModelParts } from './model-parts.ts';
 import type { ModelSettings } from './model-settings.ts';
@@ -53,9 +53,16 @@ export function described({ entry }: ModelParts): Pick<Encoders, 'id' | 'dimensi
   return { id: entry.id, dimensions: entry.dimensions, thresholds: entry.thresholds, headsFor: entry.headsFor };
 }
 
-/** sha256 of each file that `loadModel` would read, by `MODEL/FILE`; downloads what is not here. */
-export async function modelChecksums(idOrFolder: string, settings: ModelSettings): Promise<Record<string, string>> {
-  return (await modelFiles(inPrecision(await findModel(idOrFolder, settings), settings.precision), settings)).checksums;
+/**
+ * sha256 of each file that `loadModel` would read of some models, by `MODEL/FILE`; downloads what is not here. Where that fails, the message
+ * names what all of them lack.
+ */
+export async function modelChecksums(names: string | readonly string[], settings: ModelSettings): Promise<Record<string, string>> {
+  const entries: ModelEntry[] = [];
+  for (const name of new Set([names].flat())) entries.push(inPrecision(await findModel(name, settings), settings.precision));
+  const checksums: Record<string, string> = {};
+  for (const entry of entries) Object.assign(checksums, (await modelFiles(entry, settings, undefined, entries)).checksums);
+  return checksums;
 }
 
 function lazily<T extends { close(): Promise<void> }>(make: () => Promise<T>): { get(): Promise<T>; close(): Promise<void> } {

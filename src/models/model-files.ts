@@ -19,12 +19,14 @@ export interface ModelFiles {
 
 /**
  * Brings a model's files here and checks them: those of the hub against the checksum with which they were downloaded,
- * those of a folder against its checksums.json where it has one. Throws RunError naming a file that is damaged.
+ * those of a folder against its checksums.json where it has one. `together`: the models that are needed with it, whose files are named too
+ * where one can't be had. Throws RunError naming a file that is damaged.
  */
 export async function modelFiles(
   entry: ModelEntry,
   settings: ModelSettings,
   brought: (file: string, bytes: number) => void = () => undefined,
+  together: readonly ModelEntry[] = [entry],
 ): Promise<ModelFiles> {
   const checksums: Record<string, string> = {};
   let bytes = 0;
@@ -34,7 +36,7 @@ export async function modelFiles(
     try {
       found = await checkedFile(source, file, settings);
     } catch (error) {
-      throw await withPlaces(error, [{ files: filesOf(entry, settings) }], nameOf(entry));
+      throw await withPlaces(error, [{ files: together.flatMap((each) => filesOf(each, settings)) }], together.map(nameOf));
     }
     const { path, checksum } = found;
     checksums[`${id}/${file}`] = checksum.sha256;
@@ -93,6 +95,6 @@ export async function bringFiles(
     for (const file of files) found.push(await checkedFile(source, file, settings));
     return found;
   } catch (error) {
-    throw await withPlaces(error, [{ files: [...files, ...others].map((file) => placeOf(source, file, settings)) }], name);
+    throw await withPlaces(error, [{ files: [...files, ...others].map((file) => placeOf(source, file, settings)) }], [name]);
   }
 }

@@ -37,7 +37,7 @@ export async function modelKind(name: string, settings: HubSettings): Promise<Mo
         { of: 'of a classifier of pictures', files: filesOf([...configFiles.pictures, 'onnx/model.onnx']) },
         { of: 'of a classifier of texts', files: filesOf([...configFiles.texts, 'onnx/model.onnx']) },
       ],
-      name,
+      [name],
     );
   }
 }

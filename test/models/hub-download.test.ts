@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { downloadFromHub as download, type HubFile } from '../../src/models/files/hub-download.ts';
+import { modelChecksums } from '../../src/models/load-model.ts';
 import { modelFiles, presentFiles } from '../../src/models/model-files.ts';
 import { registry } from '../../src/models/registry.ts';
 import { LoopbackHub } from './loopback-hub.ts';
@@ -136,6 +137,10 @@ describe('without the hub', () => {
       'sentence-transformers/clip-ViT-B-32-multilingual-v1/resolve/main/2_Dense/model.safetensors -> FOLDER/sentence-transformers/clip-ViT-B-32-multilingual-v1/main/2_Dense/model.safetensors',
     ];
     for (const place of places) expect(failure.message.replaceAll(folder, 'FOLDER')).toContain(`  http://127.0.0.1:9/${place}\n`);
+    const both = (await modelChecksums(['clip-vit-b-32', 'mclip-vit-b-32'], { ...settings, hubUrl: hub.url }).catch((error: unknown) => error)) as Error;
+    expect(both.message).toMatch(/the models clip-vit-b-32 and mclip-vit-b-32 work where.*`pairmill models verify clip-vit-b-32 mclip-vit-b-32` says/s);
+    // The picture tower is the same.
+    expect(both.message.match(/^  /gm)).toHaveLength(6);
     expect(failure.message).toMatch(/could not be downloaded.*put by hand.*`pairmill models verify mclip-vit-b-32` says/s);
     for (const path of (await presentFiles(entry, settings)).missing) {
       await mkdir(dirname(path), { recursive: true });

@@ -8,6 +8,7 @@ import { inPrecision } from '../../models/in-precision.ts';
 import { type ListedModel, listModels } from '../../models/listed-models.ts';
 import { loadModel } from '../../models/load-model.ts';
 import type { ModelCheck } from '../../models/model-check.ts';
+import type { FileSource } from '../../models/model-entry.ts';
 import { modelFiles } from '../../models/model-files.ts';
 import { modelKind } from '../../models/model-kind.ts';
 import { modelOptions, type ModelSettings, modelSettings, usualModelSettings } from '../../models/model-settings.ts';
@@ -70,7 +71,7 @@ export const modelsCommands: readonly Command[] = [
     name: 'models',
     summary: 'Lists the models, fetches them from the hub (pull), or checks that one computes what it should (verify).',
     details:
-      'pairmill models list lists the models that have an id. pairmill models pull MODEL… fetches models from the hub, and pairmill models verify MODEL… checks that a model computes what it should. Each has a --help of its own.',
+      'pairmill models list lists encoders and classifiers. pairmill models pull MODEL… fetches models from the hub, and pairmill models verify MODEL… checks that a model computes what it should. Each has a --help of its own.',
     hidden: true,
   }),
   modelsCommand({
@@ -117,18 +118,36 @@ function row({ id, kind, dimensions, labels, side, here, present, bytes }: Liste
 
 async function pull(models: Arguments['positionals'], settings: ModelSettings, json: boolean, io: CommandIo): Promise<0> {
   for (const model of models) {
-    const brought = (file: string, size: number): void => {
+    const brought: Brought = (file, size) => {
       if (!json) io.err(`${file} (${size.toLocaleString('en')} bytes)\n`);
     };
     const kind = await modelKind(model, settings);
-    const { checksums, bytes } =
-      kind === 'encoder'
-        ? await modelFiles(inPrecision(await findModel(model, settings), settings.precision), settings, brought)
-        : await findClassifier(model, kind, settings, brought);
+    const { checksums, bytes, source } =
+      kind === 'encoder' ? await pullEncoder(model, settings, brought) : await pullClassifier(model, kind, settings, brought);
     if (json) io.out(`${JSON.stringify({ model, kind, bytes, checksums })}\n`);
-    else io.out(`${model} is here: ${counted(Object.keys(checksums).length, 'files')}, ${bytes.toLocaleString('en')} bytes, as the hub has them.\n`);
+    else
+      io.out(
+        `${model} is here: ${counted(Object.keys(checksums).length, 'files')}, ${bytes.toLocaleString('en')} bytes, ${'folder' in source ? `in ${source.folder}` : 'as the hub has them'}.\n`,
+      );
   }
   return 0;
+}
+
+type Brought = (file: string, bytes: number) => void;
+interface Pulled {
+  checksums: Record<string, string>;
+  bytes: number;
+  source: FileSource;
+}
+
+async function pullEncoder(name: string, settings: ModelSettings, brought: Brought): Promise<Pulled> {
+  const entry = inPrecision(await findModel(name, settings), settings.precision);
+  return { ...(await modelFiles(entry, settings, brought)), source: entry.image.source };
+}
+
+async function pullClassifier(name: string, kind: 'pictures' | 'texts', settings: ModelSettings, brought: Brought): Promise<Pulled> {
+  const found = await findClassifier(name, kind, settings, brought);
+  return { ...found, source: found.classifier.source };
 }
 
 async function verify(models: Arguments['positionals'], settings: ModelSettings, json: boolean, io: CommandIo): Promise<0 | 1> {

@@ -73,7 +73,7 @@ export async function findClassifier(
       bytes,
     };
   } catch (error) {
-    throw await withPlaces(error, [{ files: classifierFiles(source, kind, settings) }], name);
+    throw await withPlaces(error, [{ files: classifierFiles(source, kind, settings) }], [name]);
   }
 }
 

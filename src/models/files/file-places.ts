@@ -41,21 +41,23 @@ export interface FilesByHand {
   files: readonly ModelFile[];
 }
 
-/** A failed download of a model's file, with what can be done without the hub: which files to put where. `name`: as a command names the model. */
-export async function withPlaces(error: unknown, groups: readonly FilesByHand[], name: string): Promise<unknown> {
+/** A failed download of a model's file, with what can be done without the hub: which files to put where. `names`: as a command names the models. */
+export async function withPlaces(error: unknown, groups: readonly FilesByHand[], names: readonly string[]): Promise<unknown> {
   if (!(error instanceof DownloadError)) return error;
   const lines: string[] = [];
   for (const { of, files } of groups) {
     const { missing } = await presentOf(files);
     if (of !== undefined) lines.push(`${of}:`);
-    for (const { path, url } of files) if (missing.includes(path)) lines.push(`  ${url} -> ${path}`);
+    // Models may share a file.
+    const places = files.filter(({ path }) => missing.includes(path)).map(({ path, url }) => `  ${url} -> ${path}`);
+    lines.push(...new Set(places));
   }
   return new RunError(
     [
       error.message,
-      `Without the hub, the model ${name} works where these files are put by hand:`,
+      `Without the hub, ${names.length === 1 ? `the model ${names[0]} works` : `the models ${names.join(' and ')} work`} where these files are put by hand:`,
       ...lines,
-      `with the files beside them that end in .onnx_data, where the repository has any. Then \`pairmill models verify ${name}\` says whether all is well.`,
+      `with the files beside them that end in .onnx_data, where the repository has any. Then \`pairmill models verify ${names.join(' ')}\` says whether all is well.`,
     ].join('\n'),
     { cause: error },
   );

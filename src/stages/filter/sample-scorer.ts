@@ -36,8 +36,7 @@ export async function scorerChecksums(options: ScoreOptions): Promise<Record<str
   const settings = modelSettings(options);
   const categories = categoriesFile(options);
   return {
-    ...(await modelChecksums(options.model, settings)),
-    ...(await modelChecksums(multilingualModel(options), settings)),
+    ...(await modelChecksums([options.model, multilingualModel(options)], settings)),
     ...(categories !== undefined && { 'nsfw-categories': await categoriesChecksum(categories) }),
   };
 }
