@@ -6,15 +6,16 @@ import { openStorage } from '../storage/open-storage.ts';
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Where the datasets lie that a stage reads and that the run has under another name than their own: where nothing was filtered, run.json
- * says that `pairs` lies in `samples`. A dataset that lies in its own folder is not looked up.
+ * Where the datasets lie that a stage reads and that the run has in the folder of another: where nothing was filtered, run.json says that
+ * `pairs` lies in `samples`. For stages that can do without what filter adds.
  */
 export async function recordedPlaces({ reads }: Stage, location: string, environment: Environment): Promise<Record<string, string>> {
   const storage = await openStorage(location, environment);
   if ((await storage.size('run.json')) === undefined) return {};
   const { locations } = (await recordedRun(location, environment)).settings;
   const places: Record<string, string> = {};
-  for (const { dataset } of reads) {
+  for (const { dataset, unfiltered } of reads) {
+    if (unfiltered !== true) continue;
     const recorded = locations[dataset];
     const within = recorded?.startsWith(`${location}/`) ?? false;
     if (recorded !== undefined && within && recorded !== joinLocation(location, dataset) && (await storage.list(dataset)).length === 0)

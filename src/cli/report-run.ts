@@ -7,6 +7,7 @@ import { pipeline } from '../pipeline.ts';
 import type { OpenedRun, PipelineOutcome } from '../runtime/open-run.ts';
 import { kebabCase } from '../runtime/stable-json.ts';
 import { summarise } from '../runtime/stage-summary.ts';
+import { joinLocation } from '../storage/location.ts';
 import { openStorage } from '../storage/open-storage.ts';
 import { announcements } from './announcements.ts';
 import type { CommandIo } from './command.ts';
@@ -106,6 +107,9 @@ function nextCommand({ states, settings }: OpenedRun, { location, elsewhere }: S
   const outside = elsewhere?.[last.stage.writes] !== undefined;
   if (last.stage.writes === 'index') return `pairmill serve --input ${quoted(outside ? at : location)}`;
   const next = stageAfter(last.stage);
+  // Where nothing was filtered, there is nothing for stages that need what filter adds.
+  const needsFilter = next?.reads.some(({ dataset, unfiltered }) => dataset === 'pairs' && !unfiltered);
+  if (needsFilter && settings.locations['pairs'] === joinLocation(settings.location, 'samples')) return undefined;
   if (next === undefined) return undefined;
   const places = outside ? `${placeFor(next, last.stage.writes, at)} --output DIR` : `--run-dir ${quoted(location)}`;
   // The release may be there already, made without what was written now.

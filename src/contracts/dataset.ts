@@ -62,6 +62,8 @@ export interface DatasetInput {
   readonly whole?: boolean;
   /** True where the stage works without it too. */
   readonly optional?: boolean;
+  /** True where the dataset may lie in the folder of another: `pairs` in `samples`, where nothing was filtered. */
+  readonly unfiltered?: boolean;
   /**
    * How another tool's files without markers are recognised, relative to the dataset: the first group is the name of
    * the shard. Files of one shard may match several times (sets). Of several patterns, the first by which there is a file counts.

@@ -1,3 +1,4 @@
+import { counted } from '../../contracts/counted.ts';
 import { lineCharts } from '../../formats/line-chart.ts';
 import type { HeadReport } from './head-report.ts';
 
@@ -6,7 +7,7 @@ export function headCharts(report: HeadReport, title: string): string {
   const { confusion, thresholds } = report;
   const counts = (['0.5', '0.8'] as const).map((threshold) => {
     const { true_positive: tp, false_positive: fp, true_negative: tn, false_negative: fn } = confusion[threshold];
-    return `at ${threshold}: ${tp} found, ${fn} missed, ${fp} false alarms, ${tn} rightly passed`;
+    return `at ${threshold}: ${tp} found, ${fn} missed, ${counted(fp, 'false alarms')}, ${tn} rightly passed`;
   });
   return lineCharts(
     [

@@ -20,7 +20,7 @@ import { PartWork, planParts } from './plan-parts.ts';
 export const embed: Stage<'embed', typeof embedOptions, PartWork> = {
   name: 'embed',
   does: 'Computes the embeddings of pictures and texts, in the layout of clip-retrieval.',
-  reads: [{ dataset: 'pairs', unmarked: [/^(\d+)\.tar$/, /^(\d+)\.parquet$/] }],
+  reads: [{ dataset: 'pairs', unfiltered: true, unmarked: [/^(\d+)\.tar$/, /^(\d+)\.parquet$/] }],
   writes: 'embeddings',
   unit: 'pairs',
   format: 3,

@@ -124,6 +124,6 @@ function curveLines({ rows, cosine, semantic_duplicates, points }: Curve): strin
   const share = (n: number): string => `${((100 * n) / Math.max(1, rows)).toFixed(1)} %`;
   const others = points.map((point) => `${share(point.dropped)} at ${point.cosine}`);
   return [
-    `${semantic_duplicates.toLocaleString('en')} of ${rows.toLocaleString('en')} embeddings (${share(semantic_duplicates)}) are semantic duplicates at a cosine of ${cosine}. It would be ${others.join(', ')}: curve.svg beside the marks shows all.`,
+    `${semantic_duplicates.toLocaleString('en')} of ${rows.toLocaleString('en')} embeddings (${share(semantic_duplicates)}) are semantic duplicates at a cosine of ${cosine}. It would be ${others.join(', ')}: curve.svg beside the marks shows all. \`release --drop-semantic-duplicates\` leaves them out.`,
   ];
 }

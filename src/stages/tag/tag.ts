@@ -27,7 +27,7 @@ export const tag: Stage<'tag', typeof tagOptions, TagWork> = {
   does: 'Scores every pair: its embedding with small heads (unsafe, watermark, aesthetic), its picture and its caption with classifiers.',
   reads: [
     { dataset: 'embeddings', unmarked: /^metadata\/metadata_(\d+)\.parquet$/ },
-    { dataset: 'pairs', optional: true, unmarked: /^(\d+)\.tar$/ },
+    { dataset: 'pairs', optional: true, unfiltered: true, unmarked: /^(\d+)\.tar$/ },
   ],
   writes: 'tags',
   unit: 'embeddings',
