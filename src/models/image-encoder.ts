@@ -3,9 +3,9 @@ import { messageOf } from '../contracts/errors.ts';
 import { freeBytes } from '../pictures/free-bytes.ts';
 import { decodePicture, normaliser } from './image-preprocessing.ts';
 import type { ImagePreprocessing } from './model-entry.ts';
-import { type OnnxSession, outputName } from './onnx-session.ts';
-import { batchesAhead } from './shared-session.ts';
-import { Underway } from './underway.ts';
+import { type OnnxSession, outputName } from './sessions/onnx-session.ts';
+import { batchesAhead } from './sessions/shared-session.ts';
+import { Underway } from './sessions/underway.ts';
 import { normalise, rowsOf } from './vectors.ts';
 
 /** Encodes pictures; one that can't be decoded gives an Error in its place. */

@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { option } from '../contracts/option.ts';
-import { type Device, devices } from './onnx-session.ts';
+import { type Device, devices } from './sessions/onnx-session.ts';
 
 /** Options of every command that loads a model. None changes a result: checksums of the files are in the fingerprint. */
 export const modelOptions = {

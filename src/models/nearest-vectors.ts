@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { type OnnxGraph, onnxModel, type OnnxNode, type OnnxType, onnxTypeNumbers } from '../formats/onnx-model.ts';
 import type { NpyType } from '../formats/npy.ts';
-import { npyTensor } from './onnx-tensor.ts';
+import { npyTensor } from './sessions/onnx-tensor.ts';
 
 /** Vectors one after another, as they lie in an npy file. */
 export interface Vectors {

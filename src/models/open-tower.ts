@@ -1,8 +1,8 @@
-import type { SessionSettings } from './encoder-messages.ts';
+import type { SessionSettings } from './sessions/encoder-messages.ts';
 import type { ImageEncoder } from './image-encoder.ts';
 import type { ModelParts } from './model-parts.ts';
 import type { ModelSettings } from './model-settings.ts';
-import type { OnnxSession } from './onnx-session.ts';
+import type { OnnxSession } from './sessions/onnx-session.ts';
 import { withoutRepeats } from './repeated-pictures.ts';
 import type { TextEncoder } from './text-encoder.ts';
 
@@ -27,7 +27,7 @@ export type OpenSession = (settings: SessionSettings) => Promise<OnnxSession & {
 
 /** In this thread, which then computes and does nothing else meanwhile. */
 export const openHere: OpenSession = async ({ path, device, threads = 1, calibration }) => {
-  const { alone, openOnnxSession } = await import('./onnx-session.ts');
+  const { alone, openOnnxSession } = await import('./sessions/onnx-session.ts');
   const pace = alone(threads);
   return openOnnxSession(path, threads, device, { ...pace, rows: calibration.fixedRows ?? pace.rows });
 };

@@ -5,7 +5,7 @@ import { described, type SharedEncoders } from './load-model.ts';
 import { type ModelParts, readModelParts } from './model-parts.ts';
 import type { ModelSettings } from './model-settings.ts';
 import { openHere, openImageTower, type OpenSession, openTextTower } from './open-tower.ts';
-import { openSharedSession } from './shared-session.ts';
+import { openSharedSession } from './sessions/shared-session.ts';
 
 /** A file up to this size (mini's) is loaded by each worker: that is quicker than sending its batches to another thread, and takes little memory. */
 const SMALL_BYTES = 32 * 1024 * 1024;
@@ -52,4 +52,4 @@ export function sessionOpener(resources: Resources): OpenSession {
 }
 
 // In the published package both files are .js.
-const encoderThread = new URL(`./encoder-thread${extname(import.meta.filename)}`, import.meta.url).href;
+const encoderThread = new URL(`./sessions/encoder-thread${extname(import.meta.filename)}`, import.meta.url).href;

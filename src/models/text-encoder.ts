@@ -2,10 +2,10 @@ import { messageOf, RunError } from '../contracts/errors.ts';
 import type { Tensor as Weights } from '../formats/safetensors.ts';
 import type { Reading } from './image-encoder.ts';
 import type { TextTower } from './model-entry.ts';
-import { type OnnxSession, outputName, type Values } from './onnx-session.ts';
-import { batchesAhead } from './shared-session.ts';
+import { type OnnxSession, outputName, type Values } from './sessions/onnx-session.ts';
+import { batchesAhead } from './sessions/shared-session.ts';
 import type { Tokenizer } from './tokenizers/tokenizer.ts';
-import { Underway } from './underway.ts';
+import { Underway } from './sessions/underway.ts';
 import { normalise, rowsOf } from './vectors.ts';
 
 /**

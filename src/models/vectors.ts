@@ -1,5 +1,5 @@
 import { RunError } from '../contracts/errors.ts';
-import type { Values } from './onnx-session.ts';
+import type { Values } from './sessions/onnx-session.ts';
 
 /** Scales a vector to length 1, in place; summed in float64. A vector of zeros stays. */
 export function normalise(vector: Float32Array): Float32Array {

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { calibrated, choose, untried } from '../../src/models/calibration.ts';
+import { calibrated, choose, untried } from '../../src/models/sessions/calibration.ts';
 
 const measured = { byThreads: { 1: 10, 2: 19.8, 4: 36 }, byRows: { 1: 8, 2: 9.7, 4: 10, 8: 10.1 } };
 

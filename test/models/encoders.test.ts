@@ -9,7 +9,7 @@ import { findModel } from '../../src/models/find-model.ts';
 import { imageEncoder } from '../../src/models/image-encoder.ts';
 import { type DualEncoder, loadModel, modelChecksums } from '../../src/models/load-model.ts';
 import type { ImagePreprocessing, TextTower } from '../../src/models/model-entry.ts';
-import { openOnnxSession } from '../../src/models/onnx-session.ts';
+import { openOnnxSession } from '../../src/models/sessions/onnx-session.ts';
 import { packagedModelFolder } from '../../src/models/registry.ts';
 import { textEncoder } from '../../src/models/text-encoder.ts';
 import { cosine, normalise } from '../../src/models/vectors.ts';

@@ -5,7 +5,7 @@ import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { decodePicture, normaliser } from '../../src/models/image-preprocessing.ts';
 import type { ImagePreprocessing } from '../../src/models/model-entry.ts';
-import { openOnnxSession } from '../../src/models/onnx-session.ts';
+import { openOnnxSession } from '../../src/models/sessions/onnx-session.ts';
 import { registry } from '../../src/models/registry.ts';
 import { cosine, normalise } from '../../src/models/vectors.ts';
 import { requirePython } from '../python.ts';

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readOnnxFile } from '../../src/formats/onnx-file.ts';
-import { withEarlyClassToken } from '../../src/models/class-token.ts';
+import { withEarlyClassToken } from '../../src/models/sessions/class-token.ts';
 import { type DualEncoder, loadModel } from '../../src/models/load-model.ts';
 import { openHere } from '../../src/models/open-tower.ts';
-import { openSharedSession } from '../../src/models/shared-session.ts';
+import { openSharedSession } from '../../src/models/sessions/shared-session.ts';
 import { cosine } from '../../src/models/vectors.ts';
 import { SharedThreads } from '../../src/runtime/shared-threads.ts';
 import { clipTokenizerJson } from './clip-tokenizer-json.ts';
@@ -85,7 +85,7 @@ test('int8 comes near, and a vector depends on its batch no more than in float32
 
 test('a session that workers share gives the same bits; one whose thread ended is opened again', async () => {
   const threads = new SharedThreads();
-  const module = new URL('../../src/models/encoder-thread.ts', import.meta.url).href;
+  const module = new URL('../../src/models/sessions/encoder-thread.ts', import.meta.url).href;
   const settings = {
     path: join(folder, 'onnx/vision_model.onnx'),
     device: 'cpu',

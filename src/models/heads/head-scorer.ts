@@ -3,7 +3,7 @@ import type { NpyType } from '../../formats/npy.ts';
 import { onnxModel } from '../../formats/onnx-model.ts';
 import type { Head } from './head.ts';
 import { headGraph } from './head-graph.ts';
-import { npyTensor } from '../onnx-tensor.ts';
+import { npyTensor } from '../sessions/onnx-tensor.ts';
 
 /** Scores blocks of embeddings as they lie in an npy file by several heads at once. */
 export interface HeadScorer {

@@ -13,7 +13,7 @@ import {
 } from '../../formats/sample-shard.ts';
 import { PREPROCESSING_CHANGE } from '../../models/preprocessing-change.ts';
 import { encodeAhead } from '../../models/encode-ahead.ts';
-import { Underway } from '../../models/underway.ts';
+import { Underway } from '../../models/sessions/underway.ts';
 import { blocklistChecksums, residentBlocklist } from '../../sources/blocklist.ts';
 import { readMarker } from '../../runtime/marker.ts';
 import { kebabCase } from '../../runtime/stable-json.ts';

@@ -1,6 +1,6 @@
-import { encodeOnnxFile, type FileNode, type OnnxFile, readOnnxFile, withInputs } from '../formats/onnx-file.ts';
-import { encodeNode, encodeTensor } from '../formats/onnx-model.ts';
-import { bytes } from '../formats/protocol-buffers.ts';
+import { encodeOnnxFile, type FileNode, type OnnxFile, readOnnxFile, withInputs } from '../../formats/onnx-file.ts';
+import { encodeNode, encodeTensor } from '../../formats/onnx-model.ts';
+import { bytes } from '../../formats/protocol-buffers.ts';
 
 /**
  * A picture tower ends in one token of its last layer, the class token; exporters let it compute all of them up to there. Here that

@@ -1,5 +1,5 @@
 import { type MessagePort, parentPort } from 'node:worker_threads';
-import { messageOf, RunError } from '../contracts/errors.ts';
+import { messageOf, RunError } from '../../contracts/errors.ts';
 import { calibrated } from './calibration.ts';
 import type { FromEncoderThread, SessionSettings, ToEncoderThread } from './encoder-messages.ts';
 import { type OnnxSession, openOnnxSession, type Values } from './onnx-session.ts';

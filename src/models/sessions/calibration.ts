@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { availableParallelism, cpus, freemem, loadavg } from 'node:os';
 import { join } from 'node:path';
-import { keepInCache, readFromCache } from './files/cache-record.ts';
+import { keepInCache, readFromCache } from '../files/cache-record.ts';
 import { type Device, type OnnxSession, openOnnxSession, type Pace, USUAL_ROWS, type Values } from './onnx-session.ts';
 
 /**

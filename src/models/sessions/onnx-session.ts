@@ -1,5 +1,5 @@
 import { InferenceSession, type OnnxValue, Tensor } from 'onnxruntime-node';
-import { messageOf, RunError } from '../contracts/errors.ts';
+import { messageOf, RunError } from '../../contracts/errors.ts';
 import { withEarlyClassToken } from './class-token.ts';
 
 /** The values of an input or output: plain data, so that they can go to another thread. */

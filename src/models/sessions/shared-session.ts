@@ -1,5 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
-import { RunError, ShardError } from '../contracts/errors.ts';
+import { RunError, ShardError } from '../../contracts/errors.ts';
 import type { FromEncoderThread, SessionSettings, ToEncoderThread } from './encoder-messages.ts';
 import type { OnnxSession, Values } from './onnx-session.ts';
 
