@@ -1,6 +1,7 @@
 import sharp, { type OutputInfo } from 'sharp';
 import { jpegCodec, type Pixels } from '../pictures/jpeg-codec.ts';
-import type { Crop, PilResize, Size } from '../pictures/pil-resize.ts';
+import type { Crop, PilResize } from '../pictures/pil-resize.ts';
+import type { Size } from '../pictures/size.ts';
 import type { ImagePreprocessing } from './model-entry.ts';
 import { alignedBilinear, nearestPixel } from './nearest-pixels.ts';
 

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../contracts/package-root.ts';
 import { HASHED_SIDE } from './perceptual-hash.ts';
-import { type PilResize, pilKernels, type Size } from './pil-resize.ts';
+import { type PilResize, pilKernels } from './pil-resize.ts';
+import type { Size } from './size.ts';
 
 // TypeScript has these in its library for browsers only.
 declare const WebAssembly: {
@@ -43,7 +44,7 @@ export interface PackPlan {
   /** EXIF's 1 to 8. */
   orientation: number;
   /** Size that the whole picture is scaled to (absent: its own), and by which kernel: area shrinks, lanczos enlarges. */
-  scaled?: { width: number; height: number } | undefined;
+  scaled?: Size | undefined;
   kernel: 'area' | 'lanczos';
   /** Size of the packed picture, and where it begins on the scaled one: below 0 with a margin, which is white, above 0 with a crop. */
   width: number;
@@ -54,11 +55,9 @@ export interface PackPlan {
   quality: number;
 }
 
-export interface Pixels {
+export interface Pixels extends Size {
   /** RGB. */
   data: Uint8Array;
-  width: number;
-  height: number;
 }
 
 /** What a picture may take here, so that one large one does not leave every worker's memory large: libvips streams such. */
@@ -207,9 +206,7 @@ export class JpegCodec {
   }
 }
 
-interface Header {
-  width: number;
-  height: number;
+interface Header extends Size {
   components: number;
   progressive: boolean;
   profile: boolean;

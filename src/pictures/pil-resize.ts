@@ -17,12 +17,6 @@ export interface Crop {
   height: number;
 }
 
-/** In pixels. */
-export interface Size {
-  width: number;
-  height: number;
-}
-
 /** Their numbers in recipes/picture-wasm/pil-resize.c. */
 export const pilKernels = { bilinear: 0, bicubic: 1, lanczos: 2 } as const;
 export type PilKernel = keyof typeof pilKernels;

@@ -1,10 +1,6 @@
 import sharp, { type Raw, type Sharp } from 'sharp';
+import type { Size } from '../../pictures/size.ts';
 import type { PictureFormat } from './picture-header.ts';
-
-export interface Size {
-  width: number;
-  height: number;
-}
 
 /** The picture that two ways begin from, decoded. */
 export interface DecodedPixels {

@@ -1,7 +1,8 @@
 import type { Sharp } from 'sharp';
 import { freeBytes } from '../../pictures/free-bytes.ts';
 import { areaBrightness, HASHED_SIDE, meanBrightness, perceptualHash, type RawPixels } from '../../pictures/perceptual-hash.ts';
-import { type DecodedPixels, decodedSize, openPixels, type Size } from './decode-once.ts';
+import { type DecodedPixels, decodedSize, openPixels } from './decode-once.ts';
+import type { Size } from '../../pictures/size.ts';
 import type { PictureFormat } from './picture-header.ts';
 
 /** What of a picture decides how it is hashed: its bytes alone, so that the hash is the same however it is packed. */
