@@ -27,11 +27,18 @@ export async function readGivenDatasets(
       if (state.shards.length > 0) given.set(dataset, { ...state, sealed: true });
       else if (!optional)
         throw new UsageError(
-          `${stage.name} reads ${dataset}, and ${location} holds no finished shard of it. Run the stage before it, or name another folder with --input.`,
+          `${stage.name} reads ${dataset}, and ${location} holds no finished shard of it. ${await nextStep(location, dataset, environment)}`,
         );
     }
   }
   return given;
+}
+
+async function nextStep(location: string, dataset: string, environment: Readonly<Record<string, string | undefined>>): Promise<string> {
+  const isRun = (await (await openStorage(`${location}/${dataset}`, environment)).list('')).length > 0;
+  return isRun
+    ? `It is the folder of a run: give --run-dir ${location} in place of --input, or --input ${location}/${dataset}.`
+    : 'Run the stage before it, or name another folder with --input.';
 }
 
 /** Throws UsageError where a shard that is to be made reads files that --keep has removed or that are damaged: no stage of this command makes them again. */

@@ -4,7 +4,7 @@ import type { ShardStats } from '../contracts/shard-stats.ts';
 import type { Executor } from './executor.ts';
 import { failureVerdict } from './failure-verdict.ts';
 import { mayBegin } from './may-begin.ts';
-import { madeAgain } from './made-again.ts';
+import { isNews, madeAgain } from './made-again.ts';
 import { writeMarker } from './marker.ts';
 import { refusalError } from './refusal-error.ts';
 import type { SchedulerEvents, SchedulerSettings } from './scheduler-settings.ts';
@@ -114,8 +114,7 @@ export class Scheduler {
       work.kept.add(name);
       this.#events.finished(marker, true);
     }
-    // That a redo makes again what is there is no news.
-    const again = state.pending.filter(({ shard, why }) => why !== 'missing' && why !== 'redo' && !work.announced.has(shard.name));
+    const again = state.pending.filter((pending) => isNews(pending) && !work.announced.has(pending.shard.name));
     for (const { shard } of again) work.announced.add(shard.name);
     for (const line of madeAgain(state.stage.name, again)) this.#events.note(line);
     if (state.pending.length > 0 && state.seal !== undefined) {

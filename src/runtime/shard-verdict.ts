@@ -26,10 +26,12 @@ export interface VerdictSettings {
 export function verdictOf(marker: Marker | undefined, now: MadeBy, settings: VerdictSettings): Verdict {
   const { redo, acceptChanged, irreplaceable, damage } = settings;
   if (marker === undefined) return { do: 'make', why: 'missing' };
-  if (redo !== undefined && !(isOurs(marker) && marker.redo === redo)) return { do: 'make', why: 'redo' };
+  const isRedone = redo !== undefined && !(isOurs(marker) && marker.redo === redo);
+  if (isRedone && !isOurs(marker)) return { do: 'make', why: 'redo' };
   if (!isOurs(marker)) return { do: 'refuse', why: 'foreign', because: 'its marker was written by another tool or an earlier version of pairmill' };
   const { format, options, inputs } = differences(marker.made_by, now, settings.formatChanges);
   const others = [...format, ...options];
+  if (isRedone) return { do: 'make', why: 'redo', because: options.length > 0 ? options.join('; ') : undefined };
   if (others.length > 0 && acceptChanged) return { do: 'accept' };
   if (others.length > 0) return { do: 'refuse', why: format.length > 0 ? 'format' : 'options', because: others.join('; ') };
   if (damage !== undefined && marker.removed !== undefined && irreplaceable) return { do: 'refuse', why: 'inputs', because: damage };

@@ -141,6 +141,14 @@ describe('the end', () => {
     expect(err).not.toContain('already finished');
   });
 
+  test('a run that is named in place of one of its datasets is recognised', async () => {
+    const { code, err } = await typed('dedup', '--input', join(base, 'my run'), '--output', join(base, 'links'));
+    expect([code, err]).toEqual([
+      2,
+      'pairmill: dedup reads candidates, and BASE/my run holds no finished shard of it. It is the folder of a run: give --run-dir BASE/my run in place of --input, or --input BASE/my run/candidates.\n',
+    ]);
+  });
+
   test('rejects lie beside --output, also where --run-dir names a run', async () => {
     const output = join(base, 'apart');
     await run('--output', output);

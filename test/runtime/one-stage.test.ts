@@ -90,9 +90,11 @@ test('a stage whose input can not be had again refuses changed input and says wh
   expect((await runOneStage(stage, base, {}, { ...settings, redo: true })).made).toEqual(['00000']);
 });
 
-test('--redo makes it again', async () => {
+test('--redo makes it again, and says which options are others', async () => {
   await run({ '00000': '1 2' });
-  expect((await run({ '00000': '1 2' }, { modulo: 2 }, { redo: true })).made).toEqual(['00000']);
+  expect(await run({ '00000': '1 2' }, {}, { redo: true })).toMatchObject({ made: ['00000'], notes: [] });
+  const { made, notes } = await run({ '00000': '1 2' }, { modulo: 2 }, { redo: true });
+  expect([made, notes]).toEqual([['00000'], ['extract 00000 is made again (redo: --modulo was 3, is 2)']]);
   expect(await readFile(output('00000.txt'), 'utf8')).toBe('1');
 });
 
