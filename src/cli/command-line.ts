@@ -10,6 +10,7 @@ import { parseArguments } from './parse-arguments.ts';
 
 /** Runs what was typed after `pairmill`. Returns the exit code; throws what the command throws. */
 export async function runCommandLine([name, ...rest]: readonly string[], io: CommandIo): Promise<number> {
+  if (name === 'help' && rest.length > 0) return runCommandLine([...rest, '--help'], io);
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     io.out(renderOverview(commands, packageVersion()));
     return name === undefined ? 2 : 0;

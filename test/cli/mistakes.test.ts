@@ -23,6 +23,7 @@ beforeAll(async () => {
   const files = {
     file: 'x',
     'README.md': '# Read me\n',
+    'urls.csv': 'url\nhttp://a.test/1.jpg\n',
     'old.arc.gz': gzipSync('filedesc://old.arc 0.0.0.0 20080430204825 text/plain 1\n'),
     'text.warc.wet.gz': gzipSync(wet),
     'refused.warc.gz': gzipSync('<!doctype html><title>403 Forbidden</title>'),
@@ -133,6 +134,15 @@ const mistakes: Record<string, [line: string, message: string][]> = {
     ['verify folder', 'pairmill: BASE/folder is no run: it has no run.json. Name the folder or s3:// prefix that --run-dir named.'],
     ['status cut', 'pairmill: BASE/cut/run.json is not a record of a run that this version reads. Give another run folder, or remove the file to begin anew.'],
   ],
+  'what run starts from': [
+    ['run nothing.csv', 'pairmill: run: there is no BASE/nothing.csv. Check the path; a relative one begins at BASE.'],
+    ['run nothing.warc.gz --run-dir out', 'pairmill: run: there is no BASE/nothing.warc.gz. Check the path; a relative one begins at BASE.'],
+    ['run file, nothing.csv', 'pairmill: run: there is no BASE/nothing.csv. Check the path; a relative one begins at BASE.'],
+    [
+      'run folder',
+      'pairmill: The folder folder holds no file. Give crawl files, a list of links, a folder of pictures, webdataset tars or embeddings with --input.',
+    ],
+  ],
   'where it is to be written': [
     [
       'extract --input crawl',
@@ -166,6 +176,15 @@ for (const [kind, rows] of Object.entries(mistakes)) {
     });
   });
 }
+
+test('an option of a stage that does not run is named, and help NAME is NAME --help', async () => {
+  const { code, err } = await typed('run urls.csv --threshold 0.3 --dry-run');
+  expect([code, err]).toEqual([
+    0,
+    expect.stringContaining('warning: --threshold has no effect, because it is an option of filter, and this run has no such stage. --from filter puts it in.'),
+  ]);
+  expect((await typed('help tag train')).out).toBe((await typed('tag train --help')).out);
+});
 
 test('there are 40 of them and more', () => {
   expect(Object.values(mistakes).flat().length).toBeGreaterThanOrEqual(40);

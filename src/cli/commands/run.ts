@@ -11,6 +11,7 @@ import { assertPortFree } from '../../server/assert-port-free.ts';
 import { serveOptions } from '../../server/options.ts';
 import { isUrl, joinLocation } from '../../storage/location.ts';
 import { openStorage } from '../../storage/open-storage.ts';
+import { assertReadablePaths } from '../check-paths.ts';
 import type { Command, CommandIo } from '../command.ts';
 import { dryRun } from '../dry-run.ts';
 import { planRoute, type Route } from '../plan-route.ts';
@@ -19,6 +20,7 @@ import { divideKeys, readRunConfig } from '../run-config.ts';
 import { runSession, withLockedRun } from '../run-session.ts';
 import { serveUntilStopped } from '../serve-until-stopped.ts';
 import { readStageOptions, stageFlags } from '../stage-flags.ts';
+import { unusedFlags } from '../unused-flags.ts';
 
 const stageName = z.enum(pipeline.map(({ name }) => name) as [string, ...string[]]);
 
@@ -92,6 +94,7 @@ export const runCommand: Command = {
     });
     // A key that is misspelt is said before anything is looked at.
     for (const { name, options } of pipeline) if (config.sections[name]) readOptions(options, sections(name));
+    if (input !== undefined) await assertReadablePaths(absolute(input), configPath === undefined ? 'run' : 'input');
     const given = await whatIsGiven(input, args.flags, io);
     const route = planRoute(given, input === undefined ? joinLocation(location, 'crawl') : absolute(input), { from, until, location });
     const optionsOf = (some: readonly Stage[]) => readStageOptions(some, sources, ({ name }) => sections(name));
@@ -103,6 +106,7 @@ export const runCommand: Command = {
     const session = { ...route, stages, inputs, options, location, summary: true, goesOn: serve, run };
     if (!run.quiet && input !== undefined)
       io.err(`${input} is ${given.what}. Stages: ${stages.map(({ name }) => name).join(', ')}. Everything is written to ${runDir}.\n`);
+    for (const line of unusedFlags(args.flags, stages)) io.err(`warning: ${line}\n`);
     const code = run.dryRun ? await dryRun(session, io) : await withLockedRun(location, io, (held) => runSession(session, held));
     if (code !== 0 || !serve) return code;
     const { startServer } = await import('../../server/start-server.ts');
@@ -138,6 +142,7 @@ function absolute(input: string): string {
   return input
     .split(',')
     .map((item) => item.trim())
+    .filter(Boolean)
     .map((item) => (isUrl(item) ? item : resolve(item)))
     .join(',');
 }
