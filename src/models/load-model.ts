@@ -44,7 +44,9 @@ export async function loadModel(idOrFolder: string, settings: ModelSettings): Pr
     ...described(parts),
     encodeImages: async (pictures) => (await images.get()).encode(pictures),
     encodeTexts: async (strings) => (await texts.get()).encode(strings),
-    close: async () => void (await Promise.all([images.close(), texts.close()])),
+    async close() {
+      await Promise.all([images.close(), texts.close()]);
+    },
   };
 }
 

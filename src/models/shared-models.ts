@@ -35,7 +35,9 @@ export async function modelFrom(resources: Resources, idOrFolder: string, settin
     ...described(parts),
     encodeImages: async (pictures) => (await images()).encode(pictures),
     encodeTexts: async (strings) => (await texts()).encode(strings),
-    open: async () => void (await Promise.all([images(), texts()])),
+    async open() {
+      await Promise.all([images(), texts()]);
+    },
     usage: async () => {
       const [image, text] = [(await images()).usage(), (await texts()).usage()];
       return { seconds: image.seconds + text.seconds, threads: Math.max(image.threads, text.threads) };

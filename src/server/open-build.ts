@@ -74,7 +74,9 @@ async function modelOf(
       id: encoder.id,
       encodeTexts: encoder.encodeTexts,
       encodeImages: (queries) => Promise.all(queries.map((picture) => pictures.encode(picture))),
-      close: async () => void (await Promise.all([encoder.close(), pictures.close()])),
+      async close() {
+        await Promise.all([encoder.close(), pictures.close()]);
+      },
     },
     users: 0,
   };

@@ -17,7 +17,7 @@ export type Drop = (reason: DropReason<'extract'>, item: () => Omit<Reject, 'rea
 /** Longest URL or text that is kept of a dropped link: some are megabytes. */
 const MAX_REJECT_LENGTH = 2000;
 
-const DATA_URL = /^\s*(?:data|javascript):/i;
+const DATA_URL = /^\s*(data:|javascript:)/i;
 const BLANK = /^\s*$/;
 
 /** What a page says of all its links. */
@@ -114,17 +114,8 @@ export class LinkRules {
   #url({ url: raw, text }: PageLink, resolver: UrlResolver): string | undefined {
     const { maxUrlLength, maxHostLength } = this.#options;
     // Many are data URLs of kilobytes: no parser need see them.
-    if (DATA_URL.test(raw))
-      return this.#reject(
-        resolver,
-        'url-scheme',
-        raw,
-        text,
-        raw
-          .trimStart()
-          .slice(0, raw.trimStart().indexOf(':') + 1)
-          .toLowerCase(),
-      );
+    const scheme = DATA_URL.exec(raw)?.[1];
+    if (scheme !== undefined) return this.#reject(resolver, 'url-scheme', raw, text, scheme.toLowerCase());
     // An empty source would be the page itself.
     const url = BLANK.test(raw) ? undefined : resolver.resolve(raw);
     if (url === undefined) return this.#reject(resolver, 'url-invalid', raw, text);

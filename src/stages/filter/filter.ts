@@ -124,7 +124,7 @@ async function scoresOf(
   shard: string,
   { top }: FilterWork,
   { dataset, options, resources }: Pick<RunContext<FilterOptions>, 'dataset' | 'options' | 'resources'>,
-): Promise<Pick<SampleScorer, 'score'> & { thresholds: Thresholds; close?(): Promise<void> }> {
+): Promise<Pick<SampleScorer, 'score'> & { thresholds: Thresholds; close?(): Promise<unknown> }> {
   if (top) return { ...storedScorer(await dataset('scores')!.fetch(`${shard}.parquet`), shard), thresholds: { sets: top, languages: {} } };
   const { score, thresholds } = await sampleScorer(resources, options);
   return { score, thresholds: thresholdsOf(options, thresholds) };

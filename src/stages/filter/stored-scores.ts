@@ -5,7 +5,7 @@ import type { Nsfw, Unlawful } from './nsfw-judge.ts';
 import type { SampleScorer, Score } from './sample-scorer.ts';
 
 /** Scores from scores/NNNNN.parquet, for the samples of that shard in their order. `close` when no more are wanted. */
-export function storedScorer(path: string, shard: string): Pick<SampleScorer, 'score'> & { close(): Promise<void> } {
+export function storedScorer(path: string, shard: string): Pick<SampleScorer, 'score'> & { close(): Promise<unknown> } {
   const rows = readParquet<SampleScore>(path);
   return {
     score: async (samples) => {
@@ -21,7 +21,7 @@ export function storedScorer(path: string, shard: string): Pick<SampleScorer, 's
       }
       return scores;
     },
-    close: async () => void (await rows.return(undefined)),
+    close: () => rows.return(undefined),
   };
 }
 

@@ -9,7 +9,7 @@ import { captionOf, type OwnPicture, urlOf } from './own-picture.ts';
  * passed over, and the hub's datasets (`image.bytes`). Rows are read twice, without the pictures and then for them, a row group at a time.
  * The pictures are to be read in the order given, before `close`.
  */
-export async function picturesOfParquet(path: string, item: string, captionCol?: string): Promise<{ pictures: OwnPicture[]; close(): Promise<void> }> {
+export async function picturesOfParquet(path: string, item: string, captionCol?: string): Promise<{ pictures: OwnPicture[]; close(): Promise<unknown> }> {
   const elements = await parquetElements(path).catch((error: unknown) => {
     throw new ShardError(`${item} is no whole Parquet file: ${messageOf(error)}. Get it again.`, { cause: error });
   });
@@ -33,7 +33,7 @@ export async function picturesOfParquet(path: string, item: string, captionCol?:
       read: () => read(at),
     });
   }
-  return { pictures, close: async () => void (await rows.return(undefined)) };
+  return { pictures, close: () => rows.return(undefined) };
 }
 
 /** Reads values of a column by their row: rows only ever go up. */
