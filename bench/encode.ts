@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import sharp from 'sharp';
 import { decodePicture } from '../src/models/image-preprocessing.ts';
 import { findModel } from '../src/models/find-model.ts';
@@ -10,11 +10,14 @@ import { packagedModelFolder } from '../src/models/registry.ts';
 import { pythons } from '../test/local-paths.ts';
 import type { BenchResult } from './main.ts';
 
-/** CPU time of a picture from its JPEG to its vector with `mini`, against PIL and onnxruntime in Python on the same files. */
-export async function run([count = '400']: string[]): Promise<BenchResult> {
+/**
+ * `npm run bench -- encode [COUNT] [FOLDER]`: CPU time of a picture from its JPEG to its vector with `mini`, against PIL and onnxruntime in
+ * Python on the same files: noise of 256 x 256, or the JPEGs of a folder (recipes/photographs/get.sh makes `web`).
+ */
+export async function run([count = '400', from]: string[]): Promise<BenchResult> {
   const folder = await mkdtemp(join(tmpdir(), 'bench-encode-'));
   try {
-    const pictures = await noisyPictures(Number(count));
+    const pictures = from === undefined ? await noisyPictures(Number(count)) : await picturesOf(from, Number(count));
     await Promise.all(pictures.map((picture, i) => writeFile(join(folder, `${String(i).padStart(6, '0')}.jpg`), picture)));
     const { preprocessing } = (await findModel('mini')).image;
     const model = await loadModel('mini', { cacheFolder: folder, hubUrl: '', threads: 1 });
@@ -27,6 +30,7 @@ export async function run([count = '400']: string[]): Promise<BenchResult> {
     const again = await cpuMs(pictures.length, () => model.encodeImages(pictures.slice(0, 100)));
     const texts = await cpuMs(pictures.length, () => model.encodeTexts(pictures.map((_, i) => `a dog and ${i} cats on a table`)));
     await model.close();
+    const title = `encode: ${pictures.length} JPEGs ${from === undefined ? 'of 256 px' : `of ${basename(from)}`}, mini`;
     const rows: BenchResult['rows'] = [
       { what: 'decode and resize', 'CPU ms': decode },
       { what: 'JPEG to vector', 'CPU ms': encode },
@@ -35,12 +39,17 @@ export async function run([count = '400']: string[]): Promise<BenchResult> {
     ];
     const theirs = python(folder);
     const missing = ['Python: there is none with PIL, numpy and onnxruntime (pip install pillow numpy onnxruntime; PAIRMILL_PYTHON names it)'];
-    if (theirs === undefined) return { title: `encode: ${pictures.length} JPEGs of 256 px, mini`, rows, ratios: {}, missing };
+    if (theirs === undefined) return { title, rows, ratios: {}, missing };
     rows.push({ what: 'JPEG to vector: Python, PIL and onnxruntime, one thread', 'CPU ms': theirs });
-    return { title: `encode: ${pictures.length} JPEGs of 256 px, mini`, rows, ratios: { 'pictures per CPU-second': theirs / encode } };
+    return { title, rows, ratios: { 'pictures per CPU-second': theirs / encode } };
   } finally {
     await rm(folder, { recursive: true });
   }
+}
+
+async function picturesOf(folder: string, count: number): Promise<Uint8Array[]> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.jpg')).toSorted();
+  return Promise.all(names.slice(0, count).map((name) => readFile(join(folder, name))));
 }
 
 /** Different pictures with some detail: a coarse random grid, enlarged. */
