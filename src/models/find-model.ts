@@ -24,7 +24,8 @@ export async function findModel(name: string, settings: HubSettings = usualModel
   }
   const folder = resolve(name);
   if (await isFolder(folder)) return readModelFolder(folder);
-  throw new UsageError(`There is no model ${name}: it is neither a folder, nor hf://OWNER/NAME on the hub, nor one of ${modelIds.join(', ')}.`);
+  const meant = hubRepository(`hf://${name}`) ? ` A repository of the hub is written hf://${name}.` : '';
+  throw new UsageError(`There is no model ${name}: it is neither a folder, nor hf://OWNER/NAME on the hub, nor one of ${modelIds.join(', ')}.${meant}`);
 }
 
 async function isFolder(path: string): Promise<boolean> {

@@ -1,7 +1,9 @@
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { OWN, readRecorded, recordedPictures, references } from './recorded-file.ts';
+import { placeOf } from './files/file-places.ts';
 import type { ModelEntry } from './model-entry.ts';
+import type { HubSettings } from './model-settings.ts';
 
 /** What a model's own authors' code made of pictures and texts. */
 export interface RecordedVectors {
@@ -20,11 +22,11 @@ const Recorded = z.object({
 });
 
 /**
- * Those that the model's folder brings (expected.json, as recipes/test-models writes it), else those in the package for its picture
+ * Those that the model's folder brings, of the hub that in the cache (expected.json, as recipes/test-models writes it), else those in the package for its picture
  * tower: OpenAI's ViT-B/32. Undefined where there are none.
  */
-export async function recordedVectors({ image, headsFor }: ModelEntry): Promise<RecordedVectors | undefined> {
-  const own = 'folder' in image.source ? await read(join(image.source.folder, 'expected.json')) : undefined;
+export async function recordedVectors({ image, headsFor }: ModelEntry, settings: HubSettings): Promise<RecordedVectors | undefined> {
+  const own = await read(placeOf(image.source, 'expected.json', settings).path);
   return own ?? read(join(references(), `${headsFor.replaceAll('/', '-')}.json`));
 }
 

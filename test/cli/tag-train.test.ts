@@ -136,7 +136,7 @@ describe('tag train', () => {
       '0.1',
     );
     expect(ended.code).toBe(0);
-    const [, neighbours, yes] = /(\d+) neighbours of them from .*, (\d+) yes/.exec(ended.err)!;
+    const [, neighbours, yes] = /(\d+) neighbours of training rows are added from .*, (\d+) of them with the label yes/.exec(ended.err)!;
     expect(Number(neighbours)).toBeGreaterThan(4);
     expect(Number(neighbours)).toBeLessThanOrEqual(pictures.length - 10);
     expect(Number(yes)).toBeGreaterThan(0);

@@ -168,7 +168,7 @@ describe('what the files of a classifier say', () => {
     await expect(findClassifier('nothing', 'pictures', settings)).rejects.toThrow(
       /neither one of the package \(nsfw_pixels\), nor a folder with a config\.json, nor hf:/,
     );
-    await expect(findClassifier('nsfw_pixels', 'texts', settings)).rejects.toThrow(/no classifier of texts nsfw_pixels/);
+    await expect(findClassifier('nsfw_pixels', 'texts', settings)).rejects.toThrow(/nsfw_pixels classifies pictures and not texts\. Give it to --image-models/);
     const hub = createServer((_, response) => response.writeHead(404).end());
     await new Promise<void>((resolve) => hub.listen(0, '127.0.0.1', resolve));
     const hubUrl = `http://127.0.0.1:${(hub.address() as AddressInfo).port}`;

@@ -163,6 +163,9 @@ describe('a model folder', () => {
     await expect(loadModel(broken, settings)).rejects.toThrow(/has neither vision_model\.onnx nor onnx\/vision_model\.onnx/);
     const unknown = await loadModel('clip-vit-b32', settings).catch((error: unknown) => error as Error);
     expect(unknown).toBeInstanceOf(UsageError);
+    await expect(loadModel('openai/clip-vit-base-patch32', settings)).rejects.toThrow(
+      /A repository of the hub is written hf:\/\/openai\/clip-vit-base-patch32\./,
+    );
     expect((unknown as Error).message).toMatch(
       /no model clip-vit-b32: it is neither a folder, nor hf:\/\/OWNER\/NAME on the hub, nor one of mini, clip-vit-b-32/,
     );

@@ -168,7 +168,7 @@ async function verify(models: Arguments['positionals'], settings: ModelSettings,
 async function encoderChecks(name: string, settings: ModelSettings): Promise<ModelCheck[]> {
   const entry = await findModel(name, settings);
   const model = await loadModel(name, settings);
-  const checks = await verifyModel(model, entry, await recordedVectors(entry), settings.precision);
+  const checks = await verifyModel(model, entry, await recordedVectors(entry, settings), settings.precision);
   await model.close();
   return checks;
 }

@@ -88,7 +88,7 @@ export const tagTrainCommand: Command = {
     const grown = options.expandWithIndex === undefined ? undefined : await neighboursIn(options.expandWithIndex, train, found.rows, found.column, options);
     if (grown)
       io.err(
-        `${counted(grown.labels.length, 'neighbours')} of them from ${options.expandWithIndex}, ${grown.labels.filter((label) => label === 1).length} yes.\n`,
+        `${counted(grown.labels.length, 'neighbours')} of training rows are added from ${options.expandWithIndex}, ${grown.labels.filter((label) => label === 1).length} of them with the label yes.\n`,
       );
     const training = grown ? joined(train, grown) : train;
     const { bytes, losses, best } = trainHead(training, validation, { hidden, seed, epochs, patience }, { output: column, input_model: entry.headsFor });

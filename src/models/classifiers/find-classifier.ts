@@ -83,7 +83,9 @@ export function classifierFiles(source: FileSource, kind: ClassifierInput['kind'
 }
 
 function sourceOf(name: string, kind: ClassifierInput['kind']): FileSource {
-  if (packagedClassifiers[name]?.kind === kind) return packagedClassifier(name)!;
+  const packaged = packagedClassifiers[name];
+  if (packaged && packaged.kind !== kind) throw new UsageError(`${name} classifies ${packaged.kind} and not ${kind}. Give it to ${optionOf[packaged.kind]}.`);
+  if (packaged) return packagedClassifier(name)!;
   const repository = hubRepository(name);
   if (repository) return repository;
   const folder = resolve(name);
@@ -93,6 +95,9 @@ function sourceOf(name: string, kind: ClassifierInput['kind']): FileSource {
     `There is no classifier of ${kind} ${name}: it is neither ${[...ids, 'a folder with a config.json'].join(', nor ')}, nor hf://OWNER/NAME on the hub. docs/models.md says what such a folder holds.`,
   );
 }
+
+/** The option of tag that takes classifiers of a kind. */
+export const optionOf = { pictures: '--image-models', texts: '--text-models' } as const;
 
 /** Where the files of a classifier of the package are; undefined for every other name. */
 export function packagedClassifier(id: string): { folder: string } | undefined {

@@ -1,6 +1,6 @@
 import type { Resources } from '../../contracts/stage.ts';
 import type { ClassifierInput } from './classifier.ts';
-import { findClassifier, type FoundClassifier } from './find-classifier.ts';
+import { findClassifier, type FoundClassifier, optionOf } from './find-classifier.ts';
 import type { ModelSettings } from '../model-settings.ts';
 import { type Classify, openPictureClassifier, openTextClassifier } from './open-classifier.ts';
 import { sessionOpener } from '../shared-models.ts';
@@ -13,12 +13,11 @@ export async function findClassifiers(
   settings: ModelSettings,
   taken: Set<string>,
 ): Promise<FoundClassifier[]> {
-  const option = kind === 'pictures' ? '--image-models' : '--text-models';
   const found: FoundClassifier[] = [];
   for (const name of names) {
     const each = await findClassifier(name, kind, settings);
     for (const column of each.classifier.columns)
-      claimColumn(taken, column.name, { what: `The model ${name}`, ofLaion: each.classifier.ofLaion, leaveOut: option });
+      claimColumn(taken, column.name, { what: `The model ${name}`, ofLaion: each.classifier.ofLaion, leaveOut: optionOf[kind] });
     found.push(each);
   }
   return found;
