@@ -70,6 +70,11 @@ function figuresOf({ rows, bytes, hours }: StageEstimate, unit: string): [string
   return [
     rows === undefined ? 'unknown' : counted(rows, unit),
     bytes === undefined ? 'unknown' : bytesText(bytes),
-    hours === undefined ? 'unknown' : hours === 0 ? '0' : hours < 0.01 ? '< 0.01' : hours.toFixed(2),
+    hours === undefined ? 'unknown' : hoursText(hours),
   ];
+}
+
+function hoursText(hours: number): string {
+  if (hours === 0) return '0';
+  return hours < 0.01 ? '< 0.01' : hours.toFixed(2);
 }

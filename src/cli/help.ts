@@ -40,7 +40,7 @@ export function renderHelp(command: Command, columns: number): string {
 /** `--min-bytes N`, and `--[no-]robots-txt` of a switch that is on unless it is switched off. */
 export function flagText(field: OptionField): string {
   if (field.kind === 'boolean') return field.default === true ? `--[no-]${field.flag}` : `--${field.flag}`;
-  const value = field.value ?? (field.choices ? field.choices.join('|') : field.kind === 'number' ? 'N' : field.kind === 'list' ? 'A,B,…' : 'TEXT');
+  const value = field.value ?? field.choices?.join('|') ?? { number: 'N', list: 'A,B,…', string: 'TEXT' }[field.kind];
   return field.bare === undefined ? `--${field.flag} ${value}` : `--${field.flag}[=${value}]`;
 }
 

@@ -69,8 +69,8 @@ function readingInstead(stage: Stage, dataset: string, instead: string): Stage {
 /** What comes behind a dataset; embeddings are indexed alone, since their pairs are not given. */
 function fromDataset(dataset: string, input: string, from: string | undefined): Route {
   const readers = pipeline.filter(({ reads }) => reads.some((read) => read.dataset === dataset));
-  const way: readonly Stage[] =
-    dataset === 'embeddings' ? routes.embeddings : dataset === 'pairs' ? routes.pairs : dataset === 'samples' ? routes.samples : routes.crawl;
+  const ways: Readonly<Record<string, readonly Stage[]>> = { samples: routes.samples, pairs: routes.pairs, embeddings: routes.embeddings };
+  const way = ways[dataset] ?? routes.crawl;
   const start = from === undefined ? way.findIndex((stage) => readers.includes(stage)) : way.findIndex(({ name }) => name === from);
   const stages = start < 0 ? [] : way.slice(start);
   const [first] = stages;
@@ -80,13 +80,14 @@ function fromDataset(dataset: string, input: string, from: string | undefined): 
   }
   // What the first stage reads is what was given, under whatever name it is known.
   const elsewhere = { [first.reads.some((read) => read.dataset === dataset) ? dataset : first.reads[0]!.dataset]: input };
-  const unread =
-    stages.length === 1 && first.name === 'index'
-      ? ['release']
-      : first.name === 'download'
-        ? ['batches', 'lists'].filter((each) => !(each in elsewhere))
-        : ['lists'];
-  return { stages, inputs: {}, elsewhere, unread };
+  return { stages, inputs: {}, elsewhere, unread: unreadBehind(stages).filter((each) => !(each in elsewhere)) };
+}
+
+/** Datasets that the first stage could read too, and that are not those of this input. */
+function unreadBehind(stages: readonly Stage[]): string[] {
+  const [first] = stages;
+  if (first!.name === 'download') return ['batches', 'lists'];
+  return stages.length === 1 && first!.name === 'index' ? ['release'] : ['lists'];
 }
 
 function untilStage(route: Route, until: string | undefined): Route {

@@ -1,20 +1,15 @@
 import { availableParallelism } from 'node:os';
-import { existsSync } from 'node:fs';
-import { rm, rmdir } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RunError } from '../contracts/errors.ts';
-import { type OpenDatabase, openDatabase } from '../db/open-database.ts';
 import { faultPoint } from '../runtime/fault-point.ts';
-import { lockRun } from '../runtime/lock-run.ts';
-import { localHome, scratchRoot } from '../runtime/local-home.ts';
+import { scratchRoot } from '../runtime/local-home.ts';
 import { openRun, type OpenedRun, type PipelineOutcome } from '../runtime/open-run.ts';
 import { ThreadExecutor } from '../runtime/thread-executor.ts';
-import { isUrl } from '../storage/location.ts';
-import { openStorage } from '../storage/open-storage.ts';
 import { announcements, planNotes } from './announcements.ts';
-import { assertWritableFolder } from './check-paths.ts';
 import type { CommandIo } from './command.ts';
+import { type LazyDatabase, lazyDatabase } from './lazy-database.ts';
 import { createProgress } from './progress.ts';
 import { reportRun } from './report-run.ts';
 import { pipelineRun, type Session } from './session.ts';
@@ -23,25 +18,6 @@ import { StageWatch } from './stage-watch.ts';
 
 /** A thread that ends its work still has its database. */
 const MAX_THREADS_FIRST_MS = 1_000;
-
-/**
- * Holds the lock of a run while `task` works on it, with a signal that is aborted where the lock is lost too. Nothing is written there
- * before the lock is held.
- */
-export async function withLockedRun<T>(location: string, io: CommandIo, task: (io: CommandIo) => Promise<T>): Promise<T> {
-  await assertWritableFolder(location, '--run-dir');
-  const isNew = !isUrl(location) && !existsSync(location);
-  const lock = await lockRun(await openStorage(location, io.environment), { note: (line) => io.err(`${line}\n`), signal: io.signal });
-  const lost = new AbortController();
-  lock.lost.catch((error: unknown) => lost.abort(error));
-  try {
-    return await task({ ...io, signal: AbortSignal.any([io.signal, lost.signal]) });
-  } finally {
-    await lock.release().catch(() => undefined);
-    // The lock has made it. A command that was refused leaves nothing; a folder with something in it stays.
-    if (isNew) await rmdir(location).catch(() => undefined);
-  }
-}
 
 /**
  * Runs stages with all that surrounds them: PostgreSQL where a shard asks for it, worker threads, progress, the table at the end.
@@ -89,32 +65,6 @@ export async function runSession(session: Session, io: CommandIo): Promise<0 | 1
 /** What workers need of the environment: where models and buckets are found. Plain strings, so that it can go to a thread. */
 function workerEnvironment(environment: CommandIo['environment']): Record<string, string | undefined> {
   return Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined));
-}
-
-interface LazyDatabase {
-  open(): Promise<OpenDatabase>;
-  close(): Promise<void>;
-}
-
-/**
- * The database is started when the first shard asks for it: a run that only reads shards needs none. `lost` is called with words when
- * the run's own server ended although nobody stopped it.
- */
-function lazyDatabase({ run, location }: Session, io: CommandIo, lost: (words: string) => void): LazyDatabase {
-  let opened: Promise<OpenDatabase> | undefined;
-  // An embedded server needs a local folder; it holds nothing that can't be rebuilt.
-  const openIt = async (): Promise<OpenDatabase> => {
-    const database = await openDatabase(run.db === 'embedded' ? undefined : run.db, await localHome(location), io.signal);
-    void database.ended.then(lost);
-    return database;
-  };
-  return {
-    open: () => (opened ??= openIt()),
-    close: async () => {
-      const database = await opened?.catch(() => undefined);
-      await database?.close();
-    },
-  };
 }
 
 /** The run's end, or what ends it from outside (the reason of `stop`). Threads get their time to come to an end. */

@@ -45,6 +45,7 @@ export function pipelineRun({ stages, options, location, elsewhere, unread, inpu
   const names = stages.map(({ name }) => name);
   assertKnown('--redo', 'stage', run.redo, [...names, 'all']);
   assertKnown('--keep', 'dataset', run.keep ?? [], datasets);
+  if (run.fused) assertFused(stages, options);
   return {
     stages,
     settings: { location, locations, inputs: inputs ?? {}, options, rejects: run.rejects, rejectsLocation: rejects, acceptChanged: run.acceptChanged },
@@ -53,13 +54,13 @@ export function pipelineRun({ stages, options, location, elsewhere, unread, inpu
     retry: retryReasons(run.retryFailed, stages),
     skipFailed: Number(run.skipFailed.replace('%', '')) / 100,
     keep: run.keep,
-    fused: run.fused && assertFused(stages, options),
+    fused: run.fused,
     signal: io.signal,
   };
 }
 
-/** True. Throws UsageError where these stages can't work hand in hand. */
-function assertFused(stages: readonly Stage[], options: Session['options']): true {
+/** Throws UsageError where these stages can't work hand in hand. */
+function assertFused(stages: readonly Stage[], options: Session['options']): void {
   const packs = stages.find(({ handsOver }) => handsOver);
   const takes = packs && stages.find((stage) => stage.receive && stage.reads.some(({ dataset }) => dataset === packs.writes));
   if (!takes) throw new UsageError(`--fused filters what is downloaded, and this command has ${stages.map(({ name }) => name).join(', ')}. Leave it out.`);
@@ -67,7 +68,6 @@ function assertFused(stages: readonly Stage[], options: Session['options']): tru
     throw new UsageError(
       '--fused judges each picture when it comes, and --keep-top has to know all scores before. Give thresholds (pairmill probe finds some), or leave out --fused.',
     );
-  return true;
 }
 
 function assertKnown(flag: string, what: string, given: readonly string[], known: readonly string[]): void {

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { UsageError } from '../contracts/errors.ts';
 
 /** An object, a prefix or a pattern in a bucket. */
@@ -41,4 +41,9 @@ export function joinLocation(base: string, name: string): string {
   if (parts.some((part) => part === '' || part === '.' || part === '..' || part.includes('\0')))
     throw new UsageError(`${JSON.stringify(name)} names nothing within ${base}. Give a name relative to it, without . and .. and empty parts.`);
   return isUrl(base) ? `${base.replace(/\/+$/, '')}/${name}` : join(base, ...parts);
+}
+
+/** What a user typed as a folder or URL, as a location: an absolute path, or the URL without slashes at its end. */
+export function locationOf(typed: string): string {
+  return isUrl(typed) ? typed.replace(/\/+$/, '') : resolve(typed);
 }

@@ -14,16 +14,16 @@ import { readRunRecord } from '../../runtime/run-record.ts';
 import { type RunOptions, runOptions } from '../../runtime/run-options.ts';
 import { assertPortFree } from '../../server/assert-port-free.ts';
 import { serveOptions } from '../../server/options.ts';
-import { isUrl } from '../../storage/location.ts';
+import { isUrl, locationOf } from '../../storage/location.ts';
 import { openStorage } from '../../storage/open-storage.ts';
 import { assertWritableFolder } from '../check-paths.ts';
 import type { Command, CommandIo } from '../command.ts';
 import { dryRun } from '../dry-run.ts';
 import { createProgress } from '../progress.ts';
-import { runSession, withLockedRun } from '../run-session.ts';
+import { withLockedRun } from '../locked-run.ts';
+import { runSession } from '../run-session.ts';
 import type { Session } from '../session.ts';
 import { serveUntilStopped } from '../serve-until-stopped.ts';
-import { locationOf } from './stage.ts';
 
 const demoOptions = z.object({
   runDir: option(z.string().default('pairmill-run'), 'Run folder: everything is written here', {
@@ -94,11 +94,7 @@ export const demoCommand: Command = {
       }
     });
     if (code !== 0 || !serve) return code;
-    const { startServer } = await import('../../server/start-server.ts');
-    return serveUntilStopped(
-      () => startServer({ ...readOptions(serveOptions, sources), input: location, port }, { warn: (line) => io.err(`${line}\n`), environment: io.environment }),
-      io,
-    );
+    return serveUntilStopped({ ...readOptions(serveOptions, sources), input: location, port }, io);
   },
 };
 

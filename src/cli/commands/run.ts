@@ -9,17 +9,16 @@ import { runOptions } from '../../runtime/run-options.ts';
 import { readRunRecord } from '../../runtime/run-record.ts';
 import { assertPortFree } from '../../server/assert-port-free.ts';
 import { serveOptions } from '../../server/options.ts';
-import { isUrl, joinLocation } from '../../storage/location.ts';
+import { isUrl, joinLocation, locationOf } from '../../storage/location.ts';
 import { openStorage } from '../../storage/open-storage.ts';
 import { assertReadablePaths } from '../check-paths.ts';
 import type { Command, CommandIo } from '../command.ts';
-import { dryRun } from '../dry-run.ts';
 import { planRoute, type Route } from '../plan-route.ts';
 import { type RecognisedInput, recogniseInput } from '../recognise-input.ts';
 import { divideKeys, readRunConfig } from '../run-config.ts';
-import { runSession, withLockedRun } from '../run-session.ts';
 import { serveUntilStopped } from '../serve-until-stopped.ts';
 import { readStageOptions, stageFlags } from '../stage-flags.ts';
+import { startSession } from '../start-session.ts';
 import { unusedFlags } from '../unused-flags.ts';
 
 const stageName = z.enum(pipeline.map(({ name }) => name) as [string, ...string[]]);
@@ -79,7 +78,7 @@ export const runCommand: Command = {
     const [own, ofRuns] = divideKeys(config.top, configOptions, runOptions);
     const { runDir, input: named, from, until, serve: wanted, port } = readOptions(configOptions, { ...sources, config: own, ...file });
     const run = readOptions(runOptions, { ...sources, config: ofRuns, ...file });
-    const location = isUrl(runDir) ? runDir.replace(/\/+$/, '') : resolve(runDir);
+    const location = locationOf(runDir);
     const serve = (wanted ?? (positional !== undefined && io.terminal !== undefined)) && (until === undefined || until === 'index') && !run.dryRun;
     if (serve) await assertPortFree(port, '127.0.0.1');
 
@@ -107,13 +106,9 @@ export const runCommand: Command = {
     if (!run.quiet && input !== undefined)
       io.err(`${input} is ${given.what}. Stages: ${stages.map(({ name }) => name).join(', ')}. Everything is written to ${runDir}.\n`);
     for (const line of unusedFlags(args.flags, stages)) io.err(`warning: ${line}\n`);
-    const code = run.dryRun ? await dryRun(session, io) : await withLockedRun(location, io, (held) => runSession(session, held));
+    const code = await startSession(session, io);
     if (code !== 0 || !serve) return code;
-    const { startServer } = await import('../../server/start-server.ts');
-    return serveUntilStopped(
-      () => startServer({ ...readOptions(serveOptions, sources), input: location, port }, { warn: (line) => io.err(`${line}\n`), environment: io.environment }),
-      io,
-    );
+    return serveUntilStopped({ ...readOptions(serveOptions, sources), input: location, port }, io);
   },
 };
 

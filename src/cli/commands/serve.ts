@@ -11,8 +11,6 @@ export const serveCommand: Command = {
   async run(args, io) {
     const options = readOptions(serveOptions, { flags: args.flags, environment: io.environment });
     await assertReadableFolder(options.input, '--input');
-    // Loaded here, so that the other commands start sooner.
-    const { startServer } = await import('../../server/start-server.ts');
-    return serveUntilStopped(() => startServer(options, { warn: (line) => io.err(`${line}\n`), environment: io.environment }), io);
+    return serveUntilStopped(options, io);
   },
 };

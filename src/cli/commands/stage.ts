@@ -12,12 +12,11 @@ import { isOurs, readMarkers } from '../../runtime/marker.ts';
 import { openStorage } from '../../storage/open-storage.ts';
 import { assertReadableFolder, assertReadablePaths, assertWritableFolder } from '../check-paths.ts';
 import type { Command, CommandIo } from '../command.ts';
-import { isUrl, joinLocation } from '../../storage/location.ts';
-import { dryRun } from '../dry-run.ts';
+import { joinLocation, locationOf } from '../../storage/location.ts';
 import { recordedPlaces } from '../recorded-places.ts';
-import { runSession, withLockedRun } from '../run-session.ts';
 import type { Session } from '../session.ts';
 import { stageEnvironment } from '../stage-environment.ts';
+import { startSession } from '../start-session.ts';
 
 /**
  * The command of one stage: `pairmill extract --input … --output …`, on the same folders as within a run. Where the stage can read what
@@ -61,50 +60,69 @@ export function stageCommand(stage: Stage): Command {
     async run(args, io) {
       const sources = { flags: args.flags, environment: io.environment };
       const { runDir, input, output } = readOptions(folders, sources);
+      const optionsOf = (each: Stage): Record<string, unknown> =>
+        readOptions(each.options, { ...sources, environment: stageEnvironment(each, [each], io.environment) });
       const run = readOptions(runOptions, sources);
-      const options = readOptions(stage.options, { ...sources, environment: stageEnvironment(stage, [stage], io.environment) });
+      const own = optionsOf(stage);
       const location = await writtenTo(stage, runDir, output);
       if (input === undefined && reads === undefined) throw new UsageError(`pairmill ${stage.name}: nothing says what to read. Give --input PATH: ${takes}.`);
       if (input !== undefined) await (takes === undefined ? assertReadableFolder(input, '--input') : assertReadablePaths(input, '--input'));
-      const rejects = output === undefined ? undefined : joinLocation(locationOf(output), 'rejects');
+      const places: Places = { location, input, output: output === undefined ? undefined : locationOf(output) };
       const given = before && input !== undefined ? await datasetAt(input, stage, io.environment) : undefined;
-      if (before && input !== undefined && given === undefined) {
-        const elsewhere =
-          output === undefined ? {} : { [stage.writes]: locationOf(output), [before.writes]: joinLocation(locationOf(output), `_${before.writes}`) };
-        const session: Session = {
-          stages: [before, stage],
-          options: {
-            [before.name]: readOptions(before.options, { ...sources, environment: stageEnvironment(before, [before], io.environment) }),
-            [stage.name]: options,
-          },
-          location,
-          elsewhere,
-          rejects,
-          unread: stage.reads.map(({ dataset }) => dataset).filter((dataset) => dataset !== before.writes),
-          inputs: { [before.name]: input },
-          summary: false,
-          run,
-        };
-        return run.dryRun ? dryRun(session, io) : withLockedRun(location, io, (held) => runSession(session, held));
-      }
-      const passes = withFirstPass([stage], { [stage.name]: options });
-      const elsewhere = {
-        ...(await recordedPlaces(stage, location, io.environment)),
-        ...(output !== undefined && {
-          ...Object.fromEntries(passes.stages.map(({ writes }) => [writes, joinLocation(locationOf(output), `_${writes}`)])),
-          [stage.writes]: locationOf(output),
-        }),
-        ...(input !== undefined && stage.takes === undefined && { [given ?? reads!]: locationOf(input) }),
-      };
-      // A stage that reads files from outside only looks for them in the run where none are named.
-      const files =
-        stage.takes === undefined ? undefined : (input ?? (stage.reads.length === 0 && !options['crawl'] ? joinLocation(location, 'crawl') : undefined));
-      const inputs = files === undefined ? {} : { [stage.name]: files };
-      const unread = given === undefined ? [] : stage.reads.map(({ dataset }) => dataset).filter((dataset) => dataset !== given);
-      const session = { ...passes, location, elsewhere, rejects, unread, inputs, summary: false, run };
-      return run.dryRun ? dryRun(session, io) : withLockedRun(location, io, (held) => runSession(session, held));
+      const session =
+        before && input !== undefined && given === undefined
+          ? throughStageBefore(before, stage, { [before.name]: optionsOf(before), [stage.name]: own }, places)
+          : alone(stage, own, given, places, await recordedPlaces(stage, location, io.environment));
+      const rejects = places.output === undefined ? undefined : joinLocation(places.output, 'rejects');
+      return startSession({ ...session, location, rejects, summary: false, run }, io);
     },
   };
+}
+
+/** Where the command reads and writes: `input` as it was typed, the others absolute. */
+interface Places {
+  location: string;
+  input: string | undefined;
+  output: string | undefined;
+}
+
+type StageSession = Pick<Session, 'stages' | 'options' | 'elsewhere' | 'unread' | 'inputs'>;
+
+/** Files from outside, which the stage before brings into the form that the stage reads. */
+function throughStageBefore(before: Stage, stage: Stage, options: Session['options'], { input, output }: Places): StageSession {
+  const stages = [before, stage];
+  const elsewhere = output === undefined ? {} : placesIn(output, stage, stages);
+  return { stages, options, elsewhere, unread: readsBut(stage, before.writes), inputs: { [before.name]: input! } };
+}
+
+/**
+ * The stage by itself, with the first pass of those that need one. `given` is the dataset that the input is, where that was found out;
+ * `recorded` where the run says that datasets lie.
+ */
+function alone(
+  stage: Stage,
+  own: Record<string, unknown>,
+  given: string | undefined,
+  { location, input, output }: Places,
+  recorded: Record<string, string>,
+): StageSession {
+  const { stages, options } = withFirstPass([stage], { [stage.name]: own });
+  const elsewhere = { ...recorded, ...(output !== undefined && placesIn(output, stage, stages)) };
+  if (input !== undefined && stage.takes === undefined) elsewhere[given ?? stage.reads[0]!.dataset] = locationOf(input);
+  const unread = given === undefined ? [] : readsBut(stage, given);
+  if (stage.takes === undefined) return { stages, options, elsewhere, unread, inputs: {} };
+  // A stage that reads nothing but files from outside looks for them in the run where none are named.
+  const files = input ?? (stage.reads.length === 0 && !own['crawl'] ? joinLocation(location, 'crawl') : undefined);
+  return { stages, options, elsewhere, unread, inputs: files === undefined ? {} : { [stage.name]: files } };
+}
+
+/** The stage writes to --output itself; what leads to it lies in folders there. */
+function placesIn(output: string, stage: Stage, stages: readonly Stage[]): Record<string, string> {
+  return Object.fromEntries(stages.map(({ name, writes }) => [writes, name === stage.name ? output : joinLocation(output, `_${writes}`)]));
+}
+
+function readsBut({ reads }: Stage, one: string): string[] {
+  return reads.map(({ dataset }) => dataset).filter((dataset) => dataset !== one);
 }
 
 /** The options of every run that mean something where only these stages run. */
@@ -150,11 +168,6 @@ async function datasetAt(location: string, stage: Stage, environment: CommandIo[
     if (stage.reads.some(({ dataset }) => dataset === made)) return made;
   }
   return undefined;
-}
-
-/** An absolute path, or the URL as it is. */
-export function locationOf(path: string): string {
-  return isUrl(path) ? path.replace(/\/+$/, '') : resolve(path);
 }
 
 /** The peers' names of the input of the stage that does the same. */

@@ -13,10 +13,10 @@ import { readOptions } from '../../runtime/read-options.ts';
 import { recordedRun } from '../../runtime/run-record.ts';
 import { summarise } from '../../runtime/stage-summary.ts';
 import { sampleStatus } from '../../stages/download/sample-status.ts';
+import { locationOf } from '../../storage/location.ts';
 import { openStorage } from '../../storage/open-storage.ts';
 import type { Command } from '../command.ts';
 import { renderSummary, renderTable } from '../table.ts';
-import { locationOf } from './stage.ts';
 
 const statusOptions = z.object({
   hosts: option(z.int().min(0).default(20), 'Hosts that are listed, those with most links first', { decidesResult: false }),

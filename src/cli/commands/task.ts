@@ -10,9 +10,9 @@ import { InlineExecutor } from '../../runtime/inline-executor.ts';
 import { readOptions } from '../../runtime/read-options.ts';
 import { recordedRun } from '../../runtime/run-record.ts';
 import { StageState } from '../../runtime/stage-state.ts';
+import { locationOf } from '../../storage/location.ts';
 import { openStorage } from '../../storage/open-storage.ts';
 import type { Command } from '../command.ts';
-import { locationOf } from './stage.ts';
 
 const taskOptions = z.object({
   db: option(z.string().optional(), 'PostgreSQL for the stages that need it (ingest, draw)', { value: 'URL', decidesResult: false }),

@@ -12,10 +12,10 @@ import { allBefore } from '../../runtime/shard-digest.ts';
 import { readOptions } from '../../runtime/read-options.ts';
 import { recordedRun } from '../../runtime/run-record.ts';
 import { type Finding, verifyRun } from '../../runtime/verify-run.ts';
+import { locationOf } from '../../storage/location.ts';
 import { openStorage } from '../../storage/open-storage.ts';
 import type { Command, CommandIo } from '../command.ts';
-import { withLockedRun } from '../run-session.ts';
-import { locationOf } from './stage.ts';
+import { withLockedRun } from '../locked-run.ts';
 
 const verifyOptions = z.object({
   mend: option(
