@@ -6,7 +6,7 @@ import type { Effects, Journal, Shard, ShardResult, Stage } from '../contracts/s
 import type { Storage } from '../contracts/storage.ts';
 import { joinLocation } from '../storage/location.ts';
 import { openStorage } from '../storage/open-storage.ts';
-import { PublishedFiles } from '../storage/shard-files.ts';
+import { PublishedFiles } from '../storage/published-files.ts';
 import { isOurs, type Marker, readMarker, writeMarker } from './marker.ts';
 import { Rejects } from './rejects.ts';
 import { removeShard } from './remove-shard.ts';

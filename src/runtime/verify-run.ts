@@ -3,7 +3,7 @@ import { partOfInput, type RowRange } from '../contracts/part-of-input.ts';
 import type { ShardStats } from '../contracts/shard-stats.ts';
 import type { ShardInput } from '../contracts/stage.ts';
 import { wholeInput } from '../contracts/whole-input.ts';
-import { checksum } from '../storage/shard-files.ts';
+import { checksum } from '../storage/checksum.ts';
 import type { Storage } from '../contracts/storage.ts';
 import { publishedShard } from './dataset-state.ts';
 import { isOurs, type Marker, markerName, readMarkers } from './marker.ts';

@@ -5,7 +5,7 @@ import { UsageError } from '../contracts/errors.ts';
 import { option } from '../contracts/option.ts';
 import type { Resources } from '../contracts/stage.ts';
 import { HashNeighbours, MAX_HASH_DISTANCE, splitHash } from '../pictures/hash-neighbours.ts';
-import { checksum } from '../storage/shard-files.ts';
+import { checksum } from '../storage/checksum.ts';
 import { blocklistLines } from './blocklist-lines.ts';
 import { DigestSet } from './digest-set.ts';
 

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 
 /** What package.json and the tracked files must hold, so that a clone and the published package work everywhere. */
 const root = join(import.meta.dirname, '../..');
@@ -66,6 +66,12 @@ describe('package.json', () => {
     expect([...new Set(named)].filter((name) => !packageJson.scripts[name])).toEqual([]);
     expect(new Set(named)).toEqual(new Set(['start', 'test', 'check', 'e2e', 'bench', 'dev']));
   });
+});
+
+test.each(['ARCHITECTURE.md', 'CONTRIBUTING.md'])('the files that %s names are there', (page) => {
+  const named = [...read(page).matchAll(/`((?:[\w.-]+\/)+[\w.-]+\.ts)`/g)].map(([, path]) => path!).filter((path) => !path.includes('NAME'));
+  expect(named.length).toBeGreaterThan(5);
+  expect(named.filter((path) => !existsSync(join(root, path)) && !existsSync(join(root, 'src', path)))).toEqual([]);
 });
 
 describe('docs/dependencies.md', () => {

@@ -4,7 +4,7 @@ import type { ShardFiles } from '../../contracts/shard-files.ts';
 import { sqlName, type WorkDatabase } from '../../formats/duckdb.ts';
 import { countParquetRows } from '../../formats/parquet.ts';
 import { ParquetFileWriter } from '../../formats/parquet-writer.ts';
-import { checksum } from '../../storage/shard-files.ts';
+import { checksum } from '../../storage/checksum.ts';
 import type { CarriedColumn } from './carried-columns.ts';
 
 /** One file of a set, as the manifest lists it. */

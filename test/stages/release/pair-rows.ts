@@ -7,7 +7,7 @@ import { sampleHash } from '../../../src/formats/sample-hash.ts';
 import { writeMarker } from '../../../src/runtime/marker.ts';
 import { digestOf } from '../../../src/runtime/shard-digest.ts';
 import { LocalStorage } from '../../../src/storage/local-storage.ts';
-import { checksum } from '../../../src/storage/shard-files.ts';
+import { checksum } from '../../../src/storage/checksum.ts';
 
 /** A row of pairs/ with what the test says, and something plausible for the rest. */
 export function pairRow(some: Partial<Pair> & { url: string; caption: string; key: string }): Pair {

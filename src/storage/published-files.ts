@@ -1,8 +1,5 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import type { z } from 'zod';
 import { ShardError } from '../contracts/errors.ts';
 import type { ParquetSettings, RowWriter, SampleFileWriter, ShardFiles, ShardWriter, VectorWriter } from '../contracts/shard-files.ts';
@@ -14,6 +11,7 @@ import { ParquetFileWriter } from '../formats/parquet-writer.ts';
 import { SampleFolderWriter } from '../formats/sample-folder.ts';
 import { indexTar, SampleWriter } from '../formats/webdataset.ts';
 import type { Storage } from '../contracts/storage.ts';
+import { checksum } from './checksum.ts';
 
 /** A file under its temporary name, and what closes and counts it. */
 interface OpenFile {
@@ -165,7 +163,6 @@ export class PublishedFiles implements ShardFiles {
   /** Closes and removes what was written, after an error. Never throws: the error is what counts. */
   async discard(): Promise<void> {
     await Promise.allSettled(this.#files.map((file) => file.abort()));
-
     await Promise.allSettled(this.#files.map(({ temporary }) => rm(temporary, { recursive: true, force: true })));
   }
 
@@ -201,17 +198,4 @@ async function filesBelow(folder: string): Promise<string[]> {
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
     .sort();
-}
-
-/** Bytes and sha256 of a local file. */
-export async function checksum(path: string): Promise<{ bytes: number; sha256: string }> {
-  const hash = createHash('sha256');
-  let bytes = 0;
-  await pipeline(createReadStream(path, { highWaterMark: 1_048_576 }), async (chunks: AsyncIterable<Uint8Array>) => {
-    for await (const chunk of chunks) {
-      hash.update(chunk);
-      bytes += chunk.byteLength;
-    }
-  });
-  return { bytes, sha256: hash.digest('hex') };
 }
