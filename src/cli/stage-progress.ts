@@ -1,6 +1,6 @@
 import type { StageActivity } from '../runtime/stage-work.ts';
 import type { StageState } from '../runtime/stage-state.ts';
-import type { StageProgress } from './progress.ts';
+import type { StageProgress } from './stage-figures.ts';
 
 /** The figures of one stage for the display, from what the scheduler knows. `states` are all stages of the command. */
 export function stageProgress(activity: StageActivity, states: readonly StageState[]): StageProgress {

@@ -1,5 +1,5 @@
 import type { StageSummary } from '../contracts/shard-stats.ts';
-import { formatRate } from './progress.ts';
+import { formatRate } from './number-text.ts';
 
 /** Rows as a text table: the first column left, numbers right. */
 export function renderTable(header: readonly string[], rows: readonly (readonly string[])[], left: readonly number[] = [0]): string {

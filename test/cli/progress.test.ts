@@ -1,7 +1,9 @@
 import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { CommandIo } from '../../src/cli/command.ts';
-import { createProgress, formatRate, formatSeconds, type Progress, type StageProgress } from '../../src/cli/progress.ts';
+import { formatRate, formatSeconds } from '../../src/cli/number-text.ts';
+import { createProgress, type Progress } from '../../src/cli/progress.ts';
+import type { StageProgress } from '../../src/cli/stage-figures.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
