@@ -86,11 +86,13 @@ function usageError(command: Command, error: unknown, fields: ReadonlyMap<string
   const next =
     fields.has(name) && unknown.startsWith('--no-')
       ? ` --${name} takes a value, so it has no --no-${name}.`
-      : near !== undefined
-        ? ` Did you mean --${near}?`
-        : others.length > 0
-          ? ` It is one of ${others.map((other) => `pairmill ${other.name}`).join(', ')}.`
-          : '';
+      : /^output(?:[-_](?:dir|folder))?$/.test(name) && fields.has('run-dir')
+        ? ' Everything is written to the folder that --run-dir names.'
+        : near !== undefined
+          ? ` Did you mean --${near}?`
+          : others.length > 0
+            ? ` It is one of ${others.map((other) => `pairmill ${other.name}`).join(', ')}.`
+            : '';
   return new UsageError(`pairmill ${command.name}: unknown option ${unknown}.${next} ${help}`);
 }
 

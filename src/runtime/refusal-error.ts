@@ -23,7 +23,7 @@ export function refusalError({ stage, storage, refusals, plan, leftovers }: Stag
     options: `the options as they were, ${redo}, or --accept-changed to keep ${it}`,
     inputs: `${redo}, or --accept-changed to keep ${it}`,
     foreign: `another output folder, or ${redo}`,
-    leftover: `--accept-changed to remove ${it}`,
+    leftover: `the input as it was, another --run-dir for this one, or --accept-changed to remove ${it}`,
   }[why];
   return new UsageError(
     `${stage.name}: ${subject} in ${storage.location} ${happened}: ${because}.${depends} Nothing of ${stage.name} was changed. Give ${next}.`,

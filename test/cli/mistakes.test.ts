@@ -137,6 +137,10 @@ const mistakes: Record<string, [line: string, message: string][]> = {
   'what run starts from': [
     ['run nothing.csv', 'pairmill: run: there is no BASE/nothing.csv. Check the path; a relative one begins at BASE.'],
     ['run nothing.warc.gz --run-dir out', 'pairmill: run: there is no BASE/nothing.warc.gz. Check the path; a relative one begins at BASE.'],
+    [
+      'run urls.csv --output out',
+      'pairmill run: unknown option --output. Everything is written to the folder that --run-dir names. pairmill run --help lists its options.',
+    ],
     ['run file, nothing.csv', 'pairmill: run: there is no BASE/nothing.csv. Check the path; a relative one begins at BASE.'],
     [
       'run folder',

@@ -60,6 +60,15 @@ describe('links of which most fail', () => {
     const { out } = await typed('status', join(base, 'tried'));
     expect(out).toMatch(/^download +3 +0 .* 3 private-address$/m);
     expect(out).toMatch(/^failed_to_download +3 +100.0 % +private address$/m);
+    // Another list in the same folder would take the place of this one.
+    const other = await typed('run', join(base, 'nameless.csv'), ...line.slice(2));
+    expect([other.code, other.err]).toEqual([
+      2,
+      expect.stringContaining(
+        'download: 2 of 3 shards (first: 00000) in BASE/tried/samples are not in the plan any more: what it was made from is gone. Nothing of download was changed. ' +
+          'Give the input as it was, another --run-dir for this one, or --accept-changed to remove them.',
+      ),
+    ]);
   });
 
   test('for private addresses: the warning names the reasons and what lets an address in', async () => {
