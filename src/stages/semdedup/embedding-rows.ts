@@ -1,12 +1,12 @@
 import type { Dataset } from '../../contracts/dataset.ts';
-import { messageOf, ShardError } from '../../contracts/errors.ts';
+import { ShardError } from '../../contracts/errors.ts';
 import { HashReader } from '../../formats/hash-reader.ts';
-import { npyShape, type NpyType } from '../../formats/npy.ts';
-import { countParquetRows } from '../../formats/parquet.ts';
+import type { NpyType } from '../../formats/npy.ts';
+import { fetchPictureEmbeddings, type PictureEmbeddings } from '../../formats/picture-embeddings.ts';
 
 /** The parts of embeddings/ as one list of rows, numbered on from part to part. */
 export interface EmbeddingRows {
-  parts: readonly { images: string; metadata: string; rows: number }[];
+  parts: readonly Pick<PictureEmbeddings, 'images' | 'metadata' | 'rows'>[];
   rows: number;
   dimensions: number;
   type: NpyType;
@@ -17,26 +17,20 @@ const HASHES_AT_ONCE = 10_000;
 
 /** Fetches the parts, checks that they fit together, and reads their hashes: 8 bytes a row. */
 export async function embeddingRows(embeddings: Dataset, names: readonly string[], signal: AbortSignal): Promise<EmbeddingRows> {
-  const parts: { images: string; metadata: string; rows: number }[] = [];
-  let first: { path: string; dimensions: number; type: NpyType } | undefined;
+  const parts: PictureEmbeddings[] = [];
   for (const name of names) {
     signal.throwIfAborted();
-    const images = await embeddings.fetch(`img_emb/img_emb_${name}.npy`);
-    const metadata = await embeddings.fetch(`metadata/metadata_${name}.parquet`);
-    const shape = await npyShape(images).catch((error: unknown) => {
-      throw new ShardError(`${messageOf(error)}. Make the embeddings again.`, { cause: error });
-    });
-    first ??= { path: images, ...shape };
-    if (shape.dimensions !== first.dimensions || shape.type !== first.type)
+    const part = await fetchPictureEmbeddings(embeddings, name);
+    const [first = part] = parts;
+    if (part.dimensions !== first.dimensions || part.type !== first.type)
       throw new ShardError(
-        `${images} has vectors of ${shape.dimensions} numbers (${shape.type}), ${first.path} of ${first.dimensions} (${first.type}). Make the embeddings again with one model and precision.`,
+        `${part.images} has vectors of ${part.dimensions} numbers (${part.type}), ${first.images} of ${first.dimensions} (${first.type}). Make the embeddings again with one model and precision.`,
       );
-    const rows = await countParquetRows(metadata);
-    if (rows !== shape.rows) throw new ShardError(`${metadata} has ${rows} rows where ${images} has ${shape.rows}. Make the part again (pairmill embed).`);
-    parts.push({ images, metadata, rows });
+    parts.push(part);
   }
   const rows = parts.reduce((sum, part) => sum + part.rows, 0);
-  return { parts, rows, dimensions: first!.dimensions, type: first!.type, hashes: await readHashes(parts, rows, signal) };
+  const { dimensions, type } = parts[0]!;
+  return { parts, rows, dimensions, type, hashes: await readHashes(parts, rows, signal) };
 }
 
 async function readHashes(parts: EmbeddingRows['parts'], rows: number, signal: AbortSignal): Promise<BigInt64Array> {

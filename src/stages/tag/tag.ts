@@ -3,8 +3,8 @@ import { counted } from '../../contracts/counted.ts';
 import { ShardError } from '../../contracts/errors.ts';
 import type { Effects, RunContext, Shard, Stage } from '../../contracts/stage.ts';
 import { HashReader } from '../../formats/hash-reader.ts';
-import { npyShape, readNpyBlocks } from '../../formats/npy.ts';
-import { countParquetRows } from '../../formats/parquet.ts';
+import { readNpyBlocks } from '../../formats/npy.ts';
+import { fetchPictureEmbeddings } from '../../formats/picture-embeddings.ts';
 import type { FoundClassifier } from '../../models/classifiers/find-classifier.ts';
 import type { Head } from '../../models/heads/head.ts';
 import { headChecksums, headFiles, loadHeads } from '../../models/heads/model-heads.ts';
@@ -48,17 +48,12 @@ export const tag: Stage<'tag', typeof tagOptions, TagWork> = {
     const { options } = context;
     const files = await headFiles(options.model, options.heads, modelSettings(options));
     const heads = await loadHeads(options.model, files, modelSettings(options));
-    const embeddings = context.dataset('embeddings')!;
-    const images = await embeddings.fetch(`img_emb/img_emb_${part.name}.npy`);
-    const metadata = await embeddings.fetch(`metadata/metadata_${part.name}.parquet`);
-    const { rows: vectors, dimensions, type } = await npyShape(images);
+    const { images, metadata, rows, dimensions, type } = await fetchPictureEmbeddings(context.dataset('embeddings')!, part.name);
     const other = heads.find((head) => head.dimensions !== dimensions);
     if (other)
       throw new ShardError(
         `${images} holds vectors of ${dimensions} numbers, where the head for ${other.column} reads ${other.dimensions}: another model than ${options.model} made them. Give that model with --model.`,
       );
-    const rows = await countParquetRows(metadata);
-    if (rows !== vectors) throw new ShardError(`${metadata} has ${rows} rows where ${images} has ${vectors}. Make the part again (pairmill embed).`);
     const scored = await classify({ metadata, rows, heads, part }, context, effects);
     const tags = await effects.files.parquet(`${part.name}.parquet`, tagSchema(heads, scored));
     const hashes = new HashReader(metadata);
