@@ -179,7 +179,7 @@ async function flopsOf(model: string, captions: readonly string[]): Promise<numb
   const textWidth = large ? 768 : 512;
   const tokens = (224 / patch) ** 2 + 1;
   const layer = (length: number, of: number): number => 24 * length * of * of + 4 * length * length * of;
-  // After the attention of the last layer, one token is left (src/models/class-token.ts).
+  // After the attention of the last layer, one token is left (src/models/sessions/class-token.ts).
   const skipped = 18 * (tokens - 1) * width * width;
   const picture = layers * layer(tokens, width) - skipped + 2 * tokens * 3 * patch * patch * width;
   const tokenize = await readTokenizer(join(model, 'tokenizer.json'), entry.text);

@@ -8,15 +8,15 @@ const measured = { byThreads: { 1: 10, 2: 19.8, 4: 36 }, byRows: { 1: 8, 2: 9.7,
 
 test('the fewest sessions, and the smallest batch, that cost next to nothing', () => {
   // Two sessions of two threads make 39.6 rows a second, four of one 40, one of four 36.
-  expect(choose(measured, 4, 100)).toEqual({ sessions: 2, threads: 2, rows: 2 });
-  expect(choose({ ...measured, byThreads: { 1: 10, 2: 19.8, 4: 39 } }, 4, 100)).toEqual({ sessions: 1, threads: 4, rows: 2 });
+  expect(choose(measured, 4, 100)).toEqual({ sessions: 2, threads: 2, rows: 4 });
+  expect(choose({ ...measured, byThreads: { 1: 10, 2: 19.8, 4: 39 } }, 4, 100)).toEqual({ sessions: 1, threads: 4, rows: 4 });
 });
 
 test('no more sessions than fit into memory, and what the user says', () => {
-  expect(choose(measured, 4, 1)).toEqual({ sessions: 1, threads: 4, rows: 2 });
-  expect(choose(measured, 4, 100, { threads: 1 })).toEqual({ sessions: 4, threads: 1, rows: 2 });
-  expect(choose(measured, 4, 100, { sessions: 1 })).toEqual({ sessions: 1, threads: 4, rows: 2 });
-  expect(choose(measured, 4, 100, { sessions: 3, threads: 3 })).toEqual({ sessions: 3, threads: 3, rows: 2 });
+  expect(choose(measured, 4, 1)).toEqual({ sessions: 1, threads: 4, rows: 4 });
+  expect(choose(measured, 4, 100, { threads: 1 })).toEqual({ sessions: 4, threads: 1, rows: 4 });
+  expect(choose(measured, 4, 100, { sessions: 1 })).toEqual({ sessions: 1, threads: 4, rows: 4 });
+  expect(choose(measured, 4, 100, { sessions: 3, threads: 3 })).toEqual({ sessions: 3, threads: 3, rows: 4 });
 });
 
 test('without a trial: a session a core, and threads for those that memory has no room for', () => {
