@@ -1,5 +1,6 @@
 import type { StageActivity } from '../runtime/stage-work.ts';
 import type { StageState } from '../runtime/stage-state.ts';
+import { isRetry } from '../stages/download/download-work.ts';
 import type { StageProgress } from './stage-figures.ts';
 
 /** The figures of one stage for the display, from what the scheduler knows. `states` are all stages of the command. */
@@ -8,7 +9,8 @@ export function stageProgress(activity: StageActivity, states: readonly StageSta
   const { stage } = state;
   const kept = [...activity.kept].map((name) => state.valid.get(name)).filter((marker) => marker !== undefined);
   const sum = (of: (marker: (typeof kept)[number]) => number): number => kept.reduce((total, marker) => total + of(marker), 0);
-  const received = sum((marker) => marker.in) + activity.counts.in;
+  const again = triedAgain(state);
+  const received = sum((marker) => marker.in) + activity.counts.in - again;
   const producer = states.find((other) => other.stage.writes === stage.reads[0]?.dataset);
   const expected = producer ? [...producer.valid.values()].reduce((total, { out }) => total + out, 0) : undefined;
   return {
@@ -18,11 +20,20 @@ export function stageProgress(activity: StageActivity, states: readonly StageSta
     waitsFor: waitsFor(state, states),
     in: received,
     out: sum((marker) => marker.out) + activity.counts.out,
-    dropped: sum((marker) => marker.in - marker.out) + activity.counts.dropped,
-    // Links that are tried again come in twice.
+    dropped: sum((marker) => marker.in - marker.out) + activity.counts.dropped - again,
     ...(expected !== undefined && { expected: Math.max(expected, received), final: producer!.sealed }),
     shards: { finished: state.valid.size, running: activity.running.size, planned: state.plan.shards.length },
   };
+}
+
+/** Links that shards have dropped and others try again: each counts once, and not before it has come in again. */
+function triedAgain({ plan, valid }: StageState): number {
+  let links = 0;
+  for (const { work } of plan.shards) {
+    if (!isRetry(work)) continue;
+    for (const { shard, reasons } of work.retry) for (const reason of reasons) links += valid.get(shard)?.dropped[reason] ?? 0;
+  }
+  return links;
 }
 
 function stateOf({ state, running, failed }: StageActivity): StageProgress['state'] {

@@ -53,10 +53,11 @@ describe('a stage that ends with no rows', () => {
 });
 
 describe('links of which most fail', () => {
-  test('status counts a link that was tried again once', async () => {
+  test('progress and status count a link that was tried again once', async () => {
     const line = ['run', join(base, 'private.csv'), '--run-dir', join(base, 'tried'), '--until', 'download', '--no-robots-txt'];
     await typed(...line);
-    await typed(...line, '--retry-failed', 'private-address');
+    const again = await typed(...line, '--retry-failed', 'private-address');
+    expect(again.err).toMatch(/^download: 3 links in, 0 out, /m);
     const { out } = await typed('status', join(base, 'tried'));
     expect(out).toMatch(/^download +3 +0 .* 3 private-address$/m);
     expect(out).toMatch(/^failed_to_download +3 +100.0 % +private address$/m);

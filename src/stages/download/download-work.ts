@@ -20,6 +20,11 @@ export const DownloadWork = z.union([
 export type DownloadWork = z.output<typeof DownloadWork>;
 type ListWork = Extract<DownloadWork, { list: string }>;
 
+/** True for the work of a shard that tries links again. */
+export function isRetry(work: unknown): work is RetryWork {
+  return typeof work === 'object' && work !== null && 'retry' in work;
+}
+
 /** True where a shard does not follow from the markers: how a list was cut, what is tried again, a batch under another number. */
 export function isChosen({ name, work }: Shard<DownloadWork>): boolean {
   return !('batch' in work) || work.batch !== name;
