@@ -179,7 +179,9 @@ async function readShape(file: FileHandle, path: string): Promise<Shape> {
   const [, type] = /'descr': '(<f[24])'/.exec(text) ?? [];
   const [, rowsText, dimensionsText] = /'shape': \((\d+), (\d+)\)/.exec(text) ?? [];
   if (!type || !rowsText || !dimensionsText || !text.includes("'fortran_order': False")) {
-    throw new Error(`${path} is not a two-dimensional array of <f2 or <f4 in C order: its header is ${text.trim()}`);
+    throw new Error(
+      `${path} is not a two-dimensional array of float16 or float32 in C order, as numpy.ascontiguousarray(x, 'float32') makes it: its header is ${text.trim()}`,
+    );
   }
   const [rows, dimensions] = [Number(rowsText), Number(dimensionsText)];
   const shape: Shape = { rows, dimensions, type: type as NpyType, offset: 10 + length, rowBytes: dimensions * (type === '<f2' ? 2 : 4) };

@@ -129,10 +129,18 @@ function rowReader(path: string): { at(row: number): Promise<Float32Array>; clos
         if (next.done) throw new ShardError(`${path} has no row ${row}`);
         batch = next.value;
       }
-      return batch.rows[row - batch.start]!;
+      const vector = batch.rows[row - batch.start]!;
+      if (!isFinite(vector)) throw new ShardError(`${path}: the vector of row ${row} (from 0) holds NaN or infinity. Compute it again, or leave its row out.`);
+      return vector;
     },
     close: () => batches.return(undefined),
   };
+}
+
+function isFinite(vector: Float32Array): boolean {
+  let sum = 0;
+  for (const value of vector) sum += value;
+  return Number.isFinite(sum);
 }
 
 /** Released rows, by id, that were not among those indexed. */

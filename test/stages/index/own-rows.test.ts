@@ -169,6 +169,15 @@ describe('embeddings of clip-retrieval, without a release', () => {
   });
 });
 
+test('a vector that holds NaN is named by file and row', async () => {
+  const folder = join(base, 'nan');
+  await writeForeignEmbeddings(folder, [{ name: '0', rows: [{}, {}, {}] }]);
+  const file = join(folder, 'img_emb', 'img_emb_0.npy');
+  const bytes = await readFile(file);
+  await writeFile(file, bytes.fill(0xff, bytes.length - 4));
+  await expect(indexAlone('nan')).rejects.toThrow(/img_emb_0\.npy: the vector of row 2 \(from 0\) holds NaN or infinity\. Compute it again/);
+});
+
 describe('with and without a release', () => {
   test('an index made without one becomes stale when a release is there, and has its rows then', async () => {
     const runDir = join(base, 'later');
