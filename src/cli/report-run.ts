@@ -29,7 +29,8 @@ export async function reportRun(opened: OpenedRun, outcome: PipelineOutcome, ses
   else if (made.length > 0) io.out(`\n${renderSummary(made)}\n`);
   if (!session.run.quiet) for (const line of [...conclusions(opened, made), ...already(opened, made), ...whereabouts(opened, made)]) io.err(`${line}\n`);
   if (!session.run.quiet) for (const line of mayPass(opened, outcome)) io.err(`${line}\n`);
-  for (const { message } of outcome.failed) io.err(`failed: ${message}\n`);
+  // Where nothing was made since, that was said just above.
+  if (made.length > 0) for (const { message } of outcome.failed) io.err(`failed: ${message}\n`);
   for (const { stage, for: others } of outcome.waiting) if (others.length > 0) io.err(`${stage} is not whole: it waits for ${others.join(', ')}.\n`);
   const failed = outcome.failed.length;
   if (failed > 0) io.err(`${counted(failed, 'shards')} failed. The same command tries ${failed === 1 ? 'it' : 'them'} again; --skip-failed goes on without.\n`);
