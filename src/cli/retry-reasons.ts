@@ -1,6 +1,7 @@
 import { type DropReason, dropReasons } from '../contracts/drop-reason.ts';
 import { UsageError } from '../contracts/errors.ts';
 import type { Stage } from '../contracts/stage.ts';
+import { MAY_HEAL } from '../net/fetch-error.ts';
 import { nearest } from '../runtime/nearest.ts';
 
 type Reason = DropReason<'download'>;
@@ -13,11 +14,9 @@ const ALIASES: Readonly<Record<string, Reason>> = {
   connection: 'connection-failed',
 };
 
-/** What another time may pass by itself. */
-const HEALING: ReadonlySet<string> = new Set<Reason>(['dns-failed', 'connection-failed', 'timeout', 'http-too-many-requests', 'http-server-error']);
-
+/** Whether such links may come another time. */
 export function canHeal(reason: string): boolean {
-  return HEALING.has(reason);
+  return MAY_HEAL.has(reason as Reason);
 }
 
 /** The reasons that --retry-failed may name. Of a duplicate there is nothing to try: the link before it was tried. */
@@ -38,6 +37,6 @@ function reasonOf(word: string): Reason {
   if (retryWords.includes(word)) return ALIASES[word] ?? (word as Reason);
   const near = nearest(word, retryWords);
   throw new UsageError(
-    `--retry-failed: ${JSON.stringify(word)} is no reason for which download drops links.${near === undefined ? '' : ` Did you mean ${near}?`} Those that may pass are ${[...HEALING].join(', ')}; docs/formats.md lists all.`,
+    `--retry-failed: ${JSON.stringify(word)} is no reason for which download drops links.${near === undefined ? '' : ` Did you mean ${near}?`} Those that may pass are ${[...MAY_HEAL].join(', ')}; docs/formats.md lists all.`,
   );
 }

@@ -1,7 +1,13 @@
 import type { DropReason } from '../contracts/drop-reason.ts';
 
 /** What may go better a moment later, unless the error says otherwise. A refusal, a 404 or a broken picture will not. */
-const MAY_HEAL: ReadonlySet<DropReason<'download'>> = new Set(['dns-failed', 'connection-failed', 'timeout', 'http-server-error', 'http-too-many-requests']);
+export const MAY_HEAL: ReadonlySet<DropReason<'download'>> = new Set([
+  'dns-failed',
+  'connection-failed',
+  'timeout',
+  'http-too-many-requests',
+  'http-server-error',
+]);
 
 /** Why a URL was not fetched. It costs that item; `reason` is of the closed list, the rest says what was measured. */
 export class FetchError extends Error {
