@@ -22,7 +22,11 @@ const ADVICE: Readonly<Record<string, Readonly<Record<string, readonly Advice[]>
       { text: 'No host name could be resolved for these. Is there a network? pairmill doctor says so.' },
       { option: 'connect-to', text: '--connect-to names the address of a host that has no name here.' },
     ],
-    'connection-failed': [{ text: 'Is there a network, and no proxy in between? pairmill doctor says so.' }],
+    'connection-failed': [
+      {
+        text: 'Is there a network, and no proxy in between? pairmill doctor says so. The rejects say how each connection ended; where a certificate is that of your own network, NODE_EXTRA_CA_CERTS=FILE names it.',
+      },
+    ],
     timeout: [
       { option: 'timeout', text: '--timeout gives each request more seconds.' },
       { option: 'concurrency', text: '--concurrency sends fewer requests at a time.' },
