@@ -252,7 +252,7 @@ describe('input', () => {
   test('wrong usage', async () => {
     const folder = await temporaryFolder();
     await expect(runDownload(join(folder, 'none.parquet'), {})).rejects.toThrow(UsageError);
-    await expect(runDownload(folder, {})).rejects.toThrow('No list of links matches');
+    await expect(runDownload(folder, {})).rejects.toThrow('holds no list of links');
     const input = await writeLinks(join(folder, 'links.parquet'), links(1));
     await expect(runDownload(input, { connectTo: ['a:b'] })).rejects.toThrow('--connect-to a:b is not of the form');
     await expect(runDownload(input, { encodeFormat: 'png' })).rejects.toThrow('--encode-quality is 95');
