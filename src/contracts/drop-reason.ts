@@ -93,6 +93,7 @@ export const dropReasons = {
   },
   index: {
     'no-embedding': 'the sample has no embedding: embed dropped it, or its part is missing',
+    'not-finite': 'the embedding holds a number that is not finite',
   },
 } as const satisfies Record<string, Record<string, string>>;
 

@@ -10,10 +10,11 @@ import type { Effects, Plan, PlanContext, Stage } from '../../contracts/stage.ts
 import { wholeInput } from '../../contracts/whole-input.ts';
 import { openWorkDatabase, type WorkDatabase } from '../../formats/duckdb.ts';
 import { findModel } from '../../models/find-model.ts';
+import type { IndexRow } from '../../knn/index-schema.ts';
 import type { IndexWriter } from '../../knn/write-index.ts';
 import { nextBuild, removeOtherBuilds } from './build-folder.ts';
 import { embeddingFiles, EmbeddingModel, embeddingModels, EmbeddingPart, embeddingParts, fetchParts, type LocalPart, oneModel } from './embedding-parts.ts';
-import { ownRows, releasedRows, type RowColumns, rowsWithout } from './index-rows.ts';
+import { hasFiniteVectors, ownRows, releasedRows, type RowColumns, rowsWithout } from './index-rows.ts';
 import { furtherOf, headsOf } from './metadata-columns.ts';
 import { type IndexOptions, indexOptions } from './options.ts';
 import { loadReleased, releasedLanguages, releaseFiles, releaseFingerprint, releaseParts } from './released-rows.ts';
@@ -140,8 +141,7 @@ async function indexReleased(folder: string, { database, parts, shape, options }
       // One hash, one sample: embeddings may hold it twice where pairs did; the release does not.
       if (indexed.has(row.id)) continue;
       indexed.add(row.id);
-      await writer.add(row);
-      effects.progress({ out: 1 });
+      await addRow(row, writer, effects);
     }
   }
   for await (const item of rowsWithout(database, indexed)) effects.drop('no-embedding', { ...item, value: null, threshold: null });
@@ -156,14 +156,24 @@ async function indexOwn(folder: string, { database, parts, shape, options }: Bui
   for (const part of parts) {
     effects.signal.throwIfAborted();
     for await (const row of ownRows(database, part, shape, rows)) {
-      languages.set(row.language, (languages.get(row.language) ?? 0) + 1);
-      await writer.add(row);
-      effects.progress({ out: 1 });
+      if (await addRow(row, writer, effects)) languages.set(row.language, (languages.get(row.language) ?? 0) + 1);
     }
     rows += part.rows;
   }
   const found = [...languages].map(([language, count]) => ({ language, rows: count })).sort((a, b) => b.rows - a.rows || (a.language < b.language ? -1 : 1));
   return { ...(await writer.finish(options)), languages: parts.some(({ columns }) => columns?.known.language !== undefined) ? found : [] };
+}
+
+/** False where the row is dropped. */
+async function addRow(row: IndexRow, writer: IndexWriter, effects: Effects<'index'>): Promise<boolean> {
+  if (!hasFiniteVectors(row)) {
+    const { hash, url, caption } = row;
+    effects.drop('not-finite', { hash, url, text: caption, value: null, threshold: null });
+    return false;
+  }
+  await writer.add(row);
+  effects.progress({ out: 1 });
+  return true;
 }
 
 async function openWriter(folder: string, [first]: readonly LocalPart[], columns: RowColumns): Promise<IndexWriter> {
