@@ -152,7 +152,7 @@ describe('pairmill probe', () => {
     for (const { scores } of rows) expect(scores['similarity']).toBeGreaterThan(0.156);
     const empty = join(pictures, 'empty');
     await mkdir(empty);
-    await expect(pairmill('probe', empty, '--model', 'mini')).rejects.toThrow(/No tar matches .*empty/);
+    await expect(pairmill('probe', empty, '--model', 'mini')).rejects.toThrow(/The folder .*empty holds no tar/);
     await expect(pairmill('probe')).rejects.toThrow(/nothing is given to look at/);
   });
 });
